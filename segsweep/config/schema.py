@@ -1,0 +1,227 @@
+"""What can be configured: a dataclass for each section, with meaning, unit and range beside each field.
+
+The classes are Hydra schemas, which must be mutable (Hydra 1.3 fails on frozen ones); after composing, a
+:class:`JobConfig` holds them as values that nobody changes: use :func:`dataclasses.replace`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class DataConfig:
+    """Settings that every data source has."""
+
+    name: str = MISSING
+    """The source; chosen by `data=NAME`."""
+
+
+@dataclass
+class SyntheticParcelsConfig(DataConfig):
+    """Generated Sentinel-2-like scenes with a binary cultivated-land mask."""
+
+    name: str = "synthetic_parcels"
+    size: int = 64
+    """Height and width of a scene in pixels of 10 m; at least 16."""
+    train_images: int = 96
+    """Scenes to learn from."""
+    validation_images: int = 24
+    """Scenes that choose the best epoch."""
+    test_images: int = 48
+    """Scenes that the exported files are scored on."""
+    seed: int = 0
+    """Seed of the generator; the same seed gives the same scenes."""
+
+
+@dataclass
+class NpzConfig(DataConfig):
+    """NumPy archives with arrays `X` (N, H, W, C) and `Y` (N, H, W) or (N, H, W, 1)."""
+
+    name: str = "npz"
+    train: str = MISSING
+    """Path of the archive to learn from."""
+    validation: str | None = None
+    """Path of a validation archive; without one, `validation_fraction` of the training archive."""
+    test: str | None = None
+    """Path of the test archive; without one, `test_fraction` of the training archive."""
+    validation_fraction: float = 0.2
+    """Share of the training images (or groups) set aside to choose the best epoch; 0 < f < 1."""
+    test_fraction: float = 0.2
+    """Share of the images (or groups) set aside for the test when `test` is not given; 0 < f < 1."""
+    groups: str | None = None
+    """Name of an array (N,) in the archive; images with equal values never fall on both sides of a split."""
+    split_seed: int = 0
+    """Seed of the random splits."""
+    classes: list[str] | None = None
+    """Class names in label order; default `class_0`, `class_1`, ... up to the largest label."""
+    bands: list[str] | None = None
+    """Band names in channel order; default `band_0`, `band_1`, ..."""
+    ignore_label: int | None = None
+    """Label of pixels that count nowhere, neither in the loss nor in the scores."""
+    rgb: list[int] | None = None
+    """Channels to show as red, green and blue; default the first three."""
+
+
+@dataclass
+class ModelConfig:
+    """Settings that every model has."""
+
+    name: str = MISSING
+    """The architecture; chosen by `model=NAME`."""
+    width: int = 8
+    """Channels of the first level; deeper levels double it; at least 1."""
+
+
+@dataclass
+class StridedUnetConfig(ModelConfig):
+    """A small U-Net that goes down by strided convolutions."""
+
+    name: str = "strided_unet"
+    depth: int = 3
+    """Number of times the resolution is halved; 1 to 7."""
+    upsampling: str = "nearest"
+    """How the resolution is doubled: `nearest`, `bilinear` or `transposed` (a learned 2x2 convolution)."""
+
+
+@dataclass
+class LossConfig:
+    """What training minimizes, over the pixels that are not ignored."""
+
+    name: str = "cross_entropy"
+    """The loss; chosen by `loss=NAME`."""
+    class_weights: Any = None
+    """`null`: all classes count alike; `balanced`: inverse class frequency; or a list, one weight a class."""
+
+
+@dataclass
+class AugmentationConfig:
+    """Random changes of the training images, applied to image and mask together."""
+
+    flips: bool = True
+    """Mirror left-right and top-bottom, each with probability 1/2."""
+    turns: bool = True
+    """Turn by 0, 90, 180 or 270 degrees; only by 0 or 180 where height and width differ."""
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """When to stop before the last epoch, and which epoch's weights to keep."""
+
+    monitor: str = "val/mean_iou"
+    """Metric that says which epoch was best: `val/mean_iou`, `val/accuracy` (higher is better) or `val/loss` (lower)."""
+    patience: int | None = None
+    """Stop after this many epochs without a better value; `null`: never. The best epoch's weights are kept either way."""
+
+
+@dataclass
+class TrainingConfig:
+    """How weights are made by gradient descent."""
+
+    epochs: int = 30
+    """Passes over the training images; at least 1."""
+    batch_size: int = 16
+    """Images a step; a batch larger than the data is the whole data."""
+    learning_rate: float = 1e-3
+    """The optimizer's step size, at its highest; > 0."""
+    optimizer: str = "adam"
+    """`adam`, `adamw`, `nadam`, `rmsprop` or `sgd` (Nesterov momentum)."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay per step; >= 0."""
+    momentum: float = 0.9
+    """Momentum; used by `sgd` alone."""
+    schedule: str = "cosine"
+    """Learning rate over the epochs: `constant`, `cosine` (to 0), `linear` (to 0) or `exponential` (to 1 %)."""
+    warmup_epochs: int = 0
+    """Epochs over which the learning rate first rises linearly from 0; >= 0."""
+    gradient_clip_norm: float | None = None
+    """Gradients are scaled down to this global norm; `null`: not at all."""
+    threads: int = 1
+    """TensorFlow threads; part of the training key, since another number of threads gives other weights."""
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+
+
+@dataclass
+class CalibrationConfig:
+    """Which training images fix the ranges of integer activations."""
+
+    samples: int | None = None
+    """How many training images; `null`: 64, or all where there are fewer."""
+    seed: int = 0
+    """Seed of the draw."""
+
+
+@dataclass
+class QuantizationConfig:
+    """Which variant is made of the trained weights."""
+
+    name: str = "float32"
+    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8` or `qat_int8`."""
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+    """Used by `int8` and `int16x8`, and by `qat_int8` for its control's int8."""
+    epochs: int = 8
+    """Epochs of the fine-tune; used by `qat_int8` alone."""
+    learning_rate: float | None = None
+    """Learning rate of the fine-tune; `null`: a tenth of `training.learning_rate`; used by `qat_int8` alone."""
+    control: bool = True
+    """Also fine-tune in float with the same budget, and log its float32 and int8; used by `qat_int8` alone."""
+
+
+@dataclass
+class LatencyConfig:
+    """How long one image takes, measured with one thread when nothing else of the sweep runs."""
+
+    enabled: bool = True
+    """`false`: no latency is measured."""
+    warmup_runs: int = 3
+    """Invokes before the clock starts."""
+    runs: int = 50
+    """Invokes at most."""
+    seconds: float = 0.5
+    """Stop after this long, once 5 invokes are in."""
+
+
+@dataclass
+class EvaluationConfig:
+    """How exported files are scored."""
+
+    batch_size: int = 8
+    """Images read at a time; does not change the scores."""
+    latency: LatencyConfig = field(default_factory=LatencyConfig)
+
+
+@dataclass
+class TrackingConfig:
+    """Where runs are logged."""
+
+    uri: str = "sqlite:///mlruns/mlflow.db"
+    """MLflow tracking URI."""
+    experiment: str = "segsweep"
+    """MLflow experiment."""
+
+
+@dataclass
+class SweepConfig:
+    """What a sweep does beyond its jobs."""
+
+    skip_impossible: bool = False
+    """`true`: combinations that cannot work become SKIPPED rows; `false`: they refuse the whole sweep."""
+    workers: int | None = None
+    """Jobs at once; `null`: as many as cores and memory allow."""
+
+
+@dataclass(frozen=True)
+class JobConfig:
+    """One combination of overrides, checked."""
+
+    data: DataConfig
+    model: ModelConfig
+    loss: LossConfig
+    training: TrainingConfig
+    quantization: QuantizationConfig
+    evaluation: EvaluationConfig
+    tracking: TrackingConfig
+    sweep: SweepConfig
+    seed: int

@@ -1,0 +1,93 @@
+"""What a data source gives: three splits of images and labels, and what is known about them."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+IGNORE = 255
+"""The label, inside segsweep, of a pixel that counts nowhere; at most 255 classes remain."""
+
+
+class Split(Protocol):
+    """Images and labels that can be read by index."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels, the same for all images of the split."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 of all images and labels."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images (N, H, W, C) as stored, not normalized, and labels (N, H, W) uint8, `IGNORE` where they do not count."""
+
+
+@dataclass(frozen=True)
+class ArraySplit:
+    """A split that is in memory."""
+
+    images: np.ndarray = field(repr=False)
+    """(N, H, W, C), any numeric type."""
+    labels: np.ndarray = field(repr=False)
+    """(N, H, W) uint8."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.images[indices], self.labels[indices]
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Makes each band zero-mean and unit-variance over the training split: `(x - mean) / std`."""
+
+    mean: np.ndarray
+    """(C,) float32."""
+    std: np.ndarray
+    """(C,) float32, never 0."""
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Images (..., C) of any numeric type as float32, normalized."""
+        scale = np.float32(1) / self.std
+        normalized = images.astype(np.float32)
+        normalized -= self.mean
+        normalized *= scale
+        return normalized
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A segmentation problem."""
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    """A colour (red, green, blue; 0..255) for each class."""
+    bands: tuple[str, ...]
+    rgb: tuple[int, int, int]
+    """The channels to show as red, green and blue."""
+    train: Split = field(repr=False)
+    validation: Split = field(repr=False)
+    test: Split = field(repr=False)
+    normalization: Normalization
+    """From the training split alone."""

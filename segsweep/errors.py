@@ -1,0 +1,29 @@
+"""The exceptions a user can meet."""
+
+
+class SegsweepError(Exception):
+    """What the user gave is wrong; the message is one line that names the thing, the place and the remedy."""
+
+
+class ConfigError(SegsweepError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class DataError(SegsweepError):
+    """The data cannot be read or cannot be used as asked."""
+
+
+class StoreError(SegsweepError):
+    """The tracking store cannot be reached, read or written."""
+
+
+class ModelError(SegsweepError):
+    """A model or an exported file cannot be used as asked."""
+
+
+class VariantError(Exception):
+    """An exported file is not what its variant's name says."""
+
+
+class NonFiniteLossError(Exception):
+    """A training's loss became NaN or infinite."""
