@@ -27,3 +27,7 @@ class VariantError(Exception):
 
 class NonFiniteLossError(Exception):
     """A training's loss became NaN or infinite."""
+
+
+class JobsFailed(Exception):
+    """Some jobs of a sweep failed; the others are finished and logged."""

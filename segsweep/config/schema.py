@@ -210,6 +210,8 @@ class SweepConfig:
     """`true`: combinations that cannot work become SKIPPED rows; `false`: they refuse the whole sweep."""
     workers: int | None = None
     """Jobs at once; `null`: as many as cores and memory allow."""
+    id: str | None = None
+    """Run id of the sweep that a job belongs to; set by the sweep itself."""
 
 
 @dataclass(frozen=True)

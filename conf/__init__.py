@@ -1,0 +1,1 @@
+"""The Hydra tree; installed as the package segsweep.conf, and Hydra finds a package only with this file."""

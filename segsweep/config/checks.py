@@ -1,0 +1,98 @@
+"""Ranges of the settings, and what would be right."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from segsweep.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values a number may have."""
+
+    words: str
+    """Completes "must be ..."."""
+    holds: Callable[[float], bool]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The words a setting may have."""
+
+    choices: tuple[str, ...]
+
+
+POSITIVE = Range("greater than 0 and finite", lambda value: value > 0 and math.isfinite(value))
+AT_LEAST_ZERO = Range("0 or greater, and finite", lambda value: value >= 0 and math.isfinite(value))
+COUNT = Range("1 or greater", lambda value: value >= 1)
+FRACTION = Range("between 0 and 1, both excluded", lambda value: 0 < value < 1)
+
+RULES: dict[str, Range | OneOf] = {
+    "data.size": Range("16 or greater", lambda value: value >= 16),
+    "data.train_images": COUNT,
+    "data.validation_images": COUNT,
+    "data.test_images": COUNT,
+    "data.validation_fraction": FRACTION,
+    "data.test_fraction": FRACTION,
+    "data.seed": AT_LEAST_ZERO,
+    "data.split_seed": AT_LEAST_ZERO,
+    "model.width": COUNT,
+    "model.depth": Range("1 to 7", lambda value: 1 <= value <= 7),
+    "model.upsampling": OneOf(("nearest", "bilinear", "transposed")),
+    "training.epochs": COUNT,
+    "training.batch_size": COUNT,
+    "training.learning_rate": POSITIVE,
+    "training.optimizer": OneOf(("adam", "adamw", "nadam", "rmsprop", "sgd")),
+    "training.weight_decay": AT_LEAST_ZERO,
+    "training.momentum": Range("at least 0 and below 1", lambda value: 0 <= value < 1),
+    "training.schedule": OneOf(("constant", "cosine", "linear", "exponential")),
+    "training.warmup_epochs": AT_LEAST_ZERO,
+    "training.gradient_clip_norm": POSITIVE,
+    "training.threads": COUNT,
+    "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/accuracy", "val/loss")),
+    "training.early_stopping.patience": COUNT,
+    "quantization.name": OneOf(
+        ("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8")
+    ),
+    "quantization.calibration.samples": COUNT,
+    "quantization.calibration.seed": AT_LEAST_ZERO,
+    "quantization.epochs": COUNT,
+    "quantization.learning_rate": POSITIVE,
+    "evaluation.batch_size": COUNT,
+    "evaluation.latency.warmup_runs": AT_LEAST_ZERO,
+    "evaluation.latency.runs": Range("5 or greater", lambda value: value >= 5),
+    "evaluation.latency.seconds": POSITIVE,
+    "sweep.workers": COUNT,
+    "seed": Range("0 to 4294967295", lambda value: 0 <= value < 2**32),
+}
+"""By override name. A setting that is `null` is not checked: its type says whether it may be."""
+
+
+def check(leaves: dict[str, Any]) -> None:
+    """Refuse the first value out of its range.
+
+    Args:
+        leaves: values by override name.
+
+    Raises:
+        ConfigError: with the override name, the value and what would be right.
+    """
+    for name, value in leaves.items():
+        rule = RULES.get(name)
+        if rule is None or value is None:
+            continue
+        if isinstance(rule, OneOf):
+            if value not in rule.choices:
+                raise ConfigError(f"{name}={value} is not a choice; it must be one of {', '.join(rule.choices)}")
+        elif math.isnan(value) or not rule.holds(value):
+            raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
+    weights = leaves.get("loss.class_weights")
+    is_list = isinstance(weights, list) and all(
+        isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0 for weight in weights
+    )
+    if weights not in (None, "balanced") and not is_list:
+        raise ConfigError(
+            f"loss.class_weights={weights} is not a choice; it must be null, balanced, or a list of numbers, one a class"
+        )

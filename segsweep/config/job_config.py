@@ -1,0 +1,98 @@
+"""From a composed Hydra configuration to a checked :class:`JobConfig`, and back to flat parameters."""
+
+import difflib
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from segsweep.config.checks import check
+from segsweep.config.registration import SECTIONS, field_names, schema_of
+from segsweep.config.schema import JobConfig
+from segsweep.errors import ConfigError
+
+_NOT_SETTINGS = {"hydra", "experiment"}
+
+
+def to_job_config(composed: DictConfig) -> JobConfig:
+    """The checked settings of one job.
+
+    Raises:
+        ConfigError: a setting is unknown, missing, of the wrong type or out of range.
+    """
+    known = {*SECTIONS, "seed"}
+    for key in composed:
+        if key not in known | _NOT_SETTINGS:
+            raise ConfigError(f"unknown setting {key}{_suggestion(str(key), known)}")
+    sections = {section: _section(section, composed) for section in SECTIONS}
+    seed = composed.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ConfigError(f"seed={seed} is not a whole number; give an integer from 0")
+    config = JobConfig(seed=seed, **sections)
+    check(parameters(config))
+    return config
+
+
+def parameters(config: JobConfig) -> dict[str, Any]:
+    """Every setting under its override name: `{"model.width": 8, ...}`."""
+    leaves: dict[str, Any] = {}
+    for each in fields(config):
+        value = getattr(config, each.name)
+        leaves.update(_leaves(each.name, value) if is_dataclass(value) else {each.name: value})
+    return leaves
+
+
+def to_yaml(config: JobConfig) -> str:
+    """The settings as YAML that a person can read, and that `--config-dir` accepts section by section."""
+    sections: dict[str, Any] = {section: OmegaConf.structured(getattr(config, section)) for section in SECTIONS}
+    return OmegaConf.to_yaml(OmegaConf.create({**sections, "seed": config.seed}))
+
+
+def _section(section: str, composed: DictConfig) -> Any:
+    given = composed.get(section)
+    if not isinstance(given, DictConfig):
+        raise ConfigError(f"{section} has no settings; choose one of {', '.join(sorted(SECTIONS[section]))}")
+    name = None if OmegaConf.is_missing(given, "name") else given.get("name")
+    schema = schema_of(section, name)
+    if schema is None:
+        raise ConfigError(f"{section}.name={name} is not a choice; it must be one of {', '.join(SECTIONS[section])}")
+    _reject_strays(section, given, schema)
+    plain = OmegaConf.to_container(given, resolve=True)
+    try:
+        settings = OmegaConf.merge(OmegaConf.structured(schema), plain)
+        missing = sorted(OmegaConf.missing_keys(settings))
+        if missing:
+            raise ConfigError(f"{section}.{missing[0]} is not set; give it as {section}.{missing[0]}=...")
+        return OmegaConf.to_object(settings)
+    except OmegaConfBaseException as error:
+        what = str(error).splitlines()[0]
+        raise ConfigError(f"{section}.{error.full_key or ''}: {what}") from error
+
+
+def _reject_strays(path: str, given: DictConfig, schema: type[Any]) -> None:
+    known = field_names(schema)
+    defaults = OmegaConf.structured(schema)
+    for key in given:
+        name = str(key)
+        if name not in known:
+            raise ConfigError(f"unknown setting {path}.{name}{_suggestion(name, known, path + '.')}")
+        nested = OmegaConf.get_type(defaults, name)
+        if is_dataclass(nested) and isinstance(given.get(key), DictConfig):
+            _reject_strays(f"{path}.{name}", given[key], nested)  # type: ignore[arg-type]
+
+
+def _suggestion(name: str, known: set[str], prefix: str = "") -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    if close:
+        return f"; did you mean {prefix}{close[0]}?"
+    return f"; known here: {', '.join(sorted(known))}"
+
+
+def _leaves(path: str, value: Any) -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for each in fields(value):
+        inner = getattr(value, each.name)
+        name = f"{path}.{each.name}"
+        leaves.update(_leaves(name, inner) if is_dataclass(inner) else {name: inner})
+    return leaves

@@ -1,0 +1,39 @@
+"""Which schema belongs to which choice, and telling Hydra about them."""
+
+from dataclasses import fields
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from segsweep.config import schema
+
+SECTIONS: dict[str, dict[str, type[Any]]] = {
+    "data": {"npz": schema.NpzConfig, "synthetic_parcels": schema.SyntheticParcelsConfig},
+    "model": {"strided_unet": schema.StridedUnetConfig},
+    "loss": {"cross_entropy": schema.LossConfig},
+    "training": {"default": schema.TrainingConfig},
+    "quantization": {"default": schema.QuantizationConfig},
+    "evaluation": {"default": schema.EvaluationConfig},
+    "tracking": {"default": schema.TrackingConfig},
+    "sweep": {"default": schema.SweepConfig},
+}
+"""For each section of the configuration, from its `name` (or `default` where it has one schema) to the schema."""
+
+
+def schema_of(section: str, name: str | None) -> type[Any] | None:
+    """The schema of `section` when it is called `name`; None where there is no such choice."""
+    choices = SECTIONS[section]
+    return choices.get("default") or choices.get(name or "")
+
+
+def field_names(schema_class: type[Any]) -> set[str]:
+    """Names of the settings of a schema."""
+    return {each.name for each in fields(schema_class)}
+
+
+def register() -> None:
+    """Put every schema under `schema/<section>/<name>`, out of the way of `--help`, which lists real choices."""
+    store = ConfigStore.instance()
+    for section, choices in SECTIONS.items():
+        for name, schema_class in choices.items():
+            store.store(group=f"schema/{section}", name=name, node=schema_class, package=section, provider="segsweep")

@@ -1,0 +1,129 @@
+"""Batches of one size from a split: padded, normalized, and for training shuffled and augmented.
+
+Order and augmentation of an epoch depend on the seed, the epoch and the image's index alone, so a training that was
+interrupted goes on as if it had not been.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from segsweep.config.schema import AugmentationConfig
+from segsweep.data.dataset import IGNORE, Normalization, Split
+
+Batch = tuple[np.ndarray, np.ndarray]
+"""Images (B, H, W, C) float32, normalized, and labels (B, H, W) uint8."""
+
+AHEAD = 2
+"""Batches made in the background while one is used."""
+
+
+def network_size(shapes: Iterable[tuple[int, int, int]], multiple: int) -> tuple[int, int]:
+    """The smallest height and width that are multiples of `multiple` and hold images of all `shapes` (H, W, C)."""
+    heights, widths, _ = zip(*shapes, strict=True)
+    return -(-max(heights) // multiple) * multiple, -(-max(widths) // multiple) * multiple
+
+
+def pad(images: np.ndarray, labels: np.ndarray, size: tuple[int, int]) -> Batch:
+    """Images (N, H, W, C) and labels (N, H, W) made `size` (height, width) large, at the bottom and the right.
+
+    Images go on by reflection, so that no edge appears that is not in the data; labels by `IGNORE`.
+    Raises ValueError where `size` is smaller than the images.
+    """
+    below, right = size[0] - images.shape[1], size[1] - images.shape[2]
+    if below == right == 0:
+        return images, labels
+    edges = ((0, 0), (0, below), (0, right))
+    return np.pad(images, (*edges, (0, 0)), mode="reflect"), np.pad(labels, edges, constant_values=IGNORE)
+
+
+def training_batches(
+    split: Split,
+    normalization: Normalization,
+    *,
+    size: tuple[int, int],
+    batch_size: int,
+    augmentation: AugmentationConfig,
+    seed: int,
+    epoch: int,
+) -> Iterator[Batch]:
+    """The batches of one epoch, each image once; the last batch holds what is left and may be smaller.
+
+    Batches are made in a background thread. What fails there is raised here; closing the generator ends the thread.
+    """
+    return _made_ahead(_training_batches(split, normalization, size, batch_size, augmentation, seed, epoch))
+
+
+def evaluation_batches(
+    split: Split, normalization: Normalization, *, size: tuple[int, int], batch_size: int
+) -> Iterator[Batch]:
+    """All images of the split, in order; made in a background thread as in :func:`training_batches`."""
+    return _made_ahead(_evaluation_batches(split, normalization, size, batch_size))
+
+
+def _training_batches(
+    split: Split,
+    normalization: Normalization,
+    size: tuple[int, int],
+    batch_size: int,
+    augmentation: AugmentationConfig,
+    seed: int,
+    epoch: int,
+) -> Iterator[Batch]:
+    order, mirrored, turns = _draws(len(split), augmentation, size[0] == size[1], seed, epoch)
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        images, labels = pad(*split.read(indices), size)
+        images = _symmetry(images, mirrored[indices], turns[indices])
+        labels = _symmetry(labels, mirrored[indices], turns[indices])
+        yield normalization.apply(images), labels
+
+
+def _evaluation_batches(
+    split: Split, normalization: Normalization, size: tuple[int, int], batch_size: int
+) -> Iterator[Batch]:
+    for start in range(0, len(split), batch_size):
+        images, labels = pad(*split.read(np.arange(start, min(start + batch_size, len(split)))), size)
+        yield normalization.apply(images), labels
+
+
+def _draws(
+    images: int, augmentation: AugmentationConfig, square: bool, seed: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The epoch's order of images, and for each image whether it is mirrored and how many quarter turns follow."""
+    random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, epoch))))
+    # Everything is drawn whatever the settings, so that switching one of them leaves the other draws as they were.
+    order = random.permutation(images)
+    left_right, top_bottom = random.integers(0, 2, size=(2, images))
+    turns = random.integers(0, 4, size=images)
+    if not augmentation.flips:
+        left_right, top_bottom = np.zeros_like(left_right), np.zeros_like(top_bottom)
+    if not augmentation.turns:
+        turns = np.zeros_like(turns)
+    elif not square:
+        turns = turns % 2 * 2
+    # A mirror image top to bottom is one left to right, turned by half.
+    return order, left_right != top_bottom, (turns + 2 * top_bottom) % 4
+
+
+def _symmetry(arrays: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Each of `arrays` (N, H, W, ...) mirrored left-right where `mirrored` (N,), then turned by `turns` (N,) x 90°."""
+    changed = np.empty_like(arrays)
+    for target, source, mirror, quarters in zip(changed, arrays, mirrored, turns, strict=True):
+        target[...] = np.rot90(source[:, ::-1] if mirror else source, quarters)
+    return changed
+
+
+def _made_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next `AHEAD` of them made by a thread."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        pending = deque(thread.submit(next, batches, None) for _ in range(AHEAD))
+        try:
+            while (batch := pending.popleft().result()) is not None:
+                pending.append(thread.submit(next, batches, None))
+                yield batch
+        finally:
+            for future in pending:
+                future.cancel()

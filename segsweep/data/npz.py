@@ -1,0 +1,209 @@
+"""NumPy archives as a data source: `X` (N, H, W, C) images and `Y` (N, H, W) or (N, H, W, 1) labels."""
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.config.schema import NpzConfig
+from segsweep.data.dataset import IGNORE, ArraySplit, Dataset
+from segsweep.data.normalization import fit_normalization
+from segsweep.data.palette import palette
+from segsweep.data.splits import split_by_fraction
+from segsweep.errors import DataError
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The arrays of one file, checked."""
+
+    path: Path
+    images: np.ndarray
+    """(N, H, W, C), any integer or floating type."""
+    labels: np.ndarray
+    """(N, H, W), integers, as in the file."""
+    groups: np.ndarray | None
+    """(N,), or None where the file is not split by groups."""
+
+
+def load(config: NpzConfig) -> Dataset:
+    """The data set of the archives that `config` names.
+
+    Raises:
+        DataError: a file is missing, broken, or holds what cannot be used.
+    """
+    train = read_archive(Path(config.train), config.groups)
+    test = read_archive(Path(config.test), None) if config.test is not None else None
+    validation = read_archive(Path(config.validation), None) if config.validation is not None else None
+
+    rows = {"train": np.arange(len(train.images))}
+    if test is None:
+        rows["train"], rows["test"] = split_by_fraction(
+            rows["train"], train.groups, config.test_fraction, config.split_seed, "data.test_fraction"
+        )
+    if validation is None:
+        rows["train"], rows["validation"] = split_by_fraction(
+            rows["train"], train.groups, config.validation_fraction, config.split_seed + 1, "data.validation_fraction"
+        )
+
+    classes = _classes(config, [archive for archive in (train, validation, test) if archive is not None])
+    source = {"train": train, "validation": validation or train, "test": test or train}
+    channels = train.images.shape[3]
+    for role, archive in source.items():
+        if archive.images.shape[3] != channels:
+            raise DataError(
+                f"{archive.path}: X has {archive.images.shape[3]} bands where {train.path} has {channels}; "
+                f"the {role} images need the same bands"
+            )
+    splits = {}
+    for role, archive in source.items():
+        labels = _labels(archive, len(classes), config.ignore_label)
+        chosen = rows.get(role, np.arange(len(archive.images)))
+        splits[role] = ArraySplit(archive.images[chosen], labels[chosen])
+    _require_several_classes(splits["train"], train.path)
+    return Dataset(
+        name="npz",
+        classes=classes,
+        palette=palette(len(classes)),
+        bands=_bands(config, channels),
+        rgb=_rgb(config, channels),
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
+        normalization=fit_normalization(splits["train"]),
+    )
+
+
+def read_archive(path: Path, groups: str | None) -> Archive:
+    """Read and check `X`, `Y` and the array that `groups` names; objects are never unpickled."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; give the path of an .npz archive with arrays X and Y")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if not isinstance(arrays, Mapping):
+                raise DataError(f"{path}: holds a single array; an .npz archive with arrays X and Y is needed")
+            images = _array(arrays, "X", path)
+            labels = _array(arrays, "Y", path)
+            group_values = _array(arrays, groups, path) if groups is not None else None
+    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+        raise DataError(f"{path}: cannot be read as an .npz archive ({error}); it may be truncated") from error
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise DataError(f"{path}: cannot be read as an .npz archive ({error})") from error
+        raise DataError(
+            f"{path}: holds Python objects, which are never unpickled; save plain numeric arrays instead"
+        ) from error
+    return Archive(path, _images(images, path), _integers(labels, images, path), _groups(group_values, images, path))
+
+
+def _array(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
+    if name not in arrays:
+        raise DataError(f"{path}: no array {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}")
+    return arrays[name]
+
+
+def _images(images: np.ndarray, path: Path) -> np.ndarray:
+    if images.dtype.kind not in "iufb":
+        raise DataError(f"{path}: X has type {images.dtype}; numbers are needed")
+    if images.ndim != 4:
+        raise DataError(f"{path}: X has shape {images.shape}; (images, height, width, bands) is needed")
+    if images.size == 0:
+        raise DataError(f"{path}: X has shape {images.shape}, which is empty; at least one image is needed")
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        bad = np.argwhere(~np.isfinite(images))
+        image, row, column, band = bad[0]
+        raise DataError(
+            f"{path}: X holds {len(bad)} NaN or infinite values, the first in image {image} at row {row}, "
+            f"column {column}, band {band}; fill them, or leave those images out"
+        )
+    return images
+
+
+def _integers(labels: np.ndarray, images: np.ndarray, path: Path) -> np.ndarray:
+    if labels.ndim == 4 and labels.shape[3] == 1:
+        labels = labels[..., 0]
+    if labels.ndim != 3:
+        raise DataError(f"{path}: Y has shape {labels.shape}; (images, height, width) is needed")
+    if len(labels) != len(images):
+        raise DataError(f"{path}: {len(images)} images in X but {len(labels)} masks in Y; each image needs its mask")
+    if labels.shape[1:] != images.shape[1:3]:
+        raise DataError(
+            f"{path}: masks of {labels.shape[1]}x{labels.shape[2]} in Y for images of "
+            f"{images.shape[1]}x{images.shape[2]} in X; the sizes must be equal"
+        )
+    if labels.dtype.kind == "f":
+        if not np.isfinite(labels).all() or (labels != np.rint(labels)).any():
+            bad = labels[~np.isfinite(labels) | (labels != np.rint(labels))].flat[0]
+            raise DataError(f"{path}: Y holds {bad}, which is not a class number; integers from 0 are needed")
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind not in "iub":
+        raise DataError(f"{path}: Y has type {labels.dtype}; integers from 0 are needed")
+    return labels
+
+
+def _groups(groups: np.ndarray | None, images: np.ndarray, path: Path) -> np.ndarray | None:
+    if groups is not None and groups.shape != (len(images),):
+        raise DataError(f"{path}: groups of shape {groups.shape} for {len(images)} images; one value an image is needed")
+    return groups
+
+
+def _classes(config: NpzConfig, archives: list[Archive]) -> tuple[str, ...]:
+    if config.classes is not None:
+        if len(set(config.classes)) != len(config.classes) or len(config.classes) < 2:
+            raise DataError(f"data.classes: {list(config.classes)} must be two or more different names")
+        return tuple(config.classes)
+    largest = 0
+    for archive in archives:
+        counted = archive.labels[_counted(archive.labels, config.ignore_label)]
+        largest = max(largest, int(counted.max(initial=0)))
+    if largest >= IGNORE:
+        raise DataError(
+            f"{archives[0].path}: Y holds the label {largest}, and at most {IGNORE} classes are possible; "
+            f"if that label marks pixels to ignore, set data.ignore_label={largest}"
+        )
+    return tuple(f"class_{index}" for index in range(max(largest + 1, 2)))
+
+
+def _counted(labels: np.ndarray, ignore_label: int | None) -> np.ndarray:
+    return np.ones(labels.shape, bool) if ignore_label is None else labels != ignore_label
+
+
+def _labels(archive: Archive, classes: int, ignore_label: int | None) -> np.ndarray:
+    """Labels as uint8, `IGNORE` where they do not count."""
+    counted = _counted(archive.labels, ignore_label)
+    wrong = counted & ((archive.labels < 0) | (archive.labels >= classes))
+    if wrong.any():
+        image, row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            f"{archive.path}: Y holds the label {archive.labels[image, row, column]} ({int(wrong.sum())} pixels out of "
+            f"range, the first in image {image}), and the {classes} classes are 0 to {classes - 1}; "
+            "add its name to data.classes, or set data.ignore_label"
+        )
+    labels = np.full(archive.labels.shape, IGNORE, np.uint8)
+    labels[counted] = archive.labels[counted]
+    return labels
+
+
+def _require_several_classes(train: ArraySplit, path: Path) -> None:
+    present = np.flatnonzero(np.bincount(train.labels.reshape(-1), minlength=256)[:IGNORE])
+    if len(present) < 2:
+        what = f"only the class {present[0]}" if len(present) else "no labelled pixel"
+        raise DataError(f"{path}: {what} in the training masks; there is nothing to tell apart")
+
+
+def _bands(config: NpzConfig, channels: int) -> tuple[str, ...]:
+    if config.bands is None:
+        return tuple(f"band_{index}" for index in range(channels))
+    if len(config.bands) != channels:
+        raise DataError(f"data.bands: {len(config.bands)} names for {channels} bands in X; one name a band is needed")
+    return tuple(config.bands)
+
+
+def _rgb(config: NpzConfig, channels: int) -> tuple[int, int, int]:
+    chosen = tuple(config.rgb) if config.rgb is not None else tuple(min(i, channels - 1) for i in range(3))
+    if len(chosen) != 3 or not all(0 <= channel < channels for channel in chosen):
+        raise DataError(f"data.rgb: {list(chosen)} must be three channels from 0 to {channels - 1}")
+    red, green, blue = chosen
+    return red, green, blue

@@ -1,0 +1,36 @@
+"""The closed table of data sources."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from segsweep.config.schema import DataConfig, NpzConfig, SyntheticParcelsConfig
+from segsweep.data import npz, synthetic_parcels
+from segsweep.data.dataset import Dataset
+from segsweep.data.splits import check_disjoint
+
+SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
+    "npz": (NpzConfig, npz.load),
+    "synthetic_parcels": (SyntheticParcelsConfig, synthetic_parcels.load),
+}
+"""From the name in `data=NAME` to the settings and the loader of that source."""
+
+
+def load_dataset(config: DataConfig) -> Dataset:
+    """The data set that `config` describes, checked; the last ones are kept in memory.
+
+    Raises:
+        DataError: the data cannot be read, or one image is in two splits.
+    """
+    return _load(config.name, OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, settings: str) -> Dataset:
+    schema, load = SOURCES[name]
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(settings)))
+    dataset = load(config)
+    check_disjoint(dataset)
+    return dataset

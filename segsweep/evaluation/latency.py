@@ -1,0 +1,49 @@
+"""How long one image takes on this host."""
+
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.config.schema import LatencyConfig
+from segsweep.tflite.interpreter import TFLiteModel
+
+_FEWEST_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Wall time of one invoke: one image, one thread, warm."""
+
+    p50_ms: float
+    p95_ms: float
+    runs: int
+    """How many invokes the percentiles rest on."""
+
+
+def measure_latency(path: Path, config: LatencyConfig) -> Latency:
+    """Time invokes of the file at `path` until `config.runs` or `config.seconds` is reached, 5 at least."""
+    model = TFLiteModel(path, threads=1)
+    image = np.random.default_rng(0).standard_normal((1, *model.input_shape)).astype(np.float32)
+    for _ in range(max(1, config.warmup_runs)):
+        model.predict(image)
+    times = []
+    deadline = time.perf_counter() + config.seconds
+    while len(times) < config.runs and (len(times) < _FEWEST_RUNS or time.perf_counter() < deadline):
+        before = model.invoke_seconds
+        model.predict(image)
+        times.append((model.invoke_seconds - before) * 1e3)
+    p50, p95 = np.percentile(times, [50, 95])
+    return Latency(float(p50), float(p95), len(times))
+
+
+def cpu_name() -> str:
+    """The processor's name as the system gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,114 @@
+"""The verb `run`: hands the command line to Hydra, and turns its complaints into segsweep's."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from segsweep.errors import ConfigError, JobsFailed, SegsweepError
+from segsweep.quiet import VERBOSE_VARIABLE
+
+_PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one job, or a sweep with `-m`; all flags of Hydra work, `--tracking-uri` and `--verbose` beside them.
+
+    Returns:
+        0, or 1 where some job failed.
+
+    Raises:
+        SegsweepError: what was asked cannot work; nothing was started.
+    """
+    # Without it Hydra prints its complaints itself and exits with status 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    words = hydra_arguments(arguments)
+
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from hydra_plugins.segsweep_sweeper.segsweep_sweeper import register
+
+    register()
+    main = hydra.main(version_base="1.3", config_path="pkg://segsweep.conf", config_name="config")(_task)
+    saved = sys.argv
+    sys.argv = ["segsweep run", *words]
+    try:
+        main()
+    except JobsFailed as error:
+        print(f"segsweep: {error}", file=sys.stderr)
+        return 1
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _as_config_error(error) from error
+    except SystemExit as error:
+        # argparse, on a flag it does not know; its message is on the terminal already.
+        return error.code if isinstance(error.code, int) else 2
+    finally:
+        sys.argv = saved
+    return 0
+
+
+def hydra_arguments(arguments: Sequence[str]) -> list[str]:
+    """The words for Hydra: segsweep's own flags taken out, `+` before known settings made harmless.
+
+    Raises:
+        ConfigError: more than one experiment is asked for.
+    """
+    words: list[str] = []
+    experiments: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        if word == "--verbose":
+            os.environ[VERBOSE_VARIABLE] = "1"
+            continue
+        if word == "--tracking-uri" or word.startswith("--tracking-uri="):
+            uri = word.partition("=")[2] or next(rest, "")
+            if not uri:
+                raise ConfigError("--tracking-uri: no URI after it; give sqlite:///PATH.db or a server's address")
+            words.append(f"tracking.uri={quoted(uri)}")
+            continue
+        if not word.startswith(("+hydra", "++hydra")):
+            word = _PLUS.sub("", word)
+        if word.startswith("experiment="):
+            experiments += word.partition("=")[2].strip("[]").split(",")
+        words.append(word)
+    if len(experiments) > 1:
+        raise ConfigError(
+            f"experiment={','.join(experiments)}: an experiment is a whole sweep with its own axes; run one at a time"
+        )
+    return words
+
+
+def quoted(value: str) -> str:
+    """A value that Hydra's grammar takes literally."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _task(composed):  # type: ignore[no-untyped-def]
+    """What Hydra calls: a job of a sweep, or, without `-m`, a sweep of one."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from segsweep.job import task
+
+    if composed.sweep.id is not None:
+        return task(composed)
+    from segsweep.config.job_config import to_job_config
+    from segsweep.sweep.engine import Point, run_sweep
+    from segsweep.sweep.in_process import launch
+
+    folder = Path(HydraConfig.get().run.dir)
+    run_sweep([Point(tuple(HydraConfig.get().overrides.task), to_job_config(composed))], launch(folder), folder)
+    return None
+
+
+def _as_config_error(error: Exception) -> SegsweepError:
+    """Hydra's complaint in one line."""
+    cause = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if cause is not None and str(cause).strip() and str(cause) not in str(error):
+        lines += [line.strip() for line in str(cause).splitlines()[:1]]
+    kept = [line for line in lines if not line.startswith(("full_key:", "reference_type", "object_type", "Set the env"))]
+    return ConfigError(" ".join(kept) + "; see segsweep run --help")

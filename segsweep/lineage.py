@@ -1,0 +1,255 @@
+"""What one job needs: which trainings and variants, how they descend from each other, and their keys.
+
+A key holds all that determines the thing and nothing else: a setting that is not used is left out, so jobs that
+differ only in it share the work.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from segsweep.config.job_config import parameters
+from segsweep.config.keys import content_key, versions
+from segsweep.config.schema import JobConfig, TrainingConfig
+from segsweep.data.batches import network_size
+from segsweep.data.dataset import Dataset, Split
+from segsweep.errors import ConfigError
+from segsweep.models.table import size_multiple
+from segsweep.quantization.variants import VARIANTS, Variant
+
+TRAINING_FORMAT = 1
+"""Raised when the trainer changes what weights come out of the same settings."""
+
+VARIANT_FORMAT = 1
+"""Raised when a variant is made or described otherwise."""
+
+EVALUATION_FORMAT = 1
+"""Raised when scores are computed otherwise."""
+
+DEFAULT_CALIBRATION_SAMPLES = 64
+FINETUNE_LEARNING_RATE_FACTOR = 0.1
+
+FINETUNED_FROM_QAT = ("float32", "int8")
+"""The variants of the float fine-tune that stand beside a QAT variant as its control."""
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """Weights made by gradient descent."""
+
+    kind: str
+    """`float`, `qat` or `finetune`."""
+    config: JobConfig = field(repr=False)
+    size: tuple[int, int]
+    """Height and width of the network while training."""
+    key: str
+    parent: "TrainingSpec | None"
+    """The float training that a fine-tune starts from."""
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """One exported file and its evaluation."""
+
+    variant: Variant
+    training: TrainingSpec
+    config: JobConfig = field(repr=False)
+    """The job's settings, with the name of this variant."""
+    size: tuple[int, int]
+    """Height and width of the file's input."""
+    key: str
+    evaluation_key: str
+    source: "VariantSpec | None"
+    """The float32 file of the same training, which a post-training variant is made from."""
+    baseline: "VariantSpec | None"
+    """The float32 variant of the float training, which deltas are against; None for itself."""
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job: the variant it was asked for and what goes with it."""
+
+    config: JobConfig = field(repr=False)
+    variants: tuple[VariantSpec, ...]
+    """In the order they can be made: the baseline first."""
+    asked: VariantSpec
+
+    @property
+    def key(self) -> str:
+        """Equal for jobs that do the same."""
+        return content_key({"variants": sorted(each.evaluation_key for each in self.variants)})
+
+    @property
+    def trainings(self) -> tuple[TrainingSpec, ...]:
+        """The trainings it needs, each once, parents first."""
+        found: dict[str, TrainingSpec] = {}
+        for each in self.variants:
+            found.setdefault(each.training.key, each.training)
+        return tuple(found.values())
+
+
+def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
+    """What the job of `config` on `dataset` consists of.
+
+    Raises:
+        ConfigError: a setting does not fit the data.
+    """
+    config = _resolve(config, dataset)
+    multiple = size_multiple(config.model)
+    training_size = network_size([dataset.train.image_shape, dataset.validation.image_shape], multiple)
+    size = network_size([(*training_size, 0), dataset.test.image_shape], multiple)
+    float_training = _float_training(config, dataset, training_size)
+
+    baseline = _variant("float32", float_training, config, dataset, size, None, None)
+    name = config.quantization.name
+    if name == "float32":
+        return JobSpec(config, (baseline,), baseline)
+    if VARIANTS[name].training_kind == "float":
+        asked = _variant(name, float_training, config, dataset, size, baseline, baseline)
+        return JobSpec(config, (baseline, asked), asked)
+
+    asked = _variant(name, _finetune("qat", float_training), config, dataset, size, None, baseline)
+    variants = [baseline, asked]
+    if config.quantization.control:
+        control = _finetune("finetune", float_training)
+        source = None
+        for control_name in FINETUNED_FROM_QAT:
+            variants.append(_variant(control_name, control, config, dataset, size, source, baseline))
+            source = source or variants[-1]
+    return JobSpec(config, tuple(variants), asked)
+
+
+def used_settings(spec: VariantSpec) -> dict[str, Any]:
+    """The settings that bear on a variant, by override name; the others may vary without any effect on it."""
+    leaves = parameters(spec.config)
+    unused = {"quantization.control", "training.momentum", "evaluation.batch_size"}
+    if spec.config.training.optimizer == "sgd":
+        unused.discard("training.momentum")
+    if not spec.variant.calibrated:
+        unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
+    if spec.training.kind == "float":
+        unused |= {"quantization.epochs", "quantization.learning_rate"}
+    return {
+        name: value
+        for name, value in leaves.items()
+        if name not in unused and not name.startswith(("tracking.", "sweep.", "evaluation.latency."))
+    }
+
+
+def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
+    """Fill in what follows from other settings or from the data."""
+    quantization = config.quantization
+    available = len(dataset.train)
+    samples = quantization.calibration.samples
+    if samples is not None and samples > available and _is_calibrated(config):
+        raise ConfigError(
+            f"quantization.calibration.samples={samples} is more than the {available} training images; "
+            f"give at most {available}, or null for as many as there are up to {DEFAULT_CALIBRATION_SAMPLES}"
+        )
+    samples = min(DEFAULT_CALIBRATION_SAMPLES, available) if samples is None else samples
+    weights = config.loss.class_weights
+    if isinstance(weights, list) and len(weights) != len(dataset.classes):
+        raise ConfigError(
+            f"loss.class_weights has {len(weights)} weights for {len(dataset.classes)} classes "
+            f"({', '.join(dataset.classes)}); give one a class"
+        )
+    rate = quantization.learning_rate
+    if rate is None:
+        rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
+    return replace(
+        config,
+        quantization=replace(
+            quantization, learning_rate=rate, calibration=replace(quantization.calibration, samples=samples)
+        ),
+    )
+
+
+def _is_calibrated(config: JobConfig) -> bool:
+    variant = VARIANTS[config.quantization.name]
+    return variant.calibrated or (variant.training_kind == "qat" and config.quantization.control)
+
+
+def _training_settings(training: TrainingConfig) -> dict[str, Any]:
+    settings = asdict(training)
+    if training.optimizer != "sgd":
+        del settings["momentum"]
+    return settings
+
+
+def _fingerprints(*splits: Split) -> list[str]:
+    return [split.fingerprint for split in splits]
+
+
+def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
+    key = content_key(
+        {
+            "format": TRAINING_FORMAT,
+            "kind": "float",
+            "data": _fingerprints(dataset.train, dataset.validation),
+            "classes": len(dataset.classes),
+            "size": size,
+            "model": asdict(config.model),
+            "loss": asdict(config.loss),
+            "training": _training_settings(config.training),
+            "seed": config.seed,
+            "versions": versions("tensorflow", "tf-keras"),
+        }
+    )
+    return TrainingSpec("float", config, size, key, None)
+
+
+def _finetune(kind: str, parent: TrainingSpec) -> TrainingSpec:
+    quantization = parent.config.quantization
+    assert quantization.learning_rate is not None
+    content = {
+        "format": TRAINING_FORMAT,
+        "kind": kind,
+        "parent": parent.key,
+        "epochs": quantization.epochs,
+        "learning_rate": quantization.learning_rate,
+    }
+    if kind == "qat":
+        content["versions"] = versions("tensorflow-model-optimization")
+    config = replace(
+        parent.config,
+        training=replace(
+            parent.config.training,
+            epochs=quantization.epochs,
+            learning_rate=quantization.learning_rate,
+            warmup_epochs=0,
+        ),
+    )
+    return TrainingSpec(kind, config, parent.size, content_key(content), parent)
+
+
+def _variant(
+    name: str,
+    training: TrainingSpec,
+    config: JobConfig,
+    dataset: Dataset,
+    size: tuple[int, int],
+    source: VariantSpec | None,
+    baseline: VariantSpec | None,
+) -> VariantSpec:
+    variant = VARIANTS[name]
+    content: dict[str, Any] = {
+        "format": VARIANT_FORMAT,
+        "training": training.key,
+        "size": size,
+        "name": name,
+        # They travel inside the file.
+        "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
+        "versions": versions("tensorflow") if source is None else versions("tensorflow", "ai-edge-quantizer"),
+    }
+    if variant.calibrated:
+        content["calibration"] = asdict(config.quantization.calibration)
+    key = content_key(content)
+    evaluation_key = content_key(
+        {
+            "format": EVALUATION_FORMAT,
+            "variant": key,
+            "test": _fingerprints(dataset.test),
+            "versions": versions("ai-edge-litert"),
+        }
+    )
+    config = replace(config, quantization=replace(config.quantization, name=name))
+    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline)

@@ -1,0 +1,60 @@
+"""The architectures: a name, the module that builds it, and what sizes it takes. Imports no TensorFlow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from segsweep.config.schema import ModelConfig
+from segsweep.errors import ConfigError
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build one family of models."""
+
+    module: str
+    """Module with `build(config, input_shape, classes) -> keras.Model`; imported when a model is built."""
+    size_multiple: Callable[[Any], int]
+    """What height and width must be multiples of, from the architecture's config."""
+    quantization_obstacle: Callable[[Any], str | None] = lambda config: None
+    """Why quantization-aware training cannot take the model, from its config; None where it can."""
+
+
+ARCHITECTURES = {
+    "strided_unet": Architecture("segsweep.models.strided_unet", lambda config: 2**config.depth),
+}
+
+
+def size_multiple(config: ModelConfig) -> int:
+    """What the height and width of the model's input must be multiples of, in pixels."""
+    return _architecture(config).size_multiple(config)
+
+
+def quantization_obstacle(config: ModelConfig, training_kind: str) -> str | None:
+    """Why the model cannot be trained as `training_kind`, layers named; None where it can."""
+    return _architecture(config).quantization_obstacle(config) if training_kind == "qat" else None
+
+
+def build_model(config: ModelConfig, input_shape: tuple[int, int, int], classes: int, seed: int) -> "keras.Model":
+    """A model from images (N, H, W, C) to logits (N, H, W, classes), with initial weights that `seed` determines.
+
+    Sets the random seeds of Python, NumPy and TensorFlow. Raises ConfigError for an unknown name or a size that the
+    model does not take.
+    """
+    architecture, multiple = _architecture(config), size_multiple(config)
+    height, width, _ = input_shape
+    if height % multiple or width % multiple:
+        raise ConfigError(f"model={config.name} takes sizes that are multiples of {multiple}, not {height}x{width}")
+    build = import_module(architecture.module).build
+    import_module("tf_keras").utils.set_random_seed(seed)
+    return build(config, input_shape, classes)
+
+
+def _architecture(config: ModelConfig) -> Architecture:
+    if config.name not in ARCHITECTURES:
+        raise ConfigError(f"model={config.name} is unknown; there are {', '.join(sorted(ARCHITECTURES))}")
+    return ARCHITECTURES[config.name]

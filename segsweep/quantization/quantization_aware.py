@@ -1,0 +1,166 @@
+"""Makes a model that computes, while it trains, with the rounding of its int8 file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import default_8bit_transforms
+from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations import model_transformer
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_layout_transform import (
+    QuantizeLayoutTransform,
+)
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_registry import QuantizeRegistry
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_scheme import QuantizeScheme
+from tensorflow_model_optimization.quantization.keras import quantize_annotate_model, quantize_apply
+from tf_keras import layers
+
+from segsweep.errors import ModelError
+from segsweep.quantization.batch_norm_folding import fold_batch_norm, foldable
+from segsweep.quantization.fake_quantization import LayerQuantizeConfig
+
+
+@dataclass(frozen=True)
+class LayerRounding:
+    """Where the int8 file rounds inside a layer."""
+
+    output: bool
+    """Whether its output gets a range of its own; if not, it has its input's, or one that TFLite fixes."""
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Name of the attribute -> layout, one of `ARRANGEMENTS`."""
+
+
+_OWN_RANGE = LayerRounding(output=True)
+_PASSES_ON = LayerRounding(output=False)
+
+LAYERS: Mapping[type, LayerRounding] = {
+    layers.Conv2D: LayerRounding(True, {"kernel": "out_last"}),
+    layers.DepthwiseConv2D: LayerRounding(True, {"depthwise_kernel": "depthwise"}),
+    layers.Conv2DTranspose: LayerRounding(True, {"kernel": "in_last"}),
+    layers.Dense: LayerRounding(True, {"kernel": "out_last"}),
+    # Split into the two convolutions above before rounding is decided.
+    layers.SeparableConv2D: _OWN_RANGE,
+    layers.ReLU: _OWN_RANGE,
+    layers.LeakyReLU: _OWN_RANGE,
+    layers.Add: _OWN_RANGE,
+    layers.Multiply: _OWN_RANGE,
+    layers.Concatenate: _OWN_RANGE,
+    layers.AveragePooling2D: _OWN_RANGE,
+    layers.GlobalAveragePooling2D: _OWN_RANGE,
+    # Resizing keeps its input's range in TFLite; a range of its own (the toolkit's choice) would round twice.
+    layers.UpSampling2D: _PASSES_ON,
+    layers.MaxPooling2D: _PASSES_ON,
+    layers.ZeroPadding2D: _PASSES_ON,
+    layers.Cropping2D: _PASSES_ON,
+    layers.Reshape: _PASSES_ON,
+    layers.Flatten: _PASSES_ON,
+    layers.Permute: _PASSES_ON,
+    layers.Dropout: _PASSES_ON,
+    layers.SpatialDropout2D: _PASSES_ON,
+}
+"""The layers that can be trained quantization-aware."""
+
+ACTIVATIONS: Mapping[str, LayerRounding] = {
+    "linear": _PASSES_ON,
+    "relu": _OWN_RANGE,
+    "relu6": _OWN_RANGE,
+    "sigmoid": _PASSES_ON,
+    "tanh": _PASSES_ON,
+    "softmax": _PASSES_ON,
+}
+"""The same for `Activation` layers, by their function; the last three have ranges that TFLite fixes."""
+
+FUSED_ACTIVATIONS = frozenset({"linear", "relu", "relu6"})
+"""What a layer may have as its own `activation`: these are computed before its output is rounded."""
+
+_FUSES_RELU = frozenset({layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose, layers.Dense, layers.Add})
+
+
+def unsupported_layers(model: keras.Model) -> list[str]:
+    """The layers of a functional model that cannot be trained quantization-aware, as `name (Type)`; nothing is built.
+
+    Batch norms count unless they can be folded into the layer before them.
+    """
+    folded = foldable(model)
+    return [
+        f"{layer.name} ({_kind(layer)})"
+        for layer in model.layers
+        if layer.name not in folded and not isinstance(layer, layers.InputLayer) and _rounding(layer) is None
+    ]
+
+
+def quantization_aware(model: keras.Model) -> keras.Model:
+    """A model with the same weights, batch norms folded, that rounds to int8 in its forward pass; to be compiled anew.
+
+    Its weights are copies. Activation ranges are learned while it trains: it has none before its first step, and
+    gives zeros. Raises ModelError for layers that it cannot round, naming them.
+    """
+    unsupported = unsupported_layers(model)
+    if unsupported:
+        raise ModelError(
+            f"model {model.name} cannot be trained quantization-aware because of {', '.join(unsupported)}; "
+            "choose another model, or quantization=int8"
+        )
+    return quantize_apply(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme())
+
+
+def _rounding(layer: layers.Layer) -> LayerRounding | None:
+    if type(layer) is layers.Activation:
+        return ACTIVATIONS.get(_function(layer))
+    if _function(layer) not in FUSED_ACTIVATIONS:
+        return None
+    return LAYERS.get(type(layer))
+
+
+def _function(layer: layers.Layer) -> str:
+    """Name of the layer's activation function."""
+    function = getattr(layer, "activation", keras.activations.linear)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _kind(layer: layers.Layer) -> str:
+    function = _function(layer)
+    return type(layer).__name__ if function in FUSED_ACTIVATIONS else f"{type(layer).__name__} {function}"
+
+
+def _is_fused_relu(layer: layers.Layer) -> bool:
+    """Whether TFLite computes the layer as the last step of the operator before it."""
+    if type(layer) is layers.Activation:
+        return _function(layer) in {"relu", "relu6"}
+    plain = type(layer) is layers.ReLU and not layer.negative_slope and not layer.threshold
+    return plain and layer.max_value in (None, 6)
+
+
+def _fuses_next(layer: layers.Layer) -> bool:
+    """Whether only the output of the ReLU after the layer is rounded."""
+    consumers = [node.outbound_layer for node in layer.outbound_nodes]
+    linear = _function(layer) == "linear"
+    return type(layer) in _FUSES_RELU and linear and len(consumers) == 1 and _is_fused_relu(consumers[0])
+
+
+class _Registry(QuantizeRegistry):
+    """Tells the toolkit how to round each layer of the model."""
+
+    def supports(self, layer: layers.Layer) -> bool:
+        return _rounding(layer) is not None
+
+    def get_quantize_config(self, layer: layers.Layer) -> LayerQuantizeConfig:
+        rounding = _rounding(layer)
+        assert rounding is not None, layer.name
+        return LayerQuantizeConfig(rounding.weights, rounding.output and not _fuses_next(layer))
+
+
+class _Layout(QuantizeLayoutTransform):
+    """Gives the input a quantizer and splits separable convolutions."""
+
+    def apply(self, model: keras.Model, layer_quantize_map: dict) -> tuple[keras.Model, dict]:
+        transforms = [default_8bit_transforms.InputLayerQuantize(), default_8bit_transforms.SeparableConvQuantize()]
+        names = set(layer_quantize_map)
+        return model_transformer.ModelTransformer(model, transforms, names, layer_quantize_map).transform()
+
+
+class _Scheme(QuantizeScheme):
+    def get_layout_transformer(self) -> QuantizeLayoutTransform:
+        return _Layout()
+
+    def get_quantize_registry(self) -> QuantizeRegistry:
+        return _Registry()

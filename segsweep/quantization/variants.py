@@ -1,0 +1,159 @@
+"""The variants a training can be exported as, and what a file of each must consist of.
+
+A quantization recipe can silently leave operators in float, so a file is believed by its census, not by its name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from segsweep.errors import VariantError
+from segsweep.tflite.census import Census, ComputeOp
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to store and compute a trained model."""
+
+    name: str
+    """The user's word: `quantization=NAME`."""
+    training_kind: Literal["float", "qat"]
+    """The training whose weights it is made of."""
+    calibrated: bool
+    """Whether it needs the ranges of activations, from :func:`segsweep.quantization.post_training.calibrate`."""
+    integer: bool
+    """Whether it computes with integers throughout, input and output included."""
+    activations: str
+    """Data type of activations, input and output."""
+    weights: str
+    """Data type the weights of convolutions and dense layers are stored in."""
+    dequantized: bool
+    """Whether weights become float32 before they are multiplied with."""
+    constants: frozenset[str]
+    """Data types that stored tensors may have: weights, biases, and the shapes that some operators take."""
+    float_weights_below: int = 0
+    """An operator with fewer weights than this may keep them in float32."""
+
+
+_INDICES = frozenset({"int32", "int64"})
+"""Of tensors that hold sizes and axes in float files."""
+
+VARIANTS: Mapping[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant(
+            name="float32",
+            training_kind="float",
+            calibrated=False,
+            integer=False,
+            activations="float32",
+            weights="float32",
+            dequantized=False,
+            constants=_INDICES | {"float32"},
+        ),
+        Variant(
+            name="float16",
+            training_kind="float",
+            calibrated=False,
+            integer=False,
+            activations="float32",
+            weights="float16",
+            dequantized=True,
+            constants=_INDICES | {"float32", "float16"},
+        ),
+        Variant(
+            name="dynamic_range",
+            training_kind="float",
+            calibrated=False,
+            integer=False,
+            activations="float32",
+            weights="int8",
+            dequantized=False,
+            constants=_INDICES | {"float32", "int8"},
+            # TFLiteConverter leaves these in float, since they save little (kWeightsMinNumElementsDefault);
+            # our own files have none.
+            float_weights_below=1024,
+        ),
+        Variant(
+            name="weight_only_int8",
+            training_kind="float",
+            calibrated=False,
+            integer=False,
+            activations="float32",
+            weights="int8",
+            dequantized=True,
+            constants=_INDICES | {"float32", "int8"},
+        ),
+        Variant(
+            name="int8",
+            training_kind="float",
+            calibrated=True,
+            integer=True,
+            activations="int8",
+            weights="int8",
+            dequantized=False,
+            constants=frozenset({"int8", "int32"}),
+        ),
+        Variant(
+            name="int16x8",
+            training_kind="float",
+            calibrated=True,
+            integer=True,
+            activations="int16",
+            weights="int8",
+            dequantized=False,
+            # int16: constants that are added or multiplied; int64: biases.
+            constants=frozenset({"int8", "int16", "int32", "int64"}),
+        ),
+        Variant(
+            name="qat_int8",
+            training_kind="qat",
+            calibrated=False,
+            integer=True,
+            activations="int8",
+            weights="int8",
+            dequantized=False,
+            constants=frozenset({"int8", "int32"}),
+        ),
+    )
+}
+"""By name. `int8` and `qat_int8` have the same census: they differ in how the weights were trained."""
+
+
+def check(variant: Variant, census: Census) -> None:
+    """Raises VariantError, with all that is wrong, unless the census is what the variant's name says."""
+    faults = [
+        *_strays("input", census.inputs, {variant.activations}),
+        *_strays("output", census.outputs, {variant.activations}),
+        *_strays("computed tensors", census.activations, {variant.activations}),
+        *_strays("stored tensors", census.constants, variant.constants),
+    ]
+    matching = [op for op in census.compute if _computes_as(variant, op)]
+    others = [op for op in census.compute if op not in matching and not _may_stay_float(variant, op)]
+    if others:
+        faults.append(f"operators of another kind: {_listing(others)}")
+    if not matching:
+        faults.append("no operator computes as the name says")
+    if faults:
+        raise VariantError(f"the file is not {variant.name}: {'; '.join(faults)}")
+
+
+def _computes_as(variant: Variant, op: ComputeOp) -> bool:
+    return (op.activations, op.weights, op.dequantized) == (variant.activations, variant.weights, variant.dequantized)
+
+
+def _may_stay_float(variant: Variant, op: ComputeOp) -> bool:
+    return op.weights == "float32" and op.weight_count < variant.float_weights_below
+
+
+def _strays(what: str, found: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    strays = sorted(set(found) - set(allowed))
+    return [f"{what} of {', '.join(strays)}"] if strays else []
+
+
+def _listing(ops: list[ComputeOp]) -> str:
+    kinds = Counter(
+        f"{op.name} {op.activations} x {op.weights}{' dequantized' if op.dequantized else ''}" for op in ops
+    )
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items()) + f" (first: {ops[0].output})"

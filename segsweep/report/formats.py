@@ -1,0 +1,107 @@
+"""A comparison as text: Markdown for people, CSV and JSON for programs."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from segsweep.report.comparison import quantization_aware_gain
+
+_TITLES = {
+    "learning_rate": "learning rate",
+    "training_kind": "training",
+    "quantization": "variant",
+    "accuracy": "accuracy",
+    "mean_iou": "mean IoU",
+    "delta_accuracy": "Δ accuracy",
+    "delta_mean_iou": "Δ mean IoU",
+    "agreement": "agreement",
+    "size_bytes": "KiB",
+    "size_ratio": "size",
+    "latency_p50_ms": "ms",
+}
+_ALWAYS = ("quantization", "training_kind", "accuracy", "mean_iou", "delta_mean_iou", "agreement", "size_bytes")
+_HIDDEN = ("mean_dice", "delta_accuracy", "train_s", "run_id")
+_NUMBERS: Mapping[str, str] = {
+    "accuracy": "{:.4f}",
+    "mean_iou": "{:.4f}",
+    "delta_mean_iou": "{:+.4f}",
+    "agreement": "{:.4f}",
+    "size_ratio": "{:.0%}",
+    "latency_p50_ms": "{:.2f}",
+}
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """What people read: settings that are the same everywhere stand above the table, not in it."""
+    settings = list(table.columns[: table.columns.get_loc("training_kind")])
+    same = [name for name in settings if name not in _ALWAYS and table[name].nunique(dropna=False) <= 1]
+    shown = pd.DataFrame(index=table.index)
+    for name in table.columns:
+        if name in same or name in _HIDDEN or (name == "status" and set(table[name]) <= {"FINISHED"}):
+            continue
+        if name not in _ALWAYS and name not in settings and table[name].isna().all():
+            continue
+        shown[_TITLES.get(name, name)] = [_cell(name, value) for value in table[name]]
+    parts = [shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))]
+    if same:
+        parts.insert(0, ", ".join(f"{_TITLES.get(name, name)} {_plain(table[name].iloc[0])}" for name in same) + ":")
+    gain = quantization_aware_gain(table)
+    if len(gain):
+        parts.append(_gain_markdown(gain.drop(columns=[name for name in same if name in gain])))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """All columns at full precision, one row a variant; empty where there is no number."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(table: pd.DataFrame) -> str:
+    """A JSON list of objects, one a variant, with the columns as keys; null where there is no number."""
+    rows = [{name: _json_value(value) for name, value in row.items()} for row in table.to_dict("records")]
+    return json.dumps(rows, indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {"md": to_markdown, "csv": to_csv, "json": to_json}
+"""From the word after `--format` to what writes it."""
+
+
+def _gain_markdown(gain: pd.DataFrame) -> str:
+    scores = ["int8", "finetune float32", "finetune int8", "qat_int8"]
+    shown = pd.DataFrame(index=gain.index)
+    for name in gain.columns:
+        number = "{:+.4f}" if name == "gain" else "{:.4f}" if name in scores else None
+        shown[_TITLES.get(name, name)] = [
+            number.format(value) if number and pd.notna(value) else _plain(value) for value in gain[name]
+        ]
+    words = (
+        "What quantization-aware training gained, in mean IoU: `qat_int8` against the int8 file of a float fine-tune "
+        "of the same budget."
+    )
+    return words + "\n\n" + shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
+
+
+def _cell(name: str, value: object) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    if name == "size_bytes":
+        return f"{float(str(value)) / 1024:.1f}"
+    return _NUMBERS[name].format(value) if name in _NUMBERS else _plain(value)
+
+
+def _plain(value: object) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _alignment(shown: pd.DataFrame) -> tuple[str, ...]:
+    texts = {"data", "model", "variant", "training", "status"}
+    return tuple("left" if name in texts else "right" for name in shown.columns)
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, float) and pd.isna(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,176 @@
+"""The run of a training: found in the store, or made."""
+
+import io
+import json
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segsweep.config.job_config import parameters, to_yaml
+from segsweep.errors import StoreError
+from segsweep.lineage import TrainingSpec
+from segsweep.runs.context import Context, training_name
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+
+    from segsweep.training.trainer import EpochReport
+
+_SECONDS_BETWEEN_WRITES = 5.0
+
+
+def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
+    """The finished run of `spec`; trains it, and what it starts from, where the store does not have it intact."""
+    with context.lock(spec.key):
+        found = find_training(spec, context)
+        return found if found is not None else _train(spec, context)
+
+
+def find_training(spec: TrainingSpec, context: Context) -> RunRecord | None:
+    """The newest finished and intact run of `spec`."""
+    records = context.store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key)
+    return next((record for record in records if context.store.is_intact(record)), None)
+
+
+def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "keras.Model":
+    """The trained network for images of `size` (height, width), with the weights of the training's run."""
+    kept = context.models.get(spec.key)
+    if kept is not None and tuple(kept.input_shape[1:3]) == size:
+        return kept
+    if kept is not None:
+        weights = kept.get_weights()
+    else:
+        record = ensure_training(spec, context)
+        content = context.store.read_artifact(record, names.WEIGHTS_FILE)
+        if content is None:
+            raise StoreError(f"run {record.run_id}: its {names.WEIGHTS_FILE} is missing or damaged")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            weights = [arrays[name] for name in sorted(arrays.files)]
+    model = _untrained(spec, context, size)
+    model.set_weights(weights)
+    context.models[spec.key] = model
+    return model
+
+
+def _untrained(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "keras.Model":
+    """The network of a training, prepared for its kind, with initial weights."""
+    from segsweep.models.table import build_model
+    from segsweep.training.runtime import configure
+
+    configure(spec.config.training.threads)
+    shape = (*size, context.dataset.train.image_shape[2])
+    return _prepared(build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed), spec.kind)
+
+
+def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
+    """A float network as a training of `kind` starts from it."""
+    if kind == "float":
+        return model
+    from segsweep.quantization.batch_norm_folding import fold_batch_norm
+    from segsweep.quantization.quantization_aware import quantization_aware
+
+    return {"qat": quantization_aware, "finetune": fold_batch_norm}[kind](model)
+
+
+def _train(spec: TrainingSpec, context: Context) -> RunRecord:
+    store, dataset = context.store, context.dataset
+    if spec.parent is None:
+        parent_run = context.sweep_id
+        model = _untrained(spec, context, spec.size)
+    else:
+        parent_run = ensure_training(spec.parent, context).run_id
+        model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
+
+    interrupted = [
+        record
+        for record in store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key)
+        if store.is_abandoned(record)
+    ]
+    checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists() and interrupted:
+        run_id = interrupted[0].run_id
+        store.reopen_run(run_id)
+    else:
+        run_id = store.create_run(
+            names.TRAINING,
+            training_name(spec.config, spec.kind),
+            parent=parent_run,
+            tags=context.common_tags(spec),
+            params=parameters(spec.config),
+        )
+    with store.ending(run_id):
+        from segsweep.training.trainer import fit
+
+        log = _HistoryLog(context, run_id)
+        context.progress.stage(f"training {spec.kind}", spec.config.training.epochs)
+        started = time.perf_counter()
+        result = fit(
+            model,
+            dataset,
+            training=spec.config.training,
+            loss=spec.config.loss,
+            size=spec.size,
+            seed=spec.config.seed,
+            checkpoint=checkpoint,
+            training_key=spec.key,
+            on_epoch=log.add,
+        )
+        log.flush()
+        files = {
+            names.WEIGHTS_FILE: _weights_file(model),
+            names.CONFIG_FILE: to_yaml(spec.config).encode(),
+            names.HISTORY_FILE: json.dumps([report.metrics for report in result.history]).encode(),
+        }
+        if spec.kind != "qat":
+            files[names.ARCHITECTURE_FILE] = model.to_json().encode()
+        store.add_artifacts(run_id, files)
+        best = result.history[result.best_epoch - 1].metrics
+        store.log(
+            run_id,
+            metrics={
+                names.TRAIN_SECONDS: result.seconds if result.resumed_from else time.perf_counter() - started,
+                names.BEST_EPOCH: result.best_epoch,
+                **{name.replace("val/", "best/val_"): value for name, value in best.items() if name.startswith("val/")},
+            },
+        )
+    checkpoint.unlink(missing_ok=True)
+    context.models[spec.key] = model
+    return store.get(run_id)
+
+
+def _weights_file(model: "keras.Model") -> bytes:
+    """Weights as an npz archive; in sorted order, the arrays are what `set_weights` takes."""
+    buffer = io.BytesIO()
+    arrays = {
+        f"{index:04d} {variable.name.replace('/', '.')}": value
+        for index, (variable, value) in enumerate(zip(model.weights, model.get_weights(), strict=True))
+    }
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+class _HistoryLog:
+    """Gathers the metrics of epochs, which may be shorter than a write to the store, and writes them now and then."""
+
+    def __init__(self, context: Context, run_id: str):
+        self._context = context
+        self._run_id = run_id
+        self._points: list[tuple[str, float, int, int]] = []
+        self._written = time.monotonic()
+
+    def add(self, report: "EpochReport") -> None:
+        self._points += [
+            (name, value, report.epoch, report.timestamp_ms) for name, value in sorted(report.metrics.items())
+        ]
+        self._context.progress.step(report.epoch, report.metrics.get("train/loss"), report.seconds_left)
+        if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
+            self.flush()
+
+    def flush(self) -> None:
+        self._context.store.log_history(self._run_id, self._points)
+        self._points = []
+        self._written = time.monotonic()

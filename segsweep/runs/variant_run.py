@@ -1,0 +1,240 @@
+"""The run of a variant: found in the store, or made, checked and scored."""
+
+import gzip
+import io
+import json
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from segsweep import __version__
+from segsweep.config.job_config import parameters, to_yaml
+from segsweep.data.batches import evaluation_batches
+from segsweep.data.dataset import IGNORE, Dataset
+from segsweep.errors import StoreError
+from segsweep.evaluation.bootstrap import paired_accuracy_interval
+from segsweep.evaluation.evaluator import Evaluation, agreement, evaluate
+from segsweep.lineage import VariantSpec
+from segsweep.quantization.post_training import calibrate, quantize
+from segsweep.quantization.variants import check
+from segsweep.runs.context import Context, variant_name
+from segsweep.runs.training_run import ensure_training, load_model
+from segsweep.tflite.census import Census, census
+from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.tflite.metadata import Metadata, embed
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+
+RESOLVER_NAME = "xnnpack"
+"""The kernels that scores are measured with: LiteRT's default delegate."""
+
+
+@dataclass(frozen=True)
+class _VariantFile:
+    """What is uploaded as the model."""
+
+    content: bytes
+    census: Census
+    seconds: float
+    """Wall time of conversion or quantization."""
+    calibration_images: tuple[int, ...]
+    """Indices in the training split; empty where none were needed."""
+
+
+def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
+    """The finished run of `spec`; makes it, and what it descends from, where the store does not have it intact."""
+    with context.lock(spec.evaluation_key):
+        records = context.store.with_key(names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
+        found = next((record for record in records if context.store.is_intact(record)), None)
+        return found if found is not None else _make(spec, context)
+
+
+def calibration_indices(samples: int, available: int, seed: int) -> np.ndarray:
+    """Which training images calibrate: `samples` of `available`, drawn without replacement, ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(available)[:samples])
+
+
+def _make(spec: VariantSpec, context: Context) -> RunRecord:
+    store = context.store
+    training = ensure_training(spec.training, context)
+    baseline = ensure_variant(spec.baseline, context) if spec.baseline is not None else None
+    source = ensure_variant(spec.source, context) if spec.source is not None else None
+    name = variant_name(spec)
+    tags = {
+        **context.common_tags(spec.training),
+        names.VARIANT_KEY: spec.key,
+        names.EVALUATION_KEY: spec.evaluation_key,
+        names.RESOLVER: RESOLVER_NAME,
+        names.TEST_IMAGES: str(len(context.dataset.test)),
+    }
+    with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
+        context.progress.stage(f"exporting {spec.variant.name}")
+        made = _known_file(spec, context) or _new_file(spec, source, context)
+        store.add_artifacts(
+            run_id,
+            {
+                names.MODEL_FILE: made.content,
+                names.CENSUS_FILE: json.dumps(made.census.as_dict(), indent=1).encode(),
+                names.CONFIG_FILE: to_yaml(spec.config).encode(),
+            },
+        )
+        # Scored as a user would have it: read back from where it was put.
+        path = store.artifact_path(store.get(run_id), names.MODEL_FILE)
+        if path is None:
+            raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
+        context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
+        evaluation = evaluate(
+            TFLiteModel(path),
+            context.dataset.test,
+            context.dataset.normalization,
+            len(context.dataset.classes),
+            batch_size=spec.config.evaluation.batch_size,
+            on_image=context.progress.step,
+        )
+        store.add_artifacts(run_id, _evaluation_files(evaluation))
+        metrics = _metrics(made, evaluation, context.dataset)
+        metrics |= _against_baseline(evaluation, baseline, context)
+        if names.TRAIN_SECONDS in training.metrics:
+            metrics[names.TRAIN_SECONDS] = training.metrics[names.TRAIN_SECONDS]
+        store.log(
+            run_id,
+            metrics=metrics,
+            tags={
+                names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
+                names.CENSUS: json.dumps(made.census.as_dict()),
+                names.CALIBRATION_IMAGES: json.dumps(made.calibration_images),
+            },
+        )
+    return store.get(run_id)
+
+
+def _known_file(spec: VariantSpec, context: Context) -> _VariantFile | None:
+    """The file of an earlier run of the same variant, scored otherwise."""
+    for record in context.store.with_key(names.VARIANT, names.VARIANT_KEY, spec.key):
+        if record.is_finished and names.MODEL_FILE in record.sha256:
+            content = context.store.read_artifact(record, names.MODEL_FILE)
+            if content is not None:
+                indices = json.loads(record.tags.get(names.CALIBRATION_IMAGES, "[]"))
+                seconds = record.metrics.get(names.EXPORT_SECONDS, 0.0)
+                return _VariantFile(content, census(content), seconds, tuple(indices))
+    return None
+
+
+def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> _VariantFile:
+    started = time.perf_counter()
+    indices: tuple[int, ...] = ()
+    if source is not None:
+        float_file = context.store.read_artifact(source, names.MODEL_FILE)
+        if float_file is None:
+            raise StoreError(f"run {source.run_id}: its {names.MODEL_FILE} is missing or damaged")
+        calibration = None
+        if spec.variant.calibrated:
+            chosen, images = _calibration_images(spec, context.dataset)
+            indices = tuple(int(index) for index in chosen)
+            calibration = calibrate(float_file, images)
+        content = quantize(float_file, spec.variant, calibration)
+    else:
+        from segsweep.tflite.conversion import convert_float, convert_quantized
+
+        model = load_model(spec.training, context, spec.size)
+        content = convert_quantized(model) if spec.variant.integer else convert_float(model)
+    counted = census(content)
+    check(spec.variant, counted)
+    content = embed(content, _metadata(spec, context.dataset))
+    return _VariantFile(content, counted, time.perf_counter() - started, indices)
+
+
+def _calibration_images(spec: VariantSpec, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The drawn indices, and the images (N, H, W, C) float32, normalized and padded."""
+    settings = spec.config.quantization.calibration
+    assert settings.samples is not None
+    indices = calibration_indices(settings.samples, len(dataset.train), settings.seed)
+    drawn = _Subset(dataset, indices)
+    batches = evaluation_batches(drawn, dataset.normalization, size=spec.size, batch_size=len(indices))
+    return indices, np.concatenate([images for images, _ in batches])
+
+
+@dataclass(frozen=True)
+class _Subset:
+    """Some images of the training split, as a split."""
+
+    dataset: Dataset
+    indices: np.ndarray
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.dataset.train.image_shape
+
+    @property
+    def fingerprint(self) -> str:
+        return self.dataset.train.fingerprint
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.dataset.train.read(self.indices[indices])
+
+
+def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
+    return Metadata(
+        classes=dataset.classes,
+        palette=dataset.palette,
+        bands=dataset.bands,
+        rgb=dataset.rgb,
+        mean=tuple(float(value) for value in dataset.normalization.mean),
+        std=tuple(float(value) for value in dataset.normalization.std),
+        quantization=spec.variant.name,
+        training_key=spec.training.key,
+        variant_key=spec.key,
+        data=dataset.name,
+        segsweep_version=__version__,
+    )
+
+
+def _evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
+    counts, predictions = io.BytesIO(), io.BytesIO()
+    np.savez_compressed(counts, counts=evaluation.counts)
+    np.savez_compressed(predictions, classes=evaluation.predictions)
+    return {names.CONFUSION_FILE: counts.getvalue(), names.PREDICTIONS_FILE: predictions.getvalue()}
+
+
+def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
+    scores = evaluation.scores
+    return {
+        names.ACCURACY: scores.accuracy,
+        names.MEAN_IOU: scores.mean_iou,
+        names.MEAN_DICE: scores.mean_dice,
+        **{names.iou_metric(name): float(value) for name, value in zip(dataset.classes, scores.iou, strict=True)},
+        names.SIZE_BYTES: len(made.content),
+        names.GZIP_BYTES: len(gzip.compress(made.content, mtime=0)),
+        names.EXPORT_SECONDS: made.seconds,
+        names.EVALUATE_SECONDS: evaluation.seconds,
+    }
+
+
+def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, context: Context) -> dict[str, float]:
+    if baseline is None:
+        return {names.DELTA_ACCURACY: 0.0, names.DELTA_MEAN_IOU: 0.0, names.AGREEMENT: 1.0}
+    counts = _array(baseline, names.CONFUSION_FILE, "counts", context)
+    predictions = _array(baseline, names.PREDICTIONS_FILE, "classes", context)
+    test = context.dataset.test
+    _, labels = test.read(np.arange(len(test)))
+    interval = paired_accuracy_interval(evaluation.counts, counts)
+    return {
+        names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
+        names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
+        names.DELTA_ACCURACY_LOW: interval.low,
+        names.DELTA_ACCURACY_HIGH: interval.high,
+        names.AGREEMENT: agreement(evaluation.predictions, predictions, labels, IGNORE),
+    }
+
+
+def _array(record: RunRecord, path: str, name: str, context: Context) -> np.ndarray:
+    content = context.store.read_artifact(record, path)
+    if content is None:
+        raise StoreError(f"run {record.run_id}: its {path} is missing or damaged")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return arrays[name]
+

@@ -1,0 +1,181 @@
+"""A sweep from its points to its comparison: find what is done, run the rest in waves, list what came of it."""
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from segsweep import __version__
+from segsweep.config.job_config import parameters
+from segsweep.config.schema import JobConfig
+from segsweep.data.sources import load_dataset
+from segsweep.errors import ConfigError, JobsFailed, SegsweepError
+from segsweep.job import PROGRESS_FOLDER, JobOutcome
+from segsweep.lineage import lineage
+from segsweep.models.table import quantization_obstacle
+from segsweep.progress import Reporter
+from segsweep.report.comparison import comparison
+from segsweep.report.formats import FORMATS
+from segsweep.sweep.display import SweepDisplay, showing
+from segsweep.sweep.latency_wave import add_latencies, lacking_latency
+from segsweep.sweep.members import members_file, members_of, with_runs
+from segsweep.sweep.waves import Job, waves
+from segsweep.tracking import names
+from segsweep.tracking.records import Member, RunRecord
+from segsweep.tracking.store import Store
+
+Launch = Callable[[Sequence[Job], str, int], Sequence[JobOutcome]]
+"""Runs jobs and returns their outcomes in the same order; takes them, the sweep's run id and the first job's number."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A combination of overrides and the settings they compose to."""
+
+    overrides: tuple[str, ...]
+    config: JobConfig = field(repr=False)
+
+
+def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
+    """Do all points and print the comparison.
+
+    Args:
+        points: the combinations, in the order they were asked for; equal ones are merged.
+        launch: how jobs are run.
+        folder: for progress files and logs.
+
+    Raises:
+        SegsweepError: what was asked cannot work; nothing was started.
+        JobsFailed: some jobs failed; the others are finished and logged.
+    """
+    jobs, skipped = _jobs(points)
+    first = points[0].config
+    store = Store.open(first.tracking.uri, first.tracking.experiment)
+    store.bury_the_dead()
+    members = [*members_of(jobs), *skipped]
+    config = {name: value for name, value in parameters(first).items() if name != "sweep.id"}
+    varying = _varying(points)
+    tags = {"segsweep.command": shlex.join(["segsweep", *sys.argv[1:]]), names.VERSION: __version__}
+    name = f"{first.data.name} {first.model.name}: {len(jobs)} jobs"
+    params = {key: value for key, value in config.items() if key not in varying}
+    with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:
+        store.log(sweep_id, tags={names.SWEEP_ID: sweep_id})
+        store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
+        runs, reasons = _work(jobs, store, sweep_id, launch, folder)
+        members = [*with_runs([each for each in members if each.status is None], runs, reasons), *skipped]
+        store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
+        table = comparison(store, store.get(sweep_id))
+        files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
+        store.add_artifacts(sweep_id, files)
+        print(FORMATS["md"](table))
+        failed = [member for member in members if member.status == "FAILED"]
+        print(f"Store: {store.location.uri} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
+        if failed:
+            raise JobsFailed(_failure_table(failed))
+
+
+def _jobs(points: Sequence[Point]) -> tuple[list[Job], list[Member]]:
+    """The jobs of the points, equal ones merged, and rows for those that cannot work."""
+    where = {(point.config.tracking.uri, point.config.tracking.experiment) for point in points}
+    if len(where) > 1:
+        raise ConfigError("tracking: the jobs of one sweep must go to one store and experiment")
+    jobs: dict[str, Job] = {}
+    impossible: list[tuple[Job, str]] = []
+    for point in points:
+        spec = lineage(point.config, load_dataset(point.config.data))
+        job = Job(point.overrides, spec)
+        if spec.key in jobs or any(spec.key == other.spec.key for other, _ in impossible):
+            continue
+        obstacle = quantization_obstacle(point.config.model, spec.asked.variant.training_kind)
+        if obstacle is None:
+            jobs[spec.key] = job
+        else:
+            impossible.append((job, obstacle))
+    if impossible and not points[0].config.sweep.skip_impossible:
+        job, obstacle = impossible[0]
+        raise ConfigError(
+            f"{len(impossible)} of {len(points)} combinations cannot work, the first with {' '.join(job.overrides)}: "
+            f"{obstacle}; leave them out, or set sweep.skip_impossible=true"
+        )
+    skipped = [
+        replace(member, status="SKIPPED", reason=obstacle)
+        for job, obstacle in impossible
+        for member in members_of([job])
+        if member.asked
+    ]
+    return list(jobs.values()), skipped
+
+
+def _work(
+    jobs: Sequence[Job], store: Store, sweep_id: str, launch: Launch, folder: Path
+) -> tuple[dict[str, RunRecord], dict[str, str]]:
+    """Run what is missing; return the finished runs by evaluation key, and reasons of failure likewise."""
+    known = _finished_variants(store)
+    pending = [job for job in jobs if any(spec.evaluation_key not in known for spec in job.spec.variants)]
+    progress_folder = folder / PROGRESS_FOLDER
+    progress_folder.mkdir(parents=True, exist_ok=True)
+    reasons: dict[str, str] = {}
+    with showing(progress_folder, len(jobs), len(jobs) - len(pending)) as display:
+        if pending:
+            trained = _finished_trainings(store)
+            started = 0
+            for wave in waves(pending, trained):
+                outcomes = launch(wave, sweep_id, started)
+                started += len(wave)
+                for job, outcome in zip(wave, outcomes, strict=True):
+                    if outcome.reason is not None:
+                        reasons.update({spec.evaluation_key: outcome.reason for spec in job.spec.variants})
+            known = _finished_variants(store)
+        wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
+        runs = {key: record for key, record in known.items() if key in wanted}
+        _measure_latency(jobs, store, list(runs.values()), progress_folder, display)
+    if any(job.spec.config.evaluation.latency.enabled for job in jobs):
+        runs = {key: record for key, record in _finished_variants(store).items() if key in wanted}
+    return runs, reasons
+
+
+def _measure_latency(
+    jobs: Sequence[Job], store: Store, records: list[RunRecord], folder: Path, display: SweepDisplay
+) -> None:
+    settings = jobs[0].spec.config.evaluation.latency if jobs else None
+    lacking = lacking_latency(records)
+    if settings is None or not settings.enabled or not lacking:
+        return
+    display.note(f"measuring latency of {len(lacking)} files, one after the other")
+    add_latencies(store, lacking, settings, Reporter(None, "latency"))
+
+
+def _finished_variants(store: Store) -> dict[str, RunRecord]:
+    """The newest finished, intact variant run of each evaluation key."""
+    found: dict[str, RunRecord] = {}
+    for record in store.of_kind(names.VARIANT):
+        key = record.tags.get(names.EVALUATION_KEY, "")
+        if key not in found and store.is_intact(record):
+            found[key] = record
+    return found
+
+
+def _finished_trainings(store: Store) -> set[str]:
+    return {record.tags.get(names.TRAINING_KEY, "") for record in store.of_kind(names.TRAINING) if record.is_finished}
+
+
+def _varying(points: Sequence[Point]) -> set[str]:
+    """Names of the settings that are not the same in all points."""
+    leaves = [parameters(point.config) for point in points]
+    return {name for each in leaves for name in each if any(other.get(name) != each[name] for other in leaves)}
+
+
+def _failure_table(failed: Sequence[Member]) -> str:
+    lines = [f"{len(failed)} variants failed:"]
+    for member in failed:
+        settings = member.settings
+        what = f"w{settings.get('model.width')} lr{settings.get('training.learning_rate')}"
+        lines.append(f"  {settings.get('quantization.name')} {what} ({member.training_kind}): {member.reason}")
+    return "\n".join(lines)
+
+
+def require_points(points: Sequence[Point]) -> None:
+    """Refuse a sweep without any point."""
+    if not points:
+        raise SegsweepError("the sweep has no jobs; give at least one value for each axis")

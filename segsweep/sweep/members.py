@@ -1,0 +1,50 @@
+"""What a sweep lists as its rows: its own list, so that a sweep that found everything done is as complete."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+from segsweep.lineage import used_settings
+from segsweep.sweep.waves import Job
+from segsweep.tracking.records import Member, RunRecord
+
+
+def members_of(jobs: Sequence[Job]) -> list[Member]:
+    """A member for each variant that the jobs need, each once."""
+    found: dict[str, Member] = {}
+    for job in jobs:
+        for spec in job.spec.variants:
+            asked = spec is job.spec.asked
+            known = found.get(spec.evaluation_key)
+            if known is None:
+                found[spec.evaluation_key] = Member(
+                    evaluation_key=spec.evaluation_key,
+                    training_key=spec.training.key,
+                    training_kind=spec.training.kind,
+                    asked=asked,
+                    settings=used_settings(spec),
+                )
+            elif asked and not known.asked:
+                found[spec.evaluation_key] = replace(known, asked=True)
+    return list(found.values())
+
+
+def with_runs(members: Sequence[Member], runs: Mapping[str, RunRecord], reasons: Mapping[str, str]) -> list[Member]:
+    """Members with their runs and how they ended.
+
+    Args:
+        members: of the sweep.
+        runs: the finished run of each evaluation key.
+        reasons: why the variants failed that did, by evaluation key.
+    """
+    return [
+        replace(member, run_id=runs[member.evaluation_key].run_id, status="FINISHED")
+        if member.evaluation_key in runs
+        else replace(member, status="FAILED", reason=reasons.get(member.evaluation_key))
+        for member in members
+    ]
+
+
+def members_file(members: Sequence[Member]) -> bytes:
+    """The artifact `sweep/members.json`."""
+    return json.dumps({"format": 1, "members": [asdict(member) for member in members]}, indent=1).encode()

@@ -1,0 +1,57 @@
+"""In what order the jobs of a sweep run.
+
+Hydra's product order puts the variants of one training next to each other, so workers side by side would wait for,
+or repeat, the same training. Here one job for each training goes first; the others find the weights in the store.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from segsweep.lineage import JobSpec
+
+
+@dataclass(frozen=True)
+class Job:
+    """One point of a sweep."""
+
+    overrides: tuple[str, ...]
+    """What makes it this point, as given to Hydra."""
+    spec: JobSpec = field(repr=False)
+
+
+def waves(jobs: Sequence[Job], trained: Collection[str]) -> list[list[Job]]:
+    """Divide jobs into waves, each to start when the one before has ended; long jobs first in each.
+
+    1. one job for each float training that is not done yet, the cheapest variant of those asked for;
+    2. one job for each fine-tune, and all that need no fine-tune;
+    3. the others.
+
+    Args:
+        jobs: what is to be done.
+        trained: keys of the trainings that are done.
+    """
+    done = set(trained)
+    first = _one_for_each_training(sorted(jobs, key=lambda job: len(job.spec.trainings)), "float", done)
+    rest = [job for job in jobs if job not in first]
+    before = frozenset(done)
+    finetunes = _one_for_each_training(rest, "qat", done)
+    ready = [job for job in rest if all(training.key in before for training in job.spec.trainings)]
+    second = finetunes + ready
+    third = [job for job in rest if job not in second]
+    return [sorted(wave, key=_cost, reverse=True) for wave in (first, second, third) if wave]
+
+
+def _one_for_each_training(jobs: Sequence[Job], kind: str, done: set[str]) -> list[Job]:
+    """The first job that needs each training of `kind`; what it trains is added to `done`."""
+    chosen = []
+    for job in jobs:
+        if any(training.kind == kind and training.key not in done for training in job.spec.trainings):
+            chosen.append(job)
+            done.update(training.key for training in job.spec.trainings)
+    return chosen
+
+
+def _cost(job: Job) -> tuple[int, bool, int]:
+    """Orders jobs by how long they will take: fine-tunes, then 16-bit activations (slow on a host), then width."""
+    spec = job.spec
+    return len(spec.trainings), spec.asked.variant.name == "int16x8", spec.config.model.width

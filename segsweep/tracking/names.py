@@ -1,0 +1,62 @@
+"""What runs, tags, metrics and artifacts are called in MLflow: the one place for these names."""
+
+import re
+
+KIND = "segsweep.kind"
+SWEEP, TRAINING, VARIANT = "sweep", "training", "variant"
+
+SWEEP_ID = "segsweep.sweep_id"
+TRAINING_KEY = "segsweep.training_key"
+PARENT_TRAINING_KEY = "segsweep.parent_training_key"
+TRAINING_KIND = "segsweep.training_kind"
+VARIANT_KEY = "segsweep.variant_key"
+EVALUATION_KEY = "segsweep.evaluation_key"
+BASELINE_RUN_ID = "segsweep.baseline_run_id"
+SHA256 = "segsweep.sha256"
+"""JSON object from artifact path to the hex sha256 of its bytes."""
+CENSUS = "segsweep.census"
+FAILURE = "segsweep.failure"
+"""Why a run failed, one line."""
+HOST, PID, PROCESS_START = "segsweep.host", "segsweep.pid", "segsweep.process_start"
+"""Which process makes the run; with its start time, so that a reused pid is not mistaken for it."""
+CPU = "segsweep.cpu"
+LATENCY_HOST = "segsweep.latency_host"
+RESOLVER = "segsweep.resolver"
+TEST_IMAGES = "segsweep.test_images"
+CALIBRATION_IMAGES = "segsweep.calibration_images"
+"""JSON list of the indices in the training split."""
+VERSION = "segsweep.version"
+DATA_FINGERPRINT = "segsweep.data_fingerprint"
+
+PARENT_RUN = "mlflow.parentRunId"
+RUN_NAME = "mlflow.runName"
+NOTE = "mlflow.note.content"
+USER = "mlflow.user"
+SOURCE_NAME = "mlflow.source.name"
+
+ACCURACY, MEAN_IOU, MEAN_DICE = "test/accuracy", "test/mean_iou", "test/mean_dice"
+DELTA_ACCURACY, DELTA_MEAN_IOU = "delta/accuracy", "delta/mean_iou"
+DELTA_ACCURACY_LOW, DELTA_ACCURACY_HIGH = "delta/accuracy_low", "delta/accuracy_high"
+AGREEMENT = "agreement/float32"
+SIZE_BYTES, GZIP_BYTES = "model/size_bytes", "model/gzip_bytes"
+LATENCY_P50, LATENCY_P95 = "latency/p50_ms", "latency/p95_ms"
+TRAIN_SECONDS, EXPORT_SECONDS, EVALUATE_SECONDS = "time/train_s", "time/export_s", "time/evaluate_s"
+
+BEST_EPOCH = "best/epoch"
+
+MODEL_FILE = "model/model.tflite"
+CONFUSION_FILE = "evaluation/confusion.npz"
+CONFIG_FILE = "config/config.yaml"
+CENSUS_FILE = "model/census.json"
+WEIGHTS_FILE = "weights/weights.npz"
+HISTORY_FILE = "training/history.json"
+PREDICTIONS_FILE = "evaluation/predictions.npz"
+ARCHITECTURE_FILE = "weights/architecture.json"
+MEMBERS_FILE = "sweep/members.json"
+COMPARISON_STEM = "sweep/comparison"
+FAILURE_FILE = "failure/traceback.txt"
+
+
+def iou_metric(class_name: str) -> str:
+    """Name of the IoU metric of a class; what MLflow forbids in a metric's name becomes `_`."""
+    return "test/iou_" + re.sub(r"[^\w\-. ]", "_", class_name)

@@ -1,0 +1,67 @@
+"""What is read back from the store, as plain typed values."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from segsweep.tracking import names
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of the store."""
+
+    run_id: str
+    name: str
+    status: str
+    """`RUNNING`, `FINISHED`, `FAILED` or `KILLED`."""
+    started_ms: int
+    """Start, in milliseconds since 1970."""
+    ended_ms: int | None
+    artifact_uri: str
+    tags: dict[str, str] = field(repr=False)
+    params: dict[str, str] = field(repr=False)
+    metrics: dict[str, float] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """`sweep`, `training`, `variant`, or empty for a run of another program."""
+        return self.tags.get(names.KIND, "")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of the run is there."""
+        return self.status == "FINISHED"
+
+    @property
+    def sha256(self) -> dict[str, str]:
+        """From artifact path to the hash of its bytes."""
+        try:
+            hashes = json.loads(self.tags.get(names.SHA256, "{}"))
+        except json.JSONDecodeError:
+            return {}
+        return hashes if isinstance(hashes, dict) else {}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One row that a sweep is to have."""
+
+    evaluation_key: str
+    training_key: str
+    training_kind: str
+    asked: bool
+    """False for what goes with a job without being asked for: a baseline, a control."""
+    settings: dict[str, Any]
+    """The settings that bear on it, by override name."""
+    run_id: str | None = None
+    """The run that was made or found; None while there is none."""
+    status: str | None = None
+    """`FINISHED`, `FAILED`, `KILLED` or `SKIPPED`; None while it is not known."""
+    reason: str | None = None
+    """Why it failed or was skipped."""
+
+
+def read_members(content: bytes) -> list[Member]:
+    """The members in a `sweep/members.json`."""
+    return [Member(**entry) for entry in json.loads(content)["members"]]

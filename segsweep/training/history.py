@@ -1,0 +1,56 @@
+"""What is known of a training, epoch by epoch. Imports no TensorFlow."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TRAIN_LOSS = "train/loss"
+TRAIN_ACCURACY = "train/accuracy"
+VALIDATION_LOSS = "val/loss"
+VALIDATION_ACCURACY = "val/accuracy"
+VALIDATION_MEAN_IOU = "val/mean_iou"
+LEARNING_RATE = "learning_rate"
+
+MONITORS = {VALIDATION_MEAN_IOU: 1.0, VALIDATION_ACCURACY: 1.0, VALIDATION_LOSS: -1.0}
+"""The metrics that can choose the best epoch; times this, higher is better."""
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch that is done."""
+
+    epoch: int
+    """Which one, from 1."""
+    epochs: int
+    """How many there are at most."""
+    metrics: dict[str, float]
+    """The training's are means over the epoch, while the weights changed; `learning_rate` is that of its last step."""
+    seconds: float
+    """Wall time of this epoch, validation included."""
+    seconds_left: float | None
+    """Wall time expected until the last epoch is done; None while nothing but the slow first epoch is known."""
+    timestamp_ms: int
+    """When it was done, in milliseconds since 1970."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A training that is done; its model holds the weights of the best epoch."""
+
+    history: tuple[EpochReport, ...]
+    """All epochs, also those made before an interruption."""
+    best_epoch: int
+    """The epoch, from 1, whose weights were kept."""
+    seconds: float
+    """Wall time, also that before an interruption."""
+    resumed_from: int | None
+    """The last epoch that a checkpoint held; None where training started from scratch."""
+    train_step_seconds: float
+    """The part of this process's time that went into train steps, the tracing of the first included."""
+
+
+def seconds_left(epoch: int, epochs: int, durations: Sequence[float]) -> float | None:
+    """Expected wall time of the epochs after `epoch`, from those before; a process's first also traces the graph."""
+    if epoch == epochs:
+        return 0.0
+    return statistics.median(durations[1:]) * (epochs - epoch) if len(durations) > 1 else None

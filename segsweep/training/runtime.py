@@ -1,0 +1,41 @@
+"""How TensorFlow is set up in a process. Imports it only when asked to."""
+
+import os
+
+ENVIRONMENT = {
+    # Keras 3 is then not loaded, which saves some 2 s of the import.
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+
+class ThreadsError(RuntimeError):
+    """TensorFlow already runs in this process with another number of threads, which cannot be changed any more."""
+
+
+def configure(threads: int) -> None:
+    """Import TensorFlow with `threads` threads and deterministic operations; call it before any model is built.
+
+    Calling it again with the same number does nothing. Raises :class:`ThreadsError` where TensorFlow already computed
+    something with another number: the training then needs a fresh process.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError as error:
+        running = tf.config.threading.get_intra_op_parallelism_threads()
+        raise ThreadsError(
+            f"training.threads={threads}, but TensorFlow already runs with {running or 'all'} threads in this process"
+        ) from error
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        if not tf.config.experimental.get_memory_growth(gpu):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    if not gpus:
+        # On a GPU the gradient of nearest-neighbour resizing has no deterministic kernel and would be refused.
+        tf.config.experimental.enable_op_determinism()

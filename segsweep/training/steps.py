@@ -1,0 +1,145 @@
+"""The two computations of a training as TensorFlow graphs: a step of the optimizer, and the validation."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from segsweep.data.batches import Batch, evaluation_batches
+from segsweep.data.dataset import IGNORE, Normalization, Split
+from segsweep.errors import DataError
+from segsweep.evaluation.confusion import scores
+from segsweep.training.history import (
+    TRAIN_ACCURACY,
+    TRAIN_LOSS,
+    VALIDATION_ACCURACY,
+    VALIDATION_LOSS,
+    VALIDATION_MEAN_IOU,
+)
+from segsweep.training.losses import Loss
+
+CACHE_BYTES = 256 * 2**20
+"""Validation images up to this size are kept in memory, normalized, over all epochs."""
+
+
+class TrainStep:
+    """Steps of the optimizer, and the loss and accuracy they met since they were last asked for."""
+
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss) -> None:
+        self.seconds = 0.0
+        """Wall time spent in steps so far; on a GPU, where steps run on by themselves, only their start."""
+        # In the graph, so that nothing waits for a number before the epoch ends.
+        loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        counted = tf.Variable(0, dtype=tf.int64, trainable=False)
+        correct = tf.Variable(0, dtype=tf.int64, trainable=False)
+        optimizer.build(model.trainable_variables)
+
+        @tf.function(input_signature=[*_batch_signature(model), tf.TensorSpec([], tf.float32)])
+        def step(images: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> None:
+            optimizer.learning_rate.assign(learning_rate)
+            with tf.GradientTape() as tape:
+                logits = model(images, training=True)
+                value = loss(logits, labels)
+            variables = model.trainable_variables
+            optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+            batch_counted, batch_correct = _accuracy_counts(logits, labels)
+            loss_sum.assign_add(tf.cast(value, tf.float64) * tf.cast(batch_counted, tf.float64))
+            counted.assign_add(batch_counted)
+            correct.assign_add(batch_correct)
+
+        self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
+        self._step = step
+
+    def __call__(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
+        """One step on images (B, H, W, C), normalized, and labels (B, H, W)."""
+        start = time.perf_counter()
+        self._step(images, labels, learning_rate)
+        self.seconds += time.perf_counter() - start
+
+    def metrics(self) -> dict[str, float]:
+        """Loss and accuracy since the last call: means over batches, weighted by their pixels that count.
+
+        Raises DataError where no pixel counted.
+        """
+        counted = int(self._counted)
+        if counted == 0:
+            raise DataError("the training split has no pixel that counts: all its labels are ignored")
+        found = {TRAIN_LOSS: float(self._loss_sum) / counted, TRAIN_ACCURACY: int(self._correct) / counted}
+        for total in (self._loss_sum, self._counted, self._correct):
+            total.assign(tf.zeros_like(total))
+        return found
+
+
+class Validation:
+    """Scores of a model on the validation split, as often as its weights change."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: Loss,
+        split: Split,
+        normalization: Normalization,
+        *,
+        size: tuple[int, int],
+        batch_size: int,
+    ) -> None:
+        self._split, self._normalization, self._size, self._batch_size = split, normalization, size, batch_size
+        height, width = size
+        fits = len(split) * height * width * (4 * split.image_shape[2] + 1) <= CACHE_BYTES
+        self._cached = [(tf.constant(images), tf.constant(labels)) for images, labels in self._read()] if fits else None
+        classes = model.output_shape[-1]
+
+        @tf.function(input_signature=_batch_signature(model))
+        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = model(images, training=False)
+            return loss(logits, labels), _confusion(logits, labels, classes)
+
+        self._score = score
+
+    def _read(self) -> Iterator[Batch]:
+        return evaluation_batches(self._split, self._normalization, size=self._size, batch_size=self._batch_size)
+
+    def __call__(self) -> dict[str, float]:
+        """The validation metrics. The loss is the mean over batches, weighted by their pixels that count.
+
+        Raises DataError where no pixel counts.
+        """
+        batches: Iterable = self._read() if self._cached is None else self._cached
+        results = [(float(loss), counts.numpy()) for loss, counts in (self._score(*batch) for batch in batches)]
+        pixels = [counts.sum() for _, counts in results]
+        if not any(pixels):
+            raise DataError("the validation split has no pixel that counts: all its labels are ignored")
+        found = scores(np.stack([counts for _, counts in results]))
+        return {
+            VALIDATION_LOSS: float(np.average([loss for loss, _ in results], weights=pixels)),
+            VALIDATION_ACCURACY: found.accuracy,
+            VALIDATION_MEAN_IOU: found.mean_iou,
+        }
+
+
+def _batch_signature(model: keras.Model) -> list[tf.TensorSpec]:
+    # Any number of images: a smaller last batch is not traced anew.
+    height, width, channels = model.input_shape[1:]
+    return [
+        tf.TensorSpec((None, height, width, channels), tf.float32),
+        tf.TensorSpec((None, height, width), tf.uint8),
+    ]
+
+
+def _accuracy_counts(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """How many pixels count, and how many of them are classified correctly."""
+    counted = tf.not_equal(labels, IGNORE)
+    correct = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
+    return tf.math.count_nonzero(counted), tf.math.count_nonzero(counted & correct)
+
+
+def _confusion(logits: tf.Tensor, labels: tf.Tensor, classes: int) -> tf.Tensor:
+    """Pixels that count, (classes, classes) int64, by truth and prediction."""
+    counted = tf.not_equal(labels, IGNORE)
+    predicted = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    # Pixels that are ignored fall into one more bin, which is cut off.
+    bins = tf.where(counted, tf.cast(labels, tf.int32) * classes + predicted, classes * classes)
+    counts = tf.math.bincount(tf.reshape(bins, [-1]), minlength=classes**2 + 1, maxlength=classes**2 + 1)
+    return tf.cast(tf.reshape(counts[:-1], (classes, classes)), tf.int64)

@@ -1,0 +1,62 @@
+"""A small functional U-Net and a problem it can learn in seconds: what the tests of the exported files work on."""
+
+import os
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+import numpy as np
+import tf_keras as keras
+from tf_keras import layers
+
+UPSAMPLINGS = ("nearest", "bilinear", "transposed")
+SHAPE = (32, 32, 4)
+CLASSES = 3
+
+
+def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth noise images (N, 32, 32, 4) float32 and labels (N, 32, 32) uint8: which of three blurred fields is highest."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(count, 4, 4, CLASSES))
+    fields = coarse.repeat(8, axis=1).repeat(8, axis=2)
+    for axis in (1, 2):
+        fields = sum(np.roll(fields, shift, axis) for shift in range(-3, 4)) / 7
+    labels = fields.argmax(axis=-1).astype(np.uint8)
+    mixing = np.array([[1.0, -0.5, 0.2, 0.3], [-0.4, 1.0, 0.1, -0.6], [0.2, 0.3, -1.0, 0.5]])
+    images = fields @ mixing + 0.3 * rng.normal(size=(count, 32, 32, 4))
+    return (images / images.std()).astype(np.float32), labels
+
+
+def build(upsampling: str, classes: int = CLASSES, shape: tuple[int, int, int] = SHAPE, width: int = 8) -> keras.Model:
+    """Conv-BN-ReLU, two strided convolutions down, two levels up by `upsampling`, concatenated skips, head of logits."""
+
+    def block(x, filters, strides=1):
+        x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    def up(x, filters):
+        if upsampling == "transposed":
+            x = layers.Conv2DTranspose(filters, 2, strides=2, padding="same", use_bias=False)(x)
+            return layers.ReLU()(layers.BatchNormalization()(x))
+        return layers.UpSampling2D(2, interpolation=upsampling)(x)
+
+    inputs = keras.Input(shape)
+    first = block(inputs, width)
+    second = block(first, 2 * width, strides=2)
+    x = block(second, 4 * width, strides=2)
+    x = block(layers.Concatenate()([up(x, 2 * width), second]), 2 * width)
+    x = block(layers.Concatenate()([up(x, width), first]), width)
+    return keras.Model(inputs, layers.Conv2D(classes, 1)(x))
+
+
+def trained(upsampling: str, epochs: int = 4) -> keras.Model:
+    """`build`, shortly trained on `blobs`, with batch-norm statistics that make folding matter."""
+    keras.utils.set_random_seed(0)
+    model = build(upsampling)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights([rng.uniform(0.5, 2, gamma.shape), rng.normal(0, 0.2, beta.shape), mean, variance])
+    model.compile(keras.optimizers.legacy.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(*blobs(64, seed=0), batch_size=8, epochs=epochs, verbose=0)
+    return model
