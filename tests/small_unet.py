@@ -1,5 +1,6 @@
 """A small functional U-Net and a problem it can learn in seconds: what the tests of the exported files work on."""
 
+import functools
 import os
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -7,6 +8,11 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 import numpy as np
 import tf_keras as keras
 from tf_keras import layers
+
+from segsweep.quantization.post_training import Calibration, calibrate, quantize
+from segsweep.quantization.quantization_aware import quantization_aware
+from segsweep.quantization.variants import VARIANTS
+from segsweep.tflite.conversion import convert_float, convert_quantized
 
 UPSAMPLINGS = ("nearest", "bilinear", "transposed")
 SHAPE = (32, 32, 4)
@@ -48,7 +54,8 @@ def build(upsampling: str, classes: int = CLASSES, shape: tuple[int, int, int] =
     return keras.Model(inputs, layers.Conv2D(classes, 1)(x))
 
 
-def trained(upsampling: str, epochs: int = 4) -> keras.Model:
+@functools.cache
+def trained(upsampling: str) -> keras.Model:
     """`build`, shortly trained on `blobs`, with batch-norm statistics that make folding matter."""
     keras.utils.set_random_seed(0)
     model = build(upsampling)
@@ -57,6 +64,39 @@ def trained(upsampling: str, epochs: int = 4) -> keras.Model:
         if isinstance(layer, layers.BatchNormalization):
             gamma, beta, mean, variance = layer.get_weights()
             layer.set_weights([rng.uniform(0.5, 2, gamma.shape), rng.normal(0, 0.2, beta.shape), mean, variance])
-    model.compile(keras.optimizers.legacy.Adam(1e-2), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(*blobs(64, seed=0), batch_size=8, epochs=epochs, verbose=0)
+    fit(model, epochs=4, learning_rate=1e-2)
     return model
+
+
+@functools.cache
+def quantization_aware_trained(upsampling: str) -> keras.Model:
+    """`trained`, fine-tuned quantization-aware."""
+    model = quantization_aware(trained(upsampling))
+    fit(model, epochs=2, learning_rate=1e-3)
+    return model
+
+
+def fit(model: keras.Model, epochs: int, learning_rate: float) -> None:
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.legacy.Adam(learning_rate), loss)
+    model.fit(*blobs(64, seed=0), batch_size=8, epochs=epochs, verbose=0)
+
+
+@functools.cache
+def float_file(upsampling: str) -> bytes:
+    """`trained` as a float32 file."""
+    return convert_float(trained(upsampling))
+
+
+@functools.cache
+def calibration(upsampling: str) -> Calibration:
+    """Of `float_file`, over the images it was trained on."""
+    return calibrate(float_file(upsampling), blobs(64, seed=0)[0])
+
+
+@functools.cache
+def variant_file(upsampling: str, name: str) -> bytes:
+    """A variant of `trained`, by its name."""
+    if VARIANTS[name].training_kind == "qat":
+        return convert_quantized(quantization_aware_trained(upsampling))
+    return quantize(float_file(upsampling), VARIANTS[name], calibration(upsampling))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
-    {"cli", "__main__", "hydra_plugins"},
+    {"cli", "hydra_run", "__main__", "hydra_plugins"},
     {"job", "runs", "lineage", "sweep", "report", "predict"},
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
@@ -173,7 +173,7 @@ def test_nobody_uses_keras_3() -> None:
 def test_every_package_is_listed_for_the_wheel() -> None:
     folders = {path.parent for path in sources("segsweep", "hydra_plugins")}
     present = {folder.relative_to(ROOT).as_posix().replace("/", ".") for folder in folders}
-    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == present | {"segsweep.conf"}
+    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == present | {"segsweep.conf", "hydra_plugins"}
     assert all((folder / "__init__.py").exists() for folder in folders)
     assert not (ROOT / "hydra_plugins" / "__init__.py").exists(), "a namespace that other distributions share"
     assert (ROOT / "conf" / "__init__.py").exists(), "Hydra finds pkg://segsweep.conf only as a regular package"

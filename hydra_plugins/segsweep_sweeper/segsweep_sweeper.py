@@ -1,34 +1,46 @@
 """Registers segsweep's schemas and its staged sweeper with Hydra."""
 
 # No `from __future__ import annotations` here: with a dataclass beside it, Hydra's discovery of plugins crashes.
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper, BasicSweeperConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
-from omegaconf import OmegaConf
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
 
 
 @dataclass
-class SegsweepSweeperConf(BasicSweeperConf):
+class SegsweepSweeperConf:
     """Axes in `params`, as for Hydra's own sweeper."""
 
     _target_: str = "hydra_plugins.segsweep_sweeper.segsweep_sweeper.SegsweepSweeper"
+    params: dict[str, str] | None = field(default_factory=dict)
 
 
-class SegsweepSweeper(BasicSweeper):
+class SegsweepSweeper(Sweeper):
     """Expands the axes as Hydra's sweeper does, and runs the points in waves."""
+
+    def __init__(self, params: dict[str, str] | None) -> None:
+        self.params = params or {}
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra gives, and make the launcher of the configuration."""
+        self.hydra_context = hydra_context
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; see :func:`segsweep.sweep.hydra_sweep.run`."""
         from segsweep.sweep.hydra_sweep import run
 
-        assert self.config is not None
         assert self.hydra_context is not None
-        assert self.launcher is not None
-        return run([*self._parse_config()], arguments, self.config, self.hydra_context, self.launcher)
+        assert self.config is not None
+        axes = [f"{key}={values}" for key, values in self.params.items()]
+        return run(axes, arguments, self.config, self.hydra_context, self.launcher)
 
 
 def _workers(configured: int | None) -> int:
@@ -39,11 +51,14 @@ def _workers(configured: int | None) -> int:
 
 def register() -> None:
     """Make the sweeper, the schemas and the launcher's number of workers known to Hydra in this process."""
+    # The discovery executes the modules of plugins anew, so it must come before any of them is imported here. It does
+    # not see into an editable installation, hence the call of `register`.
+    Plugins.instance().register(SegsweepSweeper)
+
+    from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
+
     from segsweep.config.registration import register as register_schemas
 
-    # Hydra's own discovery does not see into an editable installation.
-    plugins = Plugins.instance()
-    plugins.register(SegsweepSweeper)
     register_schemas()
     OmegaConf.register_new_resolver("segsweep_workers", _workers, replace=True)
     store = ConfigStore.instance()

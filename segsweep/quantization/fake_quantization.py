@@ -5,8 +5,7 @@ hundred steps never leaves; round depthwise and transposed kernels with one scal
 for each; and do not round the weights of a Conv2D before a ReLU at all (`LayerReLUQuantize`).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -42,52 +41,40 @@ class ActivationQuantizer(Quantizer):
         return {}
 
 
-@dataclass(frozen=True)
-class Arrangement:
-    """How a kernel's output channels come to stand last, and how it gets back."""
-
-    there: Callable[[tf.Tensor], tf.Tensor]
-    back: Callable[[tf.Tensor, tf.TensorShape], tf.Tensor]
-    """The arranged kernel and the shape it had."""
-
-
-ARRANGEMENTS: Mapping[str, Arrangement] = {
-    # (..., out)
-    "out_last": Arrangement(lambda kernel: kernel, lambda kernel, _: kernel),
-    # (height, width, out, in)
-    "in_last": Arrangement(
-        lambda kernel: tf.transpose(kernel, (0, 1, 3, 2)), lambda kernel, _: tf.transpose(kernel, (0, 1, 3, 2))
-    ),
-    # (height, width, in, multiplier), in x multiplier output channels
-    "depthwise": Arrangement(
-        lambda kernel: tf.reshape(kernel, (*kernel.shape[:2], 1, kernel.shape[2] * kernel.shape[3])), tf.reshape
-    ),
+INPUT_AXES: Mapping[str, tuple[int, ...]] = {
+    "dense": (0,),
+    "convolution": (0, 1, 2),
+    "depthwise": (0, 1),
+    "transposed": (0, 1, 3),
 }
-"""By the kernel's layout."""
+"""By layout of a kernel: the axes that lead to the same output channel, and so share a scale.
+
+(in, out), (height, width, in, out), (height, width, in, multiplier), (height, width, out, in).
+"""
 
 
 @keras.utils.register_keras_serializable(package="segsweep")
 class WeightQuantizer(Quantizer):
-    """Symmetric int8 in -127..127 with a scale for each output channel, of the weights as they are at this step."""
+    """Symmetric int8 in -127..127 with a scale for each output channel, of the weights as they are at this step.
 
-    def __init__(self, arrangement: str) -> None:
-        self.arrangement = arrangement
+    Plain arithmetic, with the identity for a gradient: the converter finds constants that lie on its own int8 grid.
+    It refuses a `fake_quant` by channel before the transpose of a Conv2DTranspose ("mismatched quantized axes").
+    """
+
+    def __init__(self, layout: str) -> None:
+        self.layout = layout
 
     def build(self, tensor_shape: Any, name: str, layer: layers.Layer) -> dict[str, tf.Variable]:
         return {}
 
     def __call__(self, inputs: tf.Tensor, training: bool, weights: dict[str, tf.Variable], **kwargs: Any) -> tf.Tensor:
-        arrangement = ARRANGEMENTS[self.arrangement]
-        kernel = arrangement.there(inputs)
-        limit = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), axis=list(range(kernel.shape.rank - 1))))
-        limit = tf.maximum(limit, 1e-8)
-        rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
-            kernel, -limit, limit, num_bits=8, narrow_range=True
-        )
-        return arrangement.back(rounded, inputs.shape)
+        largest = tf.reduce_max(tf.abs(inputs), axis=INPUT_AXES[self.layout], keepdims=True)
+        scale = tf.maximum(largest, 1e-12) / 127.0
+        rounded = tf.round(inputs / scale) * scale
+        return inputs + tf.stop_gradient(rounded - inputs) if training else rounded
 
     def get_config(self) -> dict[str, Any]:
-        return {"arrangement": self.arrangement}
+        return {"layout": self.layout}
 
 
 @keras.utils.register_keras_serializable(package="segsweep")
@@ -95,7 +82,7 @@ class LayerQuantizeConfig(QuantizeConfig):
     """Which of a layer's weights are rounded, and whether its output is."""
 
     def __init__(self, weights: Mapping[str, str], output: bool) -> None:
-        """`weights`: name of the layer's attribute -> its layout, one of `ARRANGEMENTS`."""
+        """`weights`: name of the layer's attribute -> its layout, one of `INPUT_AXES`."""
         self.weights = dict(weights)
         self.output = output
 

@@ -26,17 +26,17 @@ class LayerRounding:
     output: bool
     """Whether its output gets a range of its own; if not, it has its input's, or one that TFLite fixes."""
     weights: Mapping[str, str] = field(default_factory=dict)
-    """Name of the attribute -> layout, one of `ARRANGEMENTS`."""
+    """Name of the attribute -> layout, one of `INPUT_AXES`."""
 
 
 _OWN_RANGE = LayerRounding(output=True)
 _PASSES_ON = LayerRounding(output=False)
 
 LAYERS: Mapping[type, LayerRounding] = {
-    layers.Conv2D: LayerRounding(True, {"kernel": "out_last"}),
+    layers.Conv2D: LayerRounding(True, {"kernel": "convolution"}),
     layers.DepthwiseConv2D: LayerRounding(True, {"depthwise_kernel": "depthwise"}),
-    layers.Conv2DTranspose: LayerRounding(True, {"kernel": "in_last"}),
-    layers.Dense: LayerRounding(True, {"kernel": "out_last"}),
+    layers.Conv2DTranspose: LayerRounding(True, {"kernel": "transposed"}),
+    layers.Dense: LayerRounding(True, {"kernel": "dense"}),
     # Split into the two convolutions above before rounding is decided.
     layers.SeparableConv2D: _OWN_RANGE,
     layers.ReLU: _OWN_RANGE,

@@ -25,7 +25,8 @@ class Nadam(keras.optimizers.Nadam):
 
 OPTIMIZERS: dict[str, Callable[[TrainingConfig, dict[str, Any]], keras.optimizers.Optimizer]] = {
     "adam": lambda settings, shared: keras.optimizers.Adam(**shared),
-    "adamw": lambda settings, shared: keras.optimizers.AdamW(**shared),
+    # Of all of Keras's, AdamW alone refuses None; the others spare the operations with it.
+    "adamw": lambda settings, shared: keras.optimizers.AdamW(**{**shared, "weight_decay": settings.weight_decay}),
     "nadam": lambda settings, shared: Nadam(**shared),
     "rmsprop": lambda settings, shared: keras.optimizers.RMSprop(**shared),
     "sgd": lambda settings, shared: keras.optimizers.SGD(momentum=settings.momentum, nesterov=True, **shared),

@@ -50,12 +50,13 @@ class TrainStep:
             correct.assign_add(batch_correct)
 
         self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
-        self._step = step
+        # Traced at once: called as a tf.function, the step of each further job would warn of retracing in a loop.
+        self._step = step.get_concrete_function()
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
         """One step on images (B, H, W, C), normalized, and labels (B, H, W)."""
         start = time.perf_counter()
-        self._step(images, labels, learning_rate)
+        self._step(tf.constant(images), tf.constant(labels), tf.constant(learning_rate))
         self.seconds += time.perf_counter() - start
 
     def metrics(self) -> dict[str, float]:
@@ -96,7 +97,7 @@ class Validation:
             logits = model(images, training=False)
             return loss(logits, labels), _confusion(logits, labels, classes)
 
-        self._score = score
+        self._score = score.get_concrete_function()
 
     def _read(self) -> Iterator[Batch]:
         return evaluation_batches(self._split, self._normalization, size=self._size, batch_size=self._batch_size)

@@ -19,7 +19,7 @@ def test_again_with_the_same_number():
 
 def test_again_with_another_number():
     tf.constant(1) + 1
-    with pytest.raises(ThreadsError, match="training.threads=2, but TensorFlow already runs with 1 threads"):
+    with pytest.raises(ThreadsError, match=r"training\.threads=2, but TensorFlow already runs with 1 threads"):
         configure(2)
     configure(1)
 

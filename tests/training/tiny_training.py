@@ -27,7 +27,7 @@ def split(images: int, seed: int, height: int = 15, classes: int = 2, ignored: f
     random = np.random.default_rng(seed)
     labels = random.integers(0, classes, (images, height, 16)).astype(np.uint8)
     bands = random.normal(0, 1, (images, height, 16, 3)).astype(np.float32)
-    bands[..., 0] += labels
+    bands[..., 0] += 2 * labels
     labels[random.random(labels.shape) < ignored] = IGNORE
     return ArraySplit(bands, labels)
 
