@@ -1,13 +1,19 @@
 """The verb `run`: hands the command line to Hydra, and turns its complaints into segsweep's."""
 
+import contextlib
+import io
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.quiet import VERBOSE_VARIABLE
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
 
@@ -32,11 +38,26 @@ def run(arguments: Sequence[str]) -> int:
     from hydra_plugins.segsweep_sweeper.segsweep_sweeper import register
 
     register()
-    main = hydra.main(version_base="1.3", config_path="pkg://segsweep.conf", config_name="config")(_task)
+    failures: list[BaseException] = []
+
+    def hydra_task(composed: "DictConfig") -> object:
+        # An exception that left here would be announced by Hydra in its own words.
+        try:
+            return _task(composed)
+        except BaseException as error:
+            failures.append(error)
+            return None
+
+    main = hydra.main(version_base="1.3", config_path="pkg://segsweep.conf", config_name="config")(hydra_task)
     saved = sys.argv
     sys.argv = ["segsweep run", *words]
     try:
-        main()
+        if {"-h", "--help"} & set(words):
+            print(_help(main), end="")
+        else:
+            main()
+        if failures:
+            raise failures[0]
     except JobsFailed as error:
         print(f"segsweep: {error}", file=sys.stderr)
         return 1
@@ -87,7 +108,15 @@ def quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-def _task(composed):  # type: ignore[no-untyped-def]
+def _help(main: Callable[[], object]) -> str:
+    """Hydra's help without the schemas, which are no choices."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        main()
+    return "".join(line for line in text.getvalue().splitlines(keepends=True) if not line.startswith("schema/"))
+
+
+def _task(composed: "DictConfig") -> object:
     """What Hydra calls: a job of a sweep, or, without `-m`, a sweep of one."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -107,8 +136,12 @@ def _task(composed):  # type: ignore[no-untyped-def]
 def _as_config_error(error: Exception) -> SegsweepError:
     """Hydra's complaint in one line."""
     cause = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    override = getattr(error, "override", None)
+    lines = [f"{override}:"] if override else []
+    lines += [line.strip() for line in str(error).splitlines() if line.strip()]
     if cause is not None and str(cause).strip() and str(cause) not in str(error):
         lines += [line.strip() for line in str(cause).splitlines()[:1]]
-    kept = [line for line in lines if not line.startswith(("full_key:", "reference_type", "object_type", "Set the env"))]
+    kept = [
+        line for line in lines if not line.startswith(("full_key:", "reference_type", "object_type", "Set the env"))
+    ]
     return ConfigError(" ".join(kept) + "; see segsweep run --help")

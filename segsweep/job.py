@@ -78,6 +78,6 @@ def _forget_models(context: Context) -> None:
     """Give back the memory of the job's models, which Keras would otherwise keep as long as the process lives."""
     if context.models:
         context.models.clear()
-        import tf_keras as keras
+        from segsweep.training.runtime import clear_session
 
-        keras.backend.clear_session()
+        clear_session()

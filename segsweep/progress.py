@@ -46,9 +46,7 @@ class Reporter:
     def stage(self, name: str, total: int = 0) -> None:
         """A new stage begins."""
         self._stage_began = time.monotonic()
-        self._progress = replace(
-            self._progress, stage=name, done=0, total=total, loss=None, seconds_left=None
-        )
+        self._progress = replace(self._progress, stage=name, done=0, total=total, loss=None, seconds_left=None)
         self._write()
 
     def step(self, done: int, loss: float | None = None, seconds_left: float | None = None) -> None:

@@ -20,7 +20,7 @@ CLASSES = 3
 
 
 def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth noise images (N, 32, 32, 4) float32 and labels (N, 32, 32) uint8: which of three blurred fields is highest."""
+    """Images (N, 32, 32, 4) float32, noisy mixtures of three smooth fields, and which field is highest (N, 32, 32)."""
     rng = np.random.default_rng(seed)
     coarse = rng.normal(size=(count, 4, 4, CLASSES))
     fields = coarse.repeat(8, axis=1).repeat(8, axis=2)
@@ -33,7 +33,7 @@ def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def build(upsampling: str, classes: int = CLASSES, shape: tuple[int, int, int] = SHAPE, width: int = 8) -> keras.Model:
-    """Conv-BN-ReLU, two strided convolutions down, two levels up by `upsampling`, concatenated skips, head of logits."""
+    """Convolution, batch norm, ReLU: one, two strided ones down, two levels up with skips, a head of logits."""
 
     def block(x, filters, strides=1):
         x = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)

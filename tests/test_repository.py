@@ -32,6 +32,7 @@ MAY_IMPORT_TENSORFLOW = [
     "segsweep/training/*",
     "segsweep/tflite/conversion.py",
     "segsweep/quantization/batch_norm_folding.py",
+    "segsweep/quantization/fake_quantization.py",
     "segsweep/quantization/quantization_aware.py",
 ]
 TENSORFLOW = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}

@@ -39,6 +39,7 @@ class SegsweepSweeper(Sweeper):
 
         assert self.hydra_context is not None
         assert self.config is not None
+        assert self.launcher is not None
         axes = [f"{key}={values}" for key, values in self.params.items()]
         return run(axes, arguments, self.config, self.hydra_context, self.launcher)
 

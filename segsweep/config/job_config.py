@@ -22,9 +22,9 @@ def to_job_config(composed: DictConfig) -> JobConfig:
         ConfigError: a setting is unknown, missing, of the wrong type or out of range.
     """
     known = {*SECTIONS, "seed"}
-    for key in composed:
+    for key in map(str, composed):
         if key not in known | _NOT_SETTINGS:
-            raise ConfigError(f"unknown setting {key}{_suggestion(str(key), known)}")
+            raise ConfigError(f"unknown setting {key}{_suggestion(key, known)}")
     sections = {section: _section(section, composed) for section in SECTIONS}
     seed = composed.get("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
@@ -79,7 +79,7 @@ def _reject_strays(path: str, given: DictConfig, schema: type[Any]) -> None:
             raise ConfigError(f"unknown setting {path}.{name}{_suggestion(name, known, path + '.')}")
         nested = OmegaConf.get_type(defaults, name)
         if is_dataclass(nested) and isinstance(given.get(key), DictConfig):
-            _reject_strays(f"{path}.{name}", given[key], nested)  # type: ignore[arg-type]
+            _reject_strays(f"{path}.{name}", given[key], nested)
 
 
 def _suggestion(name: str, known: set[str], prefix: str = "") -> str:

@@ -81,9 +81,10 @@ def read_archive(path: Path, groups: str | None) -> Archive:
     if not path.is_file():
         raise DataError(f"{path}: no such file; give the path of an .npz archive with arrays X and Y")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, Mapping):
-                raise DataError(f"{path}: holds a single array; an .npz archive with arrays X and Y is needed")
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: holds a single array; an .npz archive with arrays X and Y is needed")
+        with opened as arrays:
             images = _array(arrays, "X", path)
             labels = _array(arrays, "Y", path)
             group_values = _array(arrays, groups, path) if groups is not None else None
@@ -145,7 +146,9 @@ def _integers(labels: np.ndarray, images: np.ndarray, path: Path) -> np.ndarray:
 
 def _groups(groups: np.ndarray | None, images: np.ndarray, path: Path) -> np.ndarray | None:
     if groups is not None and groups.shape != (len(images),):
-        raise DataError(f"{path}: groups of shape {groups.shape} for {len(images)} images; one value an image is needed")
+        raise DataError(
+            f"{path}: groups of shape {groups.shape} for {len(images)} images; one value an image is needed"
+        )
     return groups
 
 

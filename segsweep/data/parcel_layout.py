@@ -123,7 +123,7 @@ def _paint_block(
     uses = list(_PARCEL_USES)
     margin = np.zeros_like(where)
     hedge = np.zeros_like(where)
-    for part in _split(bounds, rng.uniform(20_000, 70_000), rng):
+    for part in _split(bounds, rng.uniform(30_000, 90_000), rng):
         inside = where & (u >= part.left) & (u < part.right) & (v >= part.top) & (v < part.bottom)
         if not inside.any():
             continue
@@ -140,7 +140,9 @@ def _paint_block(
     map_.paint(hedge, Surface.HEDGE)
 
 
-def _paint_village(map_: _Map, x: np.ndarray, y: np.ndarray, roofs: int, radius: float, rng: np.random.Generator) -> None:
+def _paint_village(
+    map_: _Map, x: np.ndarray, y: np.ndarray, roofs: int, radius: float, rng: np.random.Generator
+) -> None:
     """Gardens and yards around some roofs; a lonely farm when `radius` is small."""
     extent = x.max()
     centre_x, centre_y = rng.uniform(0, extent, 2)

@@ -21,7 +21,7 @@ MATERIALS = {
         # band centres, nm:  443   490   560   665   705   740   783   842   865   945  1610  2190
         "cereal leaf":     (.018, .023, .050, .024, .088, .310, .395, .420, .430, .435, .195, .090),
         "broad leaf":      (.018, .023, .060, .026, .105, .350, .450, .475, .485, .485, .215, .095),
-        "grass":           (.020, .026, .055, .029, .096, .300, .380, .402, .412, .415, .205, .100),
+        "grass":           (.021, .027, .055, .031, .096, .295, .370, .390, .402, .405, .207, .103),
         "blossom":         (.030, .040, .140, .125, .180, .330, .400, .430, .440, .440, .200, .100),
         "straw":           (.060, .085, .125, .170, .200, .225, .250, .275, .290, .300, .360, .250),
         "deciduous crown": (.012, .015, .034, .017, .064, .250, .325, .345, .355, .355, .150, .060),
@@ -137,8 +137,10 @@ def _blend(first: str, second: str, weight: float) -> np.ndarray:
 
 def _soil(rng: np.random.Generator) -> np.ndarray:
     """Dry soil between humus, loam and chalk."""
-    return rng.uniform(0.85, 1.15) * rng.dirichlet((1.2, 1.6, 0.4)) @ np.stack(
-        [MATERIALS["humus"], MATERIALS["loam"], MATERIALS["chalk"]]
+    return (
+        rng.uniform(0.85, 1.15)
+        * rng.dirichlet((1.2, 1.6, 0.4))
+        @ np.stack([MATERIALS["humus"], MATERIALS["loam"], MATERIALS["chalk"]])
     )
 
 
@@ -147,9 +149,9 @@ def _crop(surface: Surface, day: float, rng: np.random.Generator) -> Mixture:
     day = day + rng.normal(0, 9)
     cover = float(np.interp(day, crop.days, crop.cover)) * rng.uniform(0.85, 1.05)
     soil = _soil(rng)
-    texture = {"rows": rng.uniform(0.13, 0.21), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
+    texture = {"rows": rng.uniform(0.18, 0.26), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
     if cover < 0.1:
-        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.5 * size for name, size in texture.items()})
+        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.3 * size for name, size in texture.items()})
     leaf = MATERIALS[crop.leaf]
     if crop.blossom is not None and crop.blossom[0] <= day <= crop.blossom[1]:
         leaf = leaf + rng.uniform(0.3, 0.9) * (MATERIALS["blossom"] - leaf)
@@ -159,19 +161,23 @@ def _crop(surface: Surface, day: float, rng: np.random.Generator) -> Mixture:
 
 def _meadow(day: float, rng: np.random.Generator) -> Mixture:
     summer = float(np.interp(day, (130, 200, 250), (0.2, 1.0, 0.5)))
-    dryness = summer * rng.beta(1.0, 4)
+    dryness = summer * rng.beta(1.0, 5)
     return Mixture(
         _soil(rng),
         _blend("grass", "straw", dryness),
         rng.uniform(0.65, 0.84),
-        blotches=rng.uniform(0.16, 0.26),
+        blotches=rng.uniform(0.20, 0.30),
         drift=rng.uniform(0.0, 0.05),
     )
 
 
 def _bare(_: float, rng: np.random.Generator) -> Mixture:
     return Mixture(
-        _soil(rng), MATERIALS["gravel"], rng.uniform(0.3, 0.8), blotches=rng.uniform(0.2, 0.3), drift=rng.uniform(0.0, 0.12)
+        _soil(rng),
+        MATERIALS["gravel"],
+        rng.uniform(0.3, 0.8),
+        blotches=rng.uniform(0.2, 0.3),
+        drift=rng.uniform(0.0, 0.12),
     )
 
 
@@ -194,8 +200,8 @@ def _settlement(_: float, rng: np.random.Generator) -> Mixture:
 
 def _roof(_: float, rng: np.random.Generator) -> Mixture:
     # Sheds, glasshouses and solar panels that mirror the sun saturate a few pixels, as they do in real products.
-    mirror = rng.uniform(0.8, 2.6) if rng.random() < 0.12 else rng.uniform(0, 0.12)
-    return Mixture(_blend("tile", "concrete", rng.random()), MATERIALS["bright sheet"] * 2.6, mirror / 2.6)
+    mirror = rng.uniform(0.8, 4.0) if rng.random() < 0.06 else rng.uniform(0, 0.12)
+    return Mixture(_blend("tile", "concrete", rng.random()), MATERIALS["bright sheet"] * 4.0, mirror / 4.0)
 
 
 def _road(_: float, rng: np.random.Generator) -> Mixture:

@@ -58,6 +58,6 @@ def _image_hashes(split: Split) -> dict[bytes, int]:
     for index in range(len(split)):
         image = split.read(np.array([index]))[0]
         digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
-        digest.update(np.ascontiguousarray(image))
+        digest.update(np.ascontiguousarray(image).data)
         hashes.setdefault(digest.digest(), index)
     return hashes

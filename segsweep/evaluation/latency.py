@@ -29,7 +29,7 @@ def measure_latency(path: Path, config: LatencyConfig) -> Latency:
     image = np.random.default_rng(0).standard_normal((1, *model.input_shape)).astype(np.float32)
     for _ in range(max(1, config.warmup_runs)):
         model.predict(image)
-    times = []
+    times: list[float] = []
     deadline = time.perf_counter() + config.seconds
     while len(times) < config.runs and (len(times) < _FEWEST_RUNS or time.perf_counter() < deadline):
         before = model.invoke_seconds

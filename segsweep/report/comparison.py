@@ -151,9 +151,7 @@ def _varying_settings(members: Sequence[Member]) -> list[str]:
     return [name for name, found in values.items() if len(found) > 1 and name not in fixed]
 
 
-def _row(
-    member: Member, run: RunRecord | None, sizes: dict[str, float | None], extra: Sequence[str]
-) -> dict[str, Any]:
+def _row(member: Member, run: RunRecord | None, sizes: dict[str, float | None], extra: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {column: member.settings.get(name) for column, name in _SETTING_COLUMNS.items()}
     row |= {name: member.settings.get(name) for name in extra}
     row["training_kind"] = member.training_kind

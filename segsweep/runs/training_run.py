@@ -85,9 +85,7 @@ def _train(spec: TrainingSpec, context: Context) -> RunRecord:
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
 
     interrupted = [
-        record
-        for record in store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key)
-        if store.is_abandoned(record)
+        record for record in store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key) if store.is_abandoned(record)
     ]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)

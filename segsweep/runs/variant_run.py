@@ -237,4 +237,3 @@ def _array(record: RunRecord, path: str, name: str, context: Context) -> np.ndar
         raise StoreError(f"run {record.run_id}: its {path} is missing or damaged")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return arrays[name]
-

@@ -104,7 +104,10 @@ class SweepDisplay:
             what = {"done": "done", "failed": f"FAILED: {job.reason}"}.get(job.state, f"{job.stage} {_details(job)}")
             left = f" [{self._cached + over}/{self._total} jobs{self._time_left(over, ', ')}]"
             self._console.print(
-                f"job {number}/{self._total} {job.job}: {what.strip()}{left}", highlight=False, markup=False, soft_wrap=True
+                f"job {number}/{self._total} {job.job}: {what.strip()}{left}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
             )
 
     def _time_left(self, over: int, before: str = "") -> str:

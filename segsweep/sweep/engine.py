@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,19 +12,21 @@ from segsweep.config.job_config import parameters
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
-from segsweep.job import PROGRESS_FOLDER, JobOutcome
+from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER, JobOutcome
 from segsweep.lineage import lineage
 from segsweep.models.table import quantization_obstacle
 from segsweep.progress import Reporter
+from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
 from segsweep.report.formats import FORMATS
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import members_file, members_of, with_runs
 from segsweep.sweep.waves import Job, waves
+from segsweep.sweep.workers import end_children
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
-from segsweep.tracking.store import Store
+from segsweep.tracking.store import Store, reason_of
 
 Launch = Callable[[Sequence[Job], str, int], Sequence[JobOutcome]]
 """Runs jobs and returns their outcomes in the same order; takes them, the sweep's run id and the first job's number."""
@@ -62,7 +65,12 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
     with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:
         store.log(sweep_id, tags={names.SWEEP_ID: sweep_id})
         store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
-        runs, reasons = _work(jobs, store, sweep_id, launch, folder)
+        try:
+            runs, reasons = _work(jobs, store, sweep_id, launch, folder)
+        except BaseException:
+            end_children()
+            store.end_running(sweep_id, "KILLED", "the sweep was stopped")
+            raise
         members = [*with_runs([each for each in members if each.status is None], runs, reasons), *skipped]
         store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
         table = comparison(store, store.get(sweep_id))
@@ -121,29 +129,39 @@ def _work(
             trained = _finished_trainings(store)
             started = 0
             for wave in waves(pending, trained):
-                outcomes = launch(wave, sweep_id, started)
+                outcomes = _launched(wave, sweep_id, launch, started)
                 started += len(wave)
                 for job, outcome in zip(wave, outcomes, strict=True):
                     if outcome.reason is not None:
                         reasons.update({spec.evaluation_key: outcome.reason for spec in job.spec.variants})
             known = _finished_variants(store)
+            store.end_running(sweep_id, "FAILED", "its worker ended without a word")
         wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
         runs = {key: record for key, record in known.items() if key in wanted}
-        _measure_latency(jobs, store, list(runs.values()), progress_folder, display)
+        _measure_latency(jobs, store, list(runs.values()), folder / LOG_FOLDER / "latency.log", display)
     if any(job.spec.config.evaluation.latency.enabled for job in jobs):
         runs = {key: record for key, record in _finished_variants(store).items() if key in wanted}
     return runs, reasons
 
 
+def _launched(wave: Sequence[Job], sweep_id: str, launch: Launch, started: int) -> Sequence[JobOutcome]:
+    """Outcomes of a wave; where the launcher itself breaks, as when a worker is killed, its reason stands for each."""
+    try:
+        return launch(wave, sweep_id, started)
+    except Exception as error:
+        return [JobOutcome(None, None, reason_of(error), traceback.format_exc())] * len(wave)
+
+
 def _measure_latency(
-    jobs: Sequence[Job], store: Store, records: list[RunRecord], folder: Path, display: SweepDisplay
+    jobs: Sequence[Job], store: Store, records: list[RunRecord], log: Path, display: SweepDisplay
 ) -> None:
     settings = jobs[0].spec.config.evaluation.latency if jobs else None
     lacking = lacking_latency(records)
     if settings is None or not settings.enabled or not lacking:
         return
     display.note(f"measuring latency of {len(lacking)} files, one after the other")
-    add_latencies(store, lacking, settings, Reporter(None, "latency"))
+    with quiet(log):
+        add_latencies(store, lacking, settings, Reporter(None, "latency"))
 
 
 def _finished_variants(store: Store) -> dict[str, RunRecord]:

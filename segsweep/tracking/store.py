@@ -198,6 +198,13 @@ class Store:
         with contextlib.suppress(Exception):
             self.finish(run_id, "FAILED")
 
+    def end_running(self, sweep_id: str, status: str, reason: str) -> None:
+        """End the runs that a sweep's jobs left RUNNING on this host; their processes must be gone or idle."""
+        for record in self.search(f"attributes.status = 'RUNNING' AND tags.`{names.SWEEP_ID}` = '{sweep_id}'"):
+            if record.kind != names.SWEEP and record.tags.get(names.HOST) == socket.gethostname():
+                self.log(record.run_id, tags={names.FAILURE: reason})
+                self.finish(record.run_id, status)
+
     def is_abandoned(self, record: RunRecord) -> bool:
         """Whether a run ended early: it failed or was killed, or says RUNNING although its process is gone."""
         return record.status in ("FAILED", "KILLED") or (record.status == "RUNNING" and _maker_is_gone(record))

@@ -39,3 +39,10 @@ def configure(threads: int) -> None:
     if not gpus:
         # On a GPU the gradient of nearest-neighbour resizing has no deterministic kernel and would be refused.
         tf.config.experimental.enable_op_determinism()
+
+
+def clear_session() -> None:
+    """Forget all models of this process; Keras otherwise keeps what it knows of them as long as the process lives."""
+    import tf_keras as keras
+
+    keras.backend.clear_session()

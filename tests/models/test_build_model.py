@@ -107,5 +107,7 @@ class TestStridedUnet:
             assert model.get_layer(name).get_config().get("interpolation") == interpolation
 
     def test_unknown_upsampling(self):
-        with pytest.raises(ConfigError, match=r"model\.upsampling=cubic is unknown; there are bilinear, nearest, trans"):
+        with pytest.raises(
+            ConfigError, match=r"model\.upsampling=cubic is unknown; there are bilinear, nearest, trans"
+        ):
             build_model(StridedUnetConfig(upsampling="cubic"), (8, 8, 3), 2, seed=0)

@@ -4,11 +4,12 @@ import sys
 
 import pytest
 import small_unet
-from segsweep.errors import ModelError
-from segsweep.tflite.census import census
 from tf_keras import layers
 
-MODULES = "census metadata interpreter flatbuffer".split()
+from segsweep.errors import ModelError
+from segsweep.tflite.census import census
+
+MODULES = ["census", "metadata", "interpreter", "flatbuffer"]
 
 
 def test_counts_what_the_model_was_built_of() -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import small_unet
+
 from segsweep.tflite.census import census
 from segsweep.tflite.conversion import convert_float
 from segsweep.tflite.interpreter import TFLiteModel

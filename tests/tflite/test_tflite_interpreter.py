@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import small_unet
 from ai_edge_litert.interpreter import Interpreter
+
 from segsweep.errors import ModelError
 from segsweep.tflite.conversion import convert_float
 from segsweep.tflite.flatbuffer import pack, unpack

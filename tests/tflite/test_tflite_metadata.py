@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import small_unet
 from ai_edge_litert import schema_py_generated as schema
+
 from segsweep.errors import ModelError
 from segsweep.tflite import metadata
 from segsweep.tflite.census import census

@@ -30,7 +30,7 @@ def weights(path: Path) -> list[np.ndarray]:
 
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
-    # In the third epoch; batches are read ahead, so two epochs are done for sure only once its last one is read.
+    # Within the third epoch: batches are read ahead, but not those of the next epoch.
     killed = start(tmp_path / "killed.npz", tmp_path / "state.npz", 2 * READS_AN_EPOCH + 2)
     whole = start(tmp_path / "whole.npz", tmp_path / "other.npz")
     assert killed.wait() == -9
