@@ -6,7 +6,6 @@ noise. Fields and meadows share their colours; what tells them apart is that a f
 parcel, while a meadow of the same roughness has no direction. A pixel alone therefore does not tell what it is.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +16,6 @@ from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.parcel_layout import CELL, Layout, draw_layout, smooth_field
 from segsweep.data.parcel_spectra import BANDS, CULTIVATED, FIRST_DAY, LAST_DAY, Mixture, Surface, draw_mixture
-from segsweep.errors import ConfigError
 
 CLASSES = ("other", "cultivated")
 PALETTE = ((198, 208, 190), (226, 160, 45))

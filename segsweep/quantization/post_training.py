@@ -52,7 +52,7 @@ class Calibration:
     """The ranges that the activations of a float model take."""
 
     ranges: Mapping[str, tuple[float, float]]
-    """Smallest and largest value, by the name of the tensor in the float file."""
+    """Smallest and largest value, by the name of the tensor in the float file; (0, 1) where all were 0."""
     samples: int
     """How many images they were taken over."""
 
@@ -83,6 +83,8 @@ def calibrate(float_model: bytes, images: np.ndarray) -> Calibration:
     wild = [name for name, limits in ranges.items() if not np.isfinite(limits).all()]
     if wild:
         raise ModelError(f"the model cannot be calibrated: {wild[0]} takes values that are not finite")
+    # Where all values are 0 any scale will do but the tiny one that would be chosen, by which biases overflow.
+    ranges = {name: limits if any(limits) else (0.0, 1.0) for name, limits in ranges.items()}
     return Calibration(ranges=ranges, samples=len(images))
 
 

@@ -44,10 +44,11 @@ LAYERS: Mapping[type, LayerRounding] = {
     layers.Add: _OWN_RANGE,
     layers.Multiply: _OWN_RANGE,
     layers.Concatenate: _OWN_RANGE,
-    layers.AveragePooling2D: _OWN_RANGE,
     layers.GlobalAveragePooling2D: _OWN_RANGE,
-    # Resizing keeps its input's range in TFLite; a range of its own (the toolkit's choice) would round twice.
+    # These two keep their input's range in TFLite; with ranges of their own, the toolkit's choice, resizing rounds
+    # twice and the converter refuses pooling ("violate the same scale constraint").
     layers.UpSampling2D: _PASSES_ON,
+    layers.AveragePooling2D: _PASSES_ON,
     layers.MaxPooling2D: _PASSES_ON,
     layers.ZeroPadding2D: _PASSES_ON,
     layers.Cropping2D: _PASSES_ON,

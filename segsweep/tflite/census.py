@@ -10,7 +10,8 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from segsweep.tflite.flatbuffer import unpack
+from segsweep.errors import ModelError
+from segsweep.tflite.flatbuffer import reason, unpack
 
 WEIGHTED_OPS: Mapping[str, tuple[int, int]] = {
     "CONV_2D": (0, 1),
@@ -98,6 +99,13 @@ class Census:
 def census(model: bytes) -> Census:
     """Takes the census of a `.tflite` file. Raises ModelError for anything else."""
     content = unpack(model)
+    try:
+        return _count(content)
+    except (LookupError, ValueError) as error:  # well-formed, but an index points nowhere
+        raise ModelError(f"the .tflite file ({len(model)} bytes) is damaged: {reason(error)}") from error
+
+
+def _count(content: schema.ModelT) -> Census:
     ops: Counter[str] = Counter()
     activations: Counter[str] = Counter()
     constants: Counter[str] = Counter()
@@ -143,7 +151,7 @@ def _compute_ops(content: schema.ModelT, subgraph: schema.SubGraphT) -> Iterator
             weights=_type_name(stored),
             dequantized=weights in dequantized,
             weight_count=int(stored.shape.prod()),
-            output=subgraph.tensors[op.outputs[0]].name.decode(),
+            output=subgraph.tensors[op.outputs[0]].name.decode(errors="replace"),
         )
 
 

@@ -33,10 +33,11 @@ class TFLiteModel:
                 model_content=content, num_threads=threads, experimental_op_resolver_type=resolver
             )
             self._interpreter.allocate_tensors()
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"LiteRT cannot run the .tflite file: {reason(error)}") from error
-        self._input = _port(self._interpreter.get_input_details(), "input")
-        self._output = _port(self._interpreter.get_output_details(), "output")
+        self._input = _port(inputs, "input")
+        self._output = _port(outputs, "output")
         if self._output.shape[:2] != self._input.shape[:2]:
             raise ModelError(
                 f"the .tflite file's output {self._output.shape} is not of its input's size {self._input.shape}"

@@ -59,7 +59,7 @@ def embed(model: bytes, metadata: Metadata) -> bytes:
     data = np.frombuffer(text.encode(), np.uint8)
     content.metadata = content.metadata or []
     for entry in content.metadata:
-        if entry.name == ENTRY.encode():
+        if entry.name == ENTRY.encode() and entry.buffer < len(content.buffers):
             content.buffers[entry.buffer].data = data
             return pack(content)
     buffer = schema.BufferT()
@@ -80,7 +80,7 @@ def read(model: bytes) -> Metadata | None:
     content = schema.Model.GetRootAs(model, 0)
     for index in range(content.MetadataLength()):
         entry = content.Metadata(index)
-        if entry.Name() == ENTRY.encode():
+        if entry.Name() == ENTRY.encode() and entry.Buffer() < content.BuffersLength():
             return _parse(content.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
     return None
 
