@@ -94,5 +94,5 @@ def check(leaves: dict[str, Any]) -> None:
     )
     if weights not in (None, "balanced") and not is_list:
         raise ConfigError(
-            f"loss.class_weights={weights} is not a choice; it must be null, balanced, or a list of numbers, one a class"
+            f"loss.class_weights={weights} is not a choice; it must be null, balanced, or a list of a number a class"
         )

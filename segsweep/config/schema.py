@@ -110,9 +110,9 @@ class EarlyStoppingConfig:
     """When to stop before the last epoch, and which epoch's weights to keep."""
 
     monitor: str = "val/mean_iou"
-    """Metric that says which epoch was best: `val/mean_iou`, `val/accuracy` (higher is better) or `val/loss` (lower)."""
+    """Which epoch was best: by `val/mean_iou` or `val/accuracy` (higher is better), or `val/loss` (lower is)."""
     patience: int | None = None
-    """Stop after this many epochs without a better value; `null`: never. The best epoch's weights are kept either way."""
+    """Stop after this many epochs without a better value; `null`: never. The best epoch's weights are kept anyway."""
 
 
 @dataclass

@@ -25,7 +25,7 @@ class Split(Protocol):
     def __len__(self) -> int: ...
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (N, H, W, C) as stored, not normalized, and labels (N, H, W) uint8, `IGNORE` where they do not count."""
+        """Images (N, H, W, C) as stored, not normalized; labels (N, H, W) uint8, `IGNORE` where they do not count."""
 
 
 @dataclass(frozen=True)

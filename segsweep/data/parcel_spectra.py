@@ -149,9 +149,9 @@ def _crop(surface: Surface, day: float, rng: np.random.Generator) -> Mixture:
     day = day + rng.normal(0, 9)
     cover = float(np.interp(day, crop.days, crop.cover)) * rng.uniform(0.85, 1.05)
     soil = _soil(rng)
-    texture = {"rows": rng.uniform(0.19, 0.27), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
+    texture = {"rows": rng.uniform(0.23, 0.31), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
     if cover < 0.1:
-        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.3 * size for name, size in texture.items()})
+        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.15 * size for name, size in texture.items()})
     leaf = MATERIALS[crop.leaf]
     if crop.blossom is not None and crop.blossom[0] <= day <= crop.blossom[1]:
         leaf = leaf + rng.uniform(0.3, 0.9) * (MATERIALS["blossom"] - leaf)
@@ -166,7 +166,7 @@ def _meadow(day: float, rng: np.random.Generator) -> Mixture:
         _soil(rng),
         _blend("grass", "straw", dryness),
         rng.uniform(0.65, 0.84),
-        blotches=rng.uniform(0.18, 0.26),
+        blotches=rng.uniform(0.36, 0.48),
         drift=rng.uniform(0.0, 0.05),
     )
 

@@ -40,9 +40,9 @@ _DARK_NOISE = 0.0015
 """Standard deviation of the noise of a dark sample, in reflectance."""
 _SHOT_NOISE = 0.00008
 """Variance of the noise for each unit of reflectance, in reflectance: a signal-to-noise ratio of 60 at 0.3."""
-_LINE_SPACING = (34.0, 54.0)
+_LINE_SPACING = (38.0, 52.0)
 """Shortest and longest distance of tramlines and tillage lines, in metres."""
-_TUSSOCK = 6.0
+_TUSSOCK = 4.5
 """Radius of the blotches of surfaces that nobody works in lines, in metres."""
 _HAZE_REFLECTANCE = 0.5
 _HAZE = np.array([1.0, 0.92, 0.80, 0.68, 0.63, 0.59, 0.55, 0.50, 0.48, 0.43, 0.20, 0.12])

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,6 +118,8 @@ def _train(spec: TrainingSpec, context: Context) -> RunRecord:
             training_key=spec.key,
             on_epoch=log.add,
         )
+        # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
+        log.write(result.history[: result.resumed_from or 0])
         log.flush()
         files = {
             names.WEIGHTS_FILE: _weights_file(model),
@@ -160,10 +163,14 @@ class _HistoryLog:
         self._points: list[tuple[str, float, int, int]] = []
         self._written = time.monotonic()
 
+    def write(self, reports: Sequence["EpochReport"]) -> None:
+        for report in reports:
+            self._points += [
+                (name, value, report.epoch, report.timestamp_ms) for name, value in sorted(report.metrics.items())
+            ]
+
     def add(self, report: "EpochReport") -> None:
-        self._points += [
-            (name, value, report.epoch, report.timestamp_ms) for name, value in sorted(report.metrics.items())
-        ]
+        self.write([report])
         self._context.progress.step(report.epoch, report.metrics.get("train/loss"), report.seconds_left)
         if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
             self.flush()

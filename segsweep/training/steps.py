@@ -131,9 +131,9 @@ def _batch_signature(model: keras.Model) -> list[tf.TensorSpec]:
 
 def _accuracy_counts(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """How many pixels count, and how many of them are classified correctly."""
-    counted = tf.not_equal(labels, IGNORE)
+    # `IGNORE` equals no class, so that ignored pixels are never correct.
     correct = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.cast(labels, tf.int32))
-    return tf.math.count_nonzero(counted), tf.math.count_nonzero(counted & correct)
+    return tf.math.count_nonzero(tf.not_equal(labels, IGNORE)), tf.math.count_nonzero(correct)
 
 
 def _confusion(logits: tf.Tensor, labels: tf.Tensor, classes: int) -> tf.Tensor:
