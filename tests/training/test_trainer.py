@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, jaccard_score, log_loss
 from tiny_training import LOSS, MODEL, SIZE, TRAINING, dataset, split
 
 from segsweep.config.schema import AugmentationConfig, EarlyStoppingConfig, LossConfig
-from segsweep.data.batches import evaluation_batches
+from segsweep.data.batches import evaluation_batches, training_batches
 from segsweep.data.dataset import IGNORE, ArraySplit
 from segsweep.errors import ConfigError, DataError, NonFiniteLossError
 from segsweep.models.table import build_model
@@ -231,12 +231,12 @@ class TestMetrics:
         assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-5)
 
     def test_loss_falls_and_the_rate_follows_its_schedule(self):
-        settings = replace(TRAINING, epochs=6)
+        settings = replace(TRAINING, epochs=20, learning_rate=0.03)
         history = train(training=settings)[1].history
-        assert history[-1].metrics["val/loss"] < history[0].metrics["val/loss"]
-        assert history[-1].metrics["train/loss"] < 0.9 * history[0].metrics["train/loss"]
+        for name in ("train/loss", "val/loss"):
+            assert history[-1].metrics[name] < 0.9 * history[0].metrics[name]
         rates = [report.metrics["learning_rate"] for report in history]
-        assert rates == [learning_rate(settings, 3 * epoch - 1, 3) for epoch in range(1, 7)]
+        assert rates == [learning_rate(settings, 3 * epoch - 1, 3) for epoch in range(1, 21)]
 
     def test_the_rate_reaches_the_optimizer(self):
         settings = replace(TRAINING, epochs=2, batch_size=99, optimizer="sgd", warmup_epochs=1, momentum=0.0)
@@ -267,6 +267,17 @@ class TestData:
     def test_batch_larger_than_the_data_is_all_of_it(self):
         one, two = (train(training=replace(TRAINING, batch_size=size))[0] for size in (10, 1000))
         assert_same_weights(one, two)
+
+    def test_order_and_augmentation_are_those_of_the_seed_and_each_epoch(self, monkeypatch):
+        asked = []
+
+        def recorded(*args, **kwargs):
+            asked.append((kwargs["seed"], kwargs["epoch"]))
+            return training_batches(*args, **kwargs)
+
+        monkeypatch.setattr("segsweep.training.trainer.training_batches", recorded)
+        train()
+        assert asked == [(5, 1), (5, 2), (5, 3), (5, 4)]
 
     def test_balanced_weights_come_from_the_training_split(self):
         labels = split(10, seed=0)

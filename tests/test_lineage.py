@@ -1,0 +1,160 @@
+"""Which settings make new work, and which share it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from segsweep.config import schema
+from segsweep.data.dataset import ArraySplit, Dataset
+from segsweep.data.normalization import fit_normalization
+from segsweep.errors import ConfigError
+from segsweep.lineage import lineage, used_settings
+
+
+def split(seed: int, images: int = 6, size: int = 16) -> ArraySplit:
+    rng = np.random.default_rng(seed)
+    return ArraySplit(
+        rng.random((images, size, size, 2), np.float32), rng.integers(0, 2, (images, size, size)).astype(np.uint8)
+    )
+
+
+def dataset(**changes) -> Dataset:
+    train = changes.pop("train", split(0))
+    values = {
+        "name": "npz",
+        "classes": ("a", "b"),
+        "palette": ((0, 0, 0), (255, 255, 255)),
+        "bands": ("x", "y"),
+        "rgb": (0, 1, 1),
+        "train": train,
+        "validation": split(1, 2),
+        "test": split(2, 3),
+        "normalization": fit_normalization(train),
+    }
+    return Dataset(**{**values, **changes})
+
+
+def job(name: str = "int8", **sections) -> schema.JobConfig:
+    return schema.JobConfig(
+        data=schema.NpzConfig(train="a.npz"),
+        model=sections.get("model", schema.StridedUnetConfig()),
+        loss=sections.get("loss", schema.LossConfig()),
+        training=sections.get("training", schema.TrainingConfig()),
+        quantization=sections.get("quantization", schema.QuantizationConfig(name=name)),
+        evaluation=sections.get("evaluation", schema.EvaluationConfig()),
+        tracking=schema.TrackingConfig(),
+        sweep=schema.SweepConfig(),
+        seed=sections.get("seed", 0),
+    )
+
+
+BASE = lineage(job(), dataset()).asked
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        job(seed=1),
+        job(model=schema.StridedUnetConfig(width=9)),
+        job(model=schema.StridedUnetConfig(upsampling="bilinear")),
+        job(training=schema.TrainingConfig(learning_rate=0.01)),
+        job(training=schema.TrainingConfig(threads=2)),
+        job(training=schema.TrainingConfig(optimizer="sgd")),
+        job(training=schema.TrainingConfig(augmentation=schema.AugmentationConfig(flips=False))),
+        job(loss=schema.LossConfig(class_weights="balanced")),
+    ],
+)
+def test_what_determines_the_weights_makes_a_new_training(changed):
+    assert lineage(changed, dataset()).asked.training.key != BASE.training.key
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        job("float32"),
+        job(training=schema.TrainingConfig(momentum=0.1)),
+        job(quantization=schema.QuantizationConfig(name="int8", epochs=99)),
+        job(quantization=schema.QuantizationConfig(name="int8", calibration=schema.CalibrationConfig(samples=2))),
+        job(evaluation=schema.EvaluationConfig(batch_size=1)),
+    ],
+)
+def test_what_does_not_shares_the_training(changed):
+    assert lineage(changed, dataset()).asked.training.key == BASE.training.key
+
+
+def test_training_and_validation_data_are_in_the_training_key_and_test_data_only_in_the_evaluation_key():
+    for changes in ({"train": split(5)}, {"validation": split(5, 2)}):
+        assert lineage(job(), dataset(**changes)).asked.training.key != BASE.training.key
+    other = lineage(job(), dataset(test=split(5, 3))).asked
+    assert (other.training.key, other.key) == (BASE.training.key, BASE.key)
+    assert other.evaluation_key != BASE.evaluation_key
+
+
+def test_class_names_travel_in_the_file_and_not_in_the_weights():
+    other = lineage(job(), dataset(classes=("c", "d"))).asked
+    assert other.training.key == BASE.training.key
+    assert other.key != BASE.key
+
+
+def test_calibration_is_in_the_key_of_calibrated_variants_alone():
+    def keys(name: str) -> set[str]:
+        settings = [schema.CalibrationConfig(samples=samples) for samples in (2, 3)]
+        quantizations = [schema.QuantizationConfig(name=name, calibration=each) for each in settings]
+        return {lineage(job(quantization=each), dataset()).asked.key for each in quantizations}
+
+    assert len(keys("int8")) == len(keys("int16x8")) == 2
+    assert len(keys("float16")) == len(keys("dynamic_range")) == 1
+
+
+def test_a_larger_test_image_leaves_the_training_alone_and_makes_a_larger_file():
+    other = lineage(job(), dataset(test=split(5, 3, size=30))).asked
+    assert other.training.key == BASE.training.key
+    assert other.training.size == (16, 16)
+    assert other.size == (32, 32)
+    assert other.key != BASE.key
+
+
+def test_a_qat_job_brings_its_control_and_its_baseline():
+    spec = lineage(job("qat_int8"), dataset())
+    kinds = [(each.training.kind, each.variant.name) for each in spec.variants]
+    assert kinds == [("float", "float32"), ("qat", "qat_int8"), ("finetune", "float32"), ("finetune", "int8")]
+    assert all(each.baseline is spec.variants[0] for each in spec.variants[1:])
+    assert spec.variants[3].source is spec.variants[2]
+    qat, control = spec.variants[1].training, spec.variants[2].training
+    assert qat.parent is control.parent is spec.variants[0].training
+    assert qat.config.training == control.config.training
+    assert qat.config.training.learning_rate == pytest.approx(1e-4)
+    assert qat.config.training.epochs == schema.QuantizationConfig().epochs
+
+
+def test_without_control_there_is_none():
+    quantization = schema.QuantizationConfig(name="qat_int8", control=False)
+    assert [each.training.kind for each in lineage(job(quantization=quantization), dataset()).variants] == [
+        "float",
+        "qat",
+    ]
+
+
+def test_a_given_finetune_rate_is_kept():
+    quantization = schema.QuantizationConfig(name="qat_int8", learning_rate=0.5)
+    spec = lineage(job(quantization=quantization), dataset())
+    assert spec.asked.training.config.training.learning_rate == 0.5
+
+
+def test_default_calibration_shrinks_to_the_data_and_more_is_refused():
+    assert BASE.config.quantization.calibration.samples == 6
+    config = job(quantization=schema.QuantizationConfig(name="int8", calibration=schema.CalibrationConfig(samples=7)))
+    with pytest.raises(ConfigError, match="more than the 6 training images"):
+        lineage(config, dataset())
+    unused = replace(config, quantization=replace(config.quantization, name="float16"))
+    assert lineage(unused, dataset()).asked.variant.name == "float16"
+
+
+def test_used_settings_name_what_bears_on_a_variant():
+    float32 = used_settings(lineage(job("float32"), dataset()).asked)
+    assert "model.width" in float32
+    assert "training.momentum" not in float32
+    assert not [name for name in float32 if name.startswith("quantization.") and name != "quantization.name"]
+    assert "quantization.calibration.samples" in used_settings(BASE)
+    assert "quantization.epochs" in used_settings(lineage(job("qat_int8"), dataset()).asked)
