@@ -21,7 +21,7 @@ MATERIALS = {
         # band centres, nm:  443   490   560   665   705   740   783   842   865   945  1610  2190
         "cereal leaf":     (.018, .023, .050, .024, .088, .310, .395, .420, .430, .435, .195, .090),
         "broad leaf":      (.018, .023, .060, .026, .105, .350, .450, .475, .485, .485, .215, .095),
-        "grass":           (.021, .027, .055, .031, .096, .293, .367, .387, .398, .402, .207, .103),
+        "grass":           (.020, .026, .055, .030, .096, .298, .376, .397, .409, .412, .206, .101),
         "blossom":         (.030, .040, .140, .125, .180, .330, .400, .430, .440, .440, .200, .100),
         "straw":           (.060, .085, .125, .170, .200, .225, .250, .275, .290, .300, .360, .250),
         "deciduous crown": (.012, .015, .034, .017, .064, .250, .325, .345, .355, .355, .150, .060),
@@ -149,9 +149,9 @@ def _crop(surface: Surface, day: float, rng: np.random.Generator) -> Mixture:
     day = day + rng.normal(0, 9)
     cover = float(np.interp(day, crop.days, crop.cover)) * rng.uniform(0.85, 1.05)
     soil = _soil(rng)
-    texture = {"rows": rng.uniform(0.23, 0.31), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
+    texture = {"rows": rng.uniform(0.20, 0.28), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
     if cover < 0.1:
-        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.15 * size for name, size in texture.items()})
+        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.25 * size for name, size in texture.items()})
     leaf = MATERIALS[crop.leaf]
     if crop.blossom is not None and crop.blossom[0] <= day <= crop.blossom[1]:
         leaf = leaf + rng.uniform(0.3, 0.9) * (MATERIALS["blossom"] - leaf)
@@ -166,7 +166,7 @@ def _meadow(day: float, rng: np.random.Generator) -> Mixture:
         _soil(rng),
         _blend("grass", "straw", dryness),
         rng.uniform(0.65, 0.84),
-        blotches=rng.uniform(0.36, 0.48),
+        blotches=rng.uniform(0.32, 0.44),
         drift=rng.uniform(0.0, 0.05),
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from segsweep.config.schema import SyntheticParcelsConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
-from segsweep.data.parcel_layout import CELL, Layout, draw_layout, smooth_field
+from segsweep.data.parcel_layout import CELL, Layout, draw_layout, smooth_field, undirected_field
 from segsweep.data.parcel_spectra import BANDS, CULTIVATED, FIRST_DAY, LAST_DAY, Mixture, Surface, draw_mixture
 
 CLASSES = ("other", "cultivated")
@@ -39,12 +39,13 @@ _BLUR = 0.55
 _DARK_NOISE = 0.0015
 """Standard deviation of the noise of a dark sample, in reflectance."""
 _SHOT_NOISE = 0.00008
-"""Variance of the noise for each unit of reflectance, in reflectance: a signal-to-noise ratio of 60 at 0.3."""
+"""Variance of the noise per reflectance: with the dark noise a signal-to-noise ratio of some 60 at 0.3."""
 _LINE_SPACING = (38.0, 52.0)
 """Shortest and longest distance of tramlines and tillage lines, in metres."""
-_TUSSOCK = 4.5
-"""Radius of the blotches of surfaces that nobody works in lines, in metres."""
+_BLOTCH = 34.0
+"""Period of the blotches where nobody works in lines, in metres: in each band as contrasty as the lines."""
 _HAZE_REFLECTANCE = 0.5
+"""Of opaque haze."""
 _HAZE = np.array([1.0, 0.92, 0.80, 0.68, 0.63, 0.59, 0.55, 0.50, 0.48, 0.43, 0.20, 0.12])
 """Opacity of thin haze in each band relative to B01; falls with the wavelength."""
 
@@ -61,21 +62,24 @@ class Scene:
     """(H, W, S) float64: share of each `Surface` in the pixel; sums to 1."""
 
 
+def _centres(size: int, step: float) -> np.ndarray:
+    """Centres (samples,) float64 of the samples that cover one axis of `size` pixels, in metres."""
+    return (np.arange(np.ceil(size * PIXEL / step)) + 0.5) * step
+
+
 @lru_cache(maxsize=16)
 def _sampling(size: int, step: int) -> np.ndarray:
-    """(samples, 2 * size) float64: what each sample of `step` metres sees of the cells along one axis."""
-    samples = np.arange(-(-size * PIXEL // step)) * step + step / 2
-    cells = np.arange(int(size * PIXEL / CELL)) * CELL + CELL / 2
-    weights = np.exp(-0.5 * ((samples[:, None] - cells) / (_BLUR * step)) ** 2)
+    """(samples, cells) float64: what each sample of `step` metres sees of the cells along one axis."""
+    weights = np.exp(-0.5 * ((_centres(size, step)[:, None] - _centres(size, CELL)) / (_BLUR * step)) ** 2)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=16)
 def _interpolation(size: int, step: int) -> np.ndarray:
     """(size, samples) float64: linear interpolation of samples of `step` metres at the pixels of one axis."""
-    count = int(-(-size * PIXEL // step))
-    position = np.clip((np.arange(size) * PIXEL + PIXEL / 2) / step - 0.5, 0, count - 1)
-    return np.clip(1 - np.abs(position[:, None] - np.arange(count)), 0, None)
+    samples = _centres(size, step)
+    position = np.clip(_centres(size, PIXEL), samples[0], samples[-1])
+    return np.clip(1 - np.abs(position[:, None] - samples) / step, 0, None)
 
 
 def _shares(layout: Layout, mixtures: list[Mixture], rng: np.random.Generator) -> np.ndarray:
@@ -86,10 +90,11 @@ def _shares(layout: Layout, mixtures: list[Mixture], rng: np.random.Generator) -
     spacing = rng.uniform(*_LINE_SPACING, len(mixtures))[layout.index]
     across = np.cos(axis) * row - np.sin(axis) * column + 2 * smooth_field(rng, cells, 40)
     lines = np.sqrt(2) * np.sin(2 * np.pi * across / spacing)
-    share = np.array([mixture.share for mixture in mixtures])[layout.index]
-    share += np.array([mixture.rows for mixture in mixtures])[layout.index] * lines
-    share += np.array([mixture.blotches for mixture in mixtures])[layout.index] * smooth_field(rng, cells, _TUSSOCK)
-    share += np.array([mixture.drift for mixture in mixtures])[layout.index] * smooth_field(rng, cells, 60)
+    textures = [(mixture.share, mixture.rows, mixture.blotches, mixture.drift) for mixture in mixtures]
+    share, rows, blotches, drift = np.array(textures).T[:, layout.index]
+    share += rows * lines
+    share += blotches * undirected_field(rng, cells, _BLOTCH)
+    share += drift * smooth_field(rng, cells, 60)
     return np.clip(share, 0, 1)
 
 
@@ -148,7 +153,13 @@ def _split(config: SyntheticParcelsConfig, number: int, scenes: int) -> ArraySpl
 
 
 def load(config: SyntheticParcelsConfig) -> Dataset:
-    """Generates the data set; :class:`ConfigError` when a size or a count is too small."""
+    """Generates the data set of these settings.
+
+    Raises:
+        ConfigError: the size or a number of images is too small.
+    """
+    if config.size < SMALLEST_SIZE:
+        raise ConfigError(f"data.size={config.size} is too small for parcels: use {SMALLEST_SIZE} or more")
     train, validation, test = (
         _split(config, number, scenes)
         for number, scenes in enumerate((config.train_images, config.validation_images, config.test_images))

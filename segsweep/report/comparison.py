@@ -1,6 +1,7 @@
 """The comparison of a sweep's variants, from the store alone."""
 
 import json
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -167,4 +168,4 @@ def _row(member: Member, run: RunRecord | None, sizes: dict[str, float | None], 
 
 
 def _sortable(value: Any) -> tuple[int, Any]:
-    return (0, value) if isinstance(value, int | float) else (1, str(value))
+    return (0, value) if isinstance(value, numbers.Real) else (1, str(value))

@@ -9,6 +9,9 @@ from segsweep.sweep.waves import Job
 from segsweep.tracking.records import Member, RunRecord
 
 
+_NO_RUN = "its job ended without it; the data may have changed meanwhile"
+
+
 def members_of(jobs: Sequence[Job]) -> list[Member]:
     """A member for each variant that the jobs need, each once."""
     found: dict[str, Member] = {}
@@ -40,7 +43,7 @@ def with_runs(members: Sequence[Member], runs: Mapping[str, RunRecord], reasons:
     return [
         replace(member, run_id=runs[member.evaluation_key].run_id, status="FINISHED")
         if member.evaluation_key in runs
-        else replace(member, status="FAILED", reason=reasons.get(member.evaluation_key))
+        else replace(member, status="FAILED", reason=reasons.get(member.evaluation_key, _NO_RUN))
         for member in members
     ]
 

@@ -1,6 +1,7 @@
 """Reads a `.tflite` flatbuffer into objects and writes it back."""
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -14,10 +15,21 @@ DATA_ALIGNMENT = 16
 def unpack(model: bytes) -> schema.ModelT:
     """The file's content; arrays are views into `model`.
 
+    Tensors that the file keeps behind the flatbuffer (what ai-edge-quantizer does from 256 KiB on, and what files of
+    2 GB and more must do) are taken in, so `pack` writes them inside.
+
     Raises ModelError for anything that LiteRT does not load.
     """
     verify(model)
-    return schema.ModelT.InitFromPackedBuf(model, 0)
+    content = schema.ModelT.InitFromPackedBuf(model, 0)
+    for buffer in content.buffers:
+        # 1 stands for a buffer that is yet to be placed.
+        if buffer.offset > 1:
+            if buffer.offset + buffer.size > len(model):
+                raise ModelError(f"the .tflite file ({len(model)} bytes) is truncated: a tensor lies behind its end")
+            buffer.data = np.frombuffer(model, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return content
 
 
 def verify(model: bytes) -> None:

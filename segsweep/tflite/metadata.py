@@ -51,10 +51,6 @@ def embed(model: bytes, metadata: Metadata) -> bytes:
     The same arguments give the same bytes. Raises ModelError for what is not a `.tflite` file.
     """
     content = unpack(model)
-    if any(buffer.offset > 1 for buffer in content.buffers):
-        raise ModelError(
-            "the .tflite file keeps its tensors behind the flatbuffer (2 GB and more): cannot be rewritten"
-        )
     text = json.dumps(asdict(metadata), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     data = np.frombuffer(text.encode(), np.uint8)
     content.metadata = content.metadata or []

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import small_unet
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tf_keras import layers
 
@@ -14,6 +15,7 @@ from segsweep.quantization.batch_norm_folding import fold_batch_norm
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import VARIANTS, check
 from segsweep.tflite.census import census
+from segsweep.tflite.conversion import convert_float
 from segsweep.tflite.flatbuffer import pack, unpack
 from segsweep.tflite.interpreter import TFLiteModel
 
@@ -174,3 +176,22 @@ def test_garbage_is_refused() -> None:
     content = unpack(small_unet.float_file("nearest"))
     with pytest.raises(ModelError):
         quantize(pack(content)[:10_000], VARIANTS["dynamic_range"])
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """A float file whose integer variants hold more than 256 KiB of weights."""
+    return convert_float(small_unet.build("nearest", width=40))
+
+
+@pytest.mark.parametrize("name", [name for name, variant in VARIANTS.items() if variant.training_kind == "float"])
+def test_weights_that_the_quantizer_puts_behind_the_flatbuffer_are_seen_and_kept(large: bytes, name: str) -> None:
+    variant = VARIANTS[name]
+    calibration = calibrate(large, TRAIN_IMAGES[:4]) if variant.calibrated else None
+    file = quantize(large, variant, calibration)
+    check(variant, census(file))
+    if name != "float32":
+        assert [buffer for buffer in schema.ModelT.InitFromPackedBuf(file, 0).buffers if buffer.offset > 1]
+    rewritten = pack(unpack(file))
+    assert not [buffer for buffer in schema.ModelT.InitFromPackedBuf(rewritten, 0).buffers if buffer.offset]
+    np.testing.assert_array_equal(TFLiteModel(rewritten).logits(IMAGES[:2]), TFLiteModel(file).logits(IMAGES[:2]))
