@@ -62,7 +62,7 @@ class _Rectangle:
 
 @lru_cache(maxsize=32)
 def _response(cells: int, centre: float, spread: float) -> np.ndarray:
-    """Weights (cells, cells // 2 + 1) float64 of a real spectrum: a Gaussian ring; `centre`, `spread` in cycles/metre."""
+    """Weights (cells, cells // 2 + 1) float64 of a half spectrum: a ring; centre and spread in cycles per metre."""
     frequency = np.hypot(np.fft.fftfreq(cells, CELL)[:, None], np.fft.rfftfreq(cells, CELL))
     weights = np.exp(-0.5 * ((frequency - centre) / spread) ** 2)
     weights[0, 0] = 0

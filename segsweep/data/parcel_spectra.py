@@ -111,6 +111,17 @@ CROPS = {
 FIRST_DAY, LAST_DAY = 95, 275
 """Days of the year between which scenes are seen."""
 
+_LINE_CONTRAST = (0.20, 0.28)
+"""Range of the standard deviation of plant cover across a field's lines."""
+_MEADOW_CONTRAST = (0.32, 0.44)
+"""The same between tussocks; larger, since the sensor blurs them more: in the images both are as rough."""
+_TILLED_BELOW = 0.1
+"""Plant cover under which a field shows its tillage: ridges of dry and furrows of moist soil."""
+_CLOSED_CANOPY = 0.82
+"""Largest mean plant cover: tramlines stay open."""
+_BRIGHTEST_ROOF = 4.0
+"""Reflectance of a roof that mirrors the sun at the sensor."""
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -137,26 +148,25 @@ def _blend(first: str, second: str, weight: float) -> np.ndarray:
 
 def _soil(rng: np.random.Generator) -> np.ndarray:
     """Dry soil between humus, loam and chalk."""
-    return (
-        rng.uniform(0.85, 1.15)
-        * rng.dirichlet((1.2, 1.6, 0.4))
-        @ np.stack([MATERIALS["humus"], MATERIALS["loam"], MATERIALS["chalk"]])
-    )
+    soils = np.stack([MATERIALS["humus"], MATERIALS["loam"], MATERIALS["chalk"]])
+    return rng.uniform(0.85, 1.15) * (rng.dirichlet((1.2, 1.6, 0.4)) @ soils)
 
 
 def _crop(surface: Surface, day: float, rng: np.random.Generator) -> Mixture:
     crop = CROPS[surface]
-    day = day + rng.normal(0, 9)
+    day = day + rng.normal(0, 9)  # sowing and weather differ from field to field
     cover = float(np.interp(day, crop.days, crop.cover)) * rng.uniform(0.85, 1.05)
     soil = _soil(rng)
-    texture = {"rows": rng.uniform(0.20, 0.28), "blotches": rng.uniform(0.01, 0.03), "drift": rng.uniform(0.0, 0.05)}
-    if cover < 0.1:
-        return Mixture(soil, soil * rng.uniform(0.6, 0.8), 0.5, **{name: 1.25 * size for name, size in texture.items()})
+    rows, blotches, drift = rng.uniform(*_LINE_CONTRAST), rng.uniform(0.01, 0.03), rng.uniform(0.0, 0.05)
+    if cover < _TILLED_BELOW:
+        moist = soil * rng.uniform(0.6, 0.8)
+        return Mixture(soil, moist, 0.5, rows=1.25 * rows, blotches=blotches, drift=drift)
     leaf = MATERIALS[crop.leaf]
     if crop.blossom is not None and crop.blossom[0] <= day <= crop.blossom[1]:
         leaf = leaf + rng.uniform(0.3, 0.9) * (MATERIALS["blossom"] - leaf)
     dryness = float(np.interp(day, crop.days, crop.dryness))
-    return Mixture(soil, leaf * (1 - dryness) + MATERIALS["straw"] * dryness, min(cover, 0.82), **texture)
+    plants = leaf * (1 - dryness) + MATERIALS["straw"] * dryness
+    return Mixture(soil, plants, min(cover, _CLOSED_CANOPY), rows=rows, blotches=blotches, drift=drift)
 
 
 def _meadow(day: float, rng: np.random.Generator) -> Mixture:
@@ -166,7 +176,7 @@ def _meadow(day: float, rng: np.random.Generator) -> Mixture:
         _soil(rng),
         _blend("grass", "straw", dryness),
         rng.uniform(0.65, 0.84),
-        blotches=rng.uniform(0.32, 0.44),
+        blotches=rng.uniform(*_MEADOW_CONTRAST),
         drift=rng.uniform(0.0, 0.05),
     )
 
@@ -199,9 +209,12 @@ def _settlement(_: float, rng: np.random.Generator) -> Mixture:
 
 
 def _roof(_: float, rng: np.random.Generator) -> Mixture:
-    # Sheds, glasshouses and solar panels that mirror the sun saturate a few pixels, as they do in real products.
-    mirror = rng.uniform(0.8, 4.0) if rng.random() < 0.06 else rng.uniform(0, 0.12)
-    return Mixture(_blend("tile", "concrete", rng.random()), MATERIALS["bright sheet"] * 4.0, mirror / 4.0)
+    # Sheds, glasshouses and solar panels that mirror the sun outshine all else, as they do in real products. They give
+    # the bands the long tails that make a common integer scale waste its codes.
+    mirror = rng.uniform(0.8, _BRIGHTEST_ROOF) if rng.random() < 0.06 else rng.uniform(0, 0.12)
+    return Mixture(
+        _blend("tile", "concrete", rng.random()), MATERIALS["bright sheet"] * _BRIGHTEST_ROOF, mirror / _BRIGHTEST_ROOF
+    )
 
 
 def _road(_: float, rng: np.random.Generator) -> Mixture:

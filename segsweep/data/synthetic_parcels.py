@@ -3,7 +3,9 @@
 A scene is drawn on a map of 5 m cells (`parcel_layout`), filled with mixtures of materials (`parcel_spectra`) whose
 shares carry a texture, and then seen through a sensor: point spread, 10, 20 or 60 m sampling, haze, illumination and
 noise. Fields and meadows share their colours; what tells them apart is that a field is worked in lines along its
-parcel, while a meadow of the same roughness has no direction. A pixel alone therefore does not tell what it is.
+parcel, while a meadow of the same roughness has no direction. A pixel alone therefore does not tell what it is, and
+a scene whose pixels are shuffled within small blocks tells less. A few mirroring roofs give the bands long tails.
+The texture is bolder than a real scene's, so that a small network learns it from some hundred scenes within a minute.
 """
 
 from dataclasses import dataclass
@@ -21,8 +23,6 @@ CLASSES = ("other", "cultivated")
 PALETTE = ((198, 208, 190), (226, 160, 45))
 RGB = (3, 2, 1)
 """B04, B03, B02."""
-SMALLEST_SIZE = 16
-"""Pixels; below, a scene holds hardly a parcel."""
 REFLECTANCE_SCALE = 10_000
 """Stored number of reflectance 1, as in Sentinel-2 products."""
 
@@ -153,13 +153,7 @@ def _split(config: SyntheticParcelsConfig, number: int, scenes: int) -> ArraySpl
 
 
 def load(config: SyntheticParcelsConfig) -> Dataset:
-    """Generates the data set of these settings.
-
-    Raises:
-        ConfigError: the size or a number of images is too small.
-    """
-    if config.size < SMALLEST_SIZE:
-        raise ConfigError(f"data.size={config.size} is too small for parcels: use {SMALLEST_SIZE} or more")
+    """Generates the data set of these settings."""
     train, validation, test = (
         _split(config, number, scenes)
         for number, scenes in enumerate((config.train_images, config.validation_images, config.test_images))

@@ -1,8 +1,11 @@
 """How sure a difference between two variants is: a paired bootstrap over the test images."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+_DRAWS_AT_A_TIME = 250
 
 
 @dataclass(frozen=True)
@@ -22,27 +25,50 @@ class Interval:
         return self.low <= 0 <= self.high
 
 
-def paired_accuracy_interval(
-    counts: np.ndarray, baseline: np.ndarray, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Percentile interval of the accuracy difference, images drawn with replacement, the same for both.
+def accuracies(totals: np.ndarray) -> np.ndarray:
+    """Accuracy (R,) of each of R confusion matrices (R, K, K)."""
+    return np.trace(totals, axis1=1, axis2=2) / totals.sum(axis=(1, 2))
 
-    Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+
+def mean_ious(totals: np.ndarray) -> np.ndarray:
+    """Mean IoU over the classes present (R,) of each of R confusion matrices (R, K, K)."""
+    intersections = np.diagonal(totals, axis1=1, axis2=2)
+    unions = totals.sum(axis=1) + totals.sum(axis=2) - intersections
+    ious = np.divide(intersections, unions, out=np.full(unions.shape, np.nan), where=unions > 0)
+    return np.nanmean(ious, axis=1)
+
+
+def paired_interval(
+    counts: np.ndarray,
+    baseline: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval of a score's difference, images drawn with replacement, the same ones for both.
+
+    Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 and 13.
 
     Args:
         counts: (N, K, K) confusion counts of a variant, image by image.
         baseline: (N, K, K) of the other one on the same images.
+        score: from confusion matrices (R, K, K) to their scores (R,); `accuracies` or `mean_ious`.
         resamples: number of draws.
         level: coverage, 0..1.
         seed: of the draws.
     """
-    gained = (_right(counts) - _right(baseline)).astype(np.float64)
-    pixels = counts.sum(axis=(1, 2)).astype(np.float64)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (resamples, len(counts)))
-    differences = gained[drawn].sum(axis=1) / pixels[drawn].sum(axis=1)
-    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(gained.sum() / pixels.sum()), float(low), float(high))
-
-
-def _right(counts: np.ndarray) -> np.ndarray:
-    return np.trace(counts, axis1=1, axis2=2)
+    images, classes, _ = counts.shape
+    rng = np.random.default_rng(seed)
+    flat = counts.reshape(images, -1).astype(np.float64), baseline.reshape(images, -1).astype(np.float64)
+    differences = []
+    for start in range(0, resamples, _DRAWS_AT_A_TIME):
+        drawn = rng.integers(0, images, (min(_DRAWS_AT_A_TIME, resamples - start), images))
+        # How often each image is drawn: the sum over the drawn images is then one matrix product.
+        times = np.stack([np.bincount(row, minlength=images) for row in drawn]).astype(np.float64)
+        one, other = (score((times @ each).reshape(-1, classes, classes)) for each in flat)
+        differences.append(one - other)
+    low, high = np.nanquantile(np.concatenate(differences), [(1 - level) / 2, (1 + level) / 2])
+    whole = score(counts.sum(axis=0, keepdims=True)) - score(baseline.sum(axis=0, keepdims=True))
+    return Interval(float(whole[0]), float(low), float(high))

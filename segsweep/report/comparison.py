@@ -68,7 +68,8 @@ def find_sweep(store: Store, sweep_id: str | None) -> RunRecord:
 def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     """One row a variant of the sweep: the newest finished run of its key, else the newest failure.
 
-    Columns are `COLUMNS`, with one more for every other setting that varies in the sweep.
+    Columns are `COLUMNS`, with one more for every other setting that varies in the sweep. The attribute
+    `delta_mean_iou` of the table holds the ends of that difference's interval by run id.
 
     Raises:
         StoreError: the sweep's list of members is missing.
@@ -84,6 +85,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     rows = [_row(member, runs.get(member.evaluation_key), sizes, extra) for member in members]
     columns = [*COLUMNS[:6], *extra, *COLUMNS[6:]]
     table = pd.DataFrame(rows, columns=columns)
+    table.attrs["delta_mean_iou"] = {run.run_id: ends for run in runs.values() if (ends := _interval(run)) is not None}
     rank = {name: index for index, name in enumerate(VARIANTS)}
     order = sorted(
         table.index,
@@ -165,6 +167,12 @@ def _row(member: Member, run: RunRecord | None, sizes: dict[str, float | None], 
             row["size_ratio"] = row["size_bytes"] / baseline_size
         row["size_bytes"] = int(row["size_bytes"]) if row["size_bytes"] is not None else None
     return row
+
+
+def _interval(run: RunRecord) -> tuple[float, float] | None:
+    """The ends of the interval of the difference in mean IoU to the baseline."""
+    low, high = run.metrics.get(names.DELTA_MEAN_IOU_LOW), run.metrics.get(names.DELTA_MEAN_IOU_HIGH)
+    return None if low is None or high is None else (low, high)
 
 
 def _sortable(value: Any) -> tuple[int, Any]:

@@ -8,7 +8,7 @@ import pandas as pd
 from segsweep.report.comparison import quantization_aware_gain
 
 _TITLES = {
-    "learning_rate": "learning rate",
+    "learning_rate": "rate",
     "training_kind": "training",
     "quantization": "variant",
     "accuracy": "accuracy",
@@ -43,7 +43,11 @@ def to_markdown(table: pd.DataFrame) -> str:
         if name not in _ALWAYS and name not in settings and table[name].isna().all():
             continue
         shown[_TITLES.get(name, name)] = [_cell(name, value) for value in table[name]]
+        if name == "delta_mean_iou":
+            shown["95 % interval"] = _intervals(table)
     parts = [shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))]
+    if any("~" in text for text in _intervals(table)):
+        parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
     if same:
         parts.insert(0, ", ".join(f"{_TITLES.get(name, name)} {_plain(table[name].iloc[0])}" for name in same) + ":")
     gain = quantization_aware_gain(table)
@@ -80,6 +84,16 @@ def _gain_markdown(gain: pd.DataFrame) -> str:
         "of the same budget."
     )
     return words + "\n\n" + shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
+
+
+def _intervals(table: pd.DataFrame) -> list[str]:
+    """Where each difference lies, with `~` where 0 is among it."""
+    texts = []
+    for run_id in table["run_id"]:
+        low, high = table.attrs["delta_mean_iou"].get(run_id, (float("nan"), float("nan")))
+        noise = " ~" if low <= 0 <= high else ""
+        texts.append(f"{low:+.4f} to {high:+.4f}{noise}" if low == low else "")
+    return texts
 
 
 def _cell(name: str, value: object) -> str:

@@ -13,7 +13,7 @@ from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.batches import evaluation_batches
 from segsweep.data.dataset import IGNORE, Dataset
 from segsweep.errors import StoreError
-from segsweep.evaluation.bootstrap import paired_accuracy_interval
+from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.evaluator import Evaluation, agreement, evaluate
 from segsweep.lineage import VariantSpec
 from segsweep.quantization.post_training import calibrate, quantize
@@ -221,12 +221,15 @@ def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, contex
     predictions = _array(baseline, names.PREDICTIONS_FILE, "classes", context)
     test = context.dataset.test
     _, labels = test.read(np.arange(len(test)))
-    interval = paired_accuracy_interval(evaluation.counts, counts)
+    accuracy = paired_interval(evaluation.counts, counts, accuracies)
+    mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
     return {
         names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
         names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
-        names.DELTA_ACCURACY_LOW: interval.low,
-        names.DELTA_ACCURACY_HIGH: interval.high,
+        names.DELTA_ACCURACY_LOW: accuracy.low,
+        names.DELTA_ACCURACY_HIGH: accuracy.high,
+        names.DELTA_MEAN_IOU_LOW: mean_iou.low,
+        names.DELTA_MEAN_IOU_HIGH: mean_iou.high,
         names.AGREEMENT: agreement(evaluation.predictions, predictions, labels, IGNORE),
     }
 

@@ -8,7 +8,6 @@ from segsweep.lineage import used_settings
 from segsweep.sweep.waves import Job
 from segsweep.tracking.records import Member, RunRecord
 
-
 _NO_RUN = "its job ended without it; the data may have changed meanwhile"
 
 
