@@ -3,7 +3,7 @@
 The baseline of benchmarks/quickstart.py: the same data, network, epochs and variants as experiment=quickstart, with
 Keras' own `fit`, all cores, and no sharing between combinations.
 
-    python benchmarks/plain_script.py [--widths 8 16] [--rates 0.001 0.003] [--variants int8 ...]
+    python benchmarks/plain_script.py [--widths 8 16] [--rates 0.003 0.01] [--variants int8 ...]
 """
 
 import argparse
@@ -20,7 +20,7 @@ def main() -> None:
     """Run all combinations and print seconds and accuracies as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--widths", type=int, nargs="+", default=[8, 16])
-    parser.add_argument("--rates", type=float, nargs="+", default=[0.001, 0.003])
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.003, 0.01])
     parser.add_argument("--variants", nargs="+", default=VARIANTS)
     options = parser.parse_args()
 
