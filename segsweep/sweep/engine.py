@@ -18,6 +18,7 @@ from segsweep.models.table import quantization_obstacle
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
+from segsweep.report.figure import size_accuracy_figure
 from segsweep.report.formats import FORMATS
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
@@ -75,6 +76,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
         store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
         table = comparison(store, store.get(sweep_id))
         files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
+        files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
         store.add_artifacts(sweep_id, files)
         print(FORMATS["md"](table))
         failed = [member for member in members if member.status == "FAILED"]
