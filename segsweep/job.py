@@ -2,6 +2,7 @@
 
 import traceback
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,7 @@ from segsweep.quiet import quiet
 from segsweep.runs.context import Context, variant_name
 from segsweep.runs.variant_run import ensure_variant
 from segsweep.tracking.store import Store, reason_of
+from segsweep.workers import keep_joblib_worker
 
 PROGRESS_FOLDER = "progress"
 LOG_FOLDER = "logs"
@@ -37,6 +39,7 @@ class JobOutcome:
 
 def task(composed: DictConfig) -> JobOutcome:
     """Do one job of a sweep; a failure is an outcome and does not stop the jobs beside it."""
+    keep_joblib_worker()
     folder = Path(HydraConfig.get().sweep.dir)
     number = int(HydraConfig.get().job.num)
     try:
@@ -61,8 +64,9 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
     progress = Reporter(progress_folder / f"{number:05d}.json", variant_name(spec.asked))
     try:
         with quiet(folder / LOG_FOLDER / f"{number:05d}.log"):
-            store = Store.open(config.tracking.uri, config.tracking.experiment)
-            context = Context(store, dataset, config.sweep.id, progress)
+            context = Context(
+                _store(config.tracking.uri, config.tracking.experiment), dataset, config.sweep.id, progress
+            )
             runs = {each.evaluation_key: ensure_variant(each, context) for each in spec.variants}
             _forget_models(context)
     except BaseException as error:
@@ -72,6 +76,12 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
         return JobOutcome(spec.key, None, reason_of(error), traceback.format_exc())
     progress.end()
     return JobOutcome(spec.key, runs[spec.asked.evaluation_key].run_id, None)
+
+
+@lru_cache(maxsize=1)
+def _store(uri: str, experiment: str) -> Store:
+    """A worker keeps its connection from job to job."""
+    return Store.open(uri, experiment)
 
 
 def _forget_models(context: Context) -> None:

@@ -45,7 +45,7 @@ class SegsweepSweeper(Sweeper):
 
 
 def _workers(configured: int | None) -> int:
-    from segsweep.sweep.workers import default_workers
+    from segsweep.workers import default_workers
 
     return configured or default_workers()
 

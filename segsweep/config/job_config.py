@@ -1,7 +1,9 @@
 """From a composed Hydra configuration to a checked :class:`JobConfig`, and back to flat parameters."""
 
 import difflib
+import json
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -58,9 +60,15 @@ def _section(section: str, composed: DictConfig) -> Any:
     if schema is None:
         raise ConfigError(f"{section}.name={name} is not a choice; it must be one of {', '.join(SECTIONS[section])}")
     _reject_strays(section, given, schema)
-    plain = OmegaConf.to_container(given, resolve=True)
+    return _checked_section(section, name or "", json.dumps(OmegaConf.to_container(given, resolve=True)))
+
+
+@lru_cache(maxsize=512)
+def _checked_section(section: str, name: str, given: str) -> Any:
+    """A section from JSON; points of a sweep share the sections that do not vary."""
+    schema = schema_of(section, name)
     try:
-        settings = OmegaConf.merge(OmegaConf.structured(schema), plain)
+        settings = OmegaConf.merge(OmegaConf.structured(schema), json.loads(given))
         missing = sorted(OmegaConf.missing_keys(settings))
         if missing:
             raise ConfigError(f"{section}.{missing[0]} is not set; give it as {section}.{missing[0]}=...")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -16,4 +17,7 @@ def content_key(content: dict[str, Any]) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions of the packages that determine a piece of work."""
-    return {package: version(package) for package in packages}
+    return {package: _version(package) for package in packages}
+
+
+_version = lru_cache(version)

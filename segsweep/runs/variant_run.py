@@ -84,8 +84,9 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
         if path is None:
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
         context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
+        model = TFLiteModel(path)
         evaluation = evaluate(
-            TFLiteModel(path),
+            model,
             context.dataset.test,
             context.dataset.normalization,
             len(context.dataset.classes),
@@ -95,6 +96,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
         store.add_artifacts(run_id, _evaluation_files(evaluation))
         metrics = _metrics(made, evaluation, context.dataset)
         metrics |= _against_baseline(evaluation, baseline, context)
+        metrics[names.INVOKE_SECONDS] = model.invoke_seconds
         if names.TRAIN_SECONDS in training.metrics:
             metrics[names.TRAIN_SECONDS] = training.metrics[names.TRAIN_SECONDS]
         store.log(

@@ -18,16 +18,15 @@ from segsweep.models.table import quantization_obstacle
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
-from segsweep.report.figure import size_accuracy_figure
 from segsweep.report.formats import FORMATS
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import members_file, members_of, with_runs
 from segsweep.sweep.waves import Job, waves
-from segsweep.sweep.workers import end_children
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store, reason_of
+from segsweep.workers import end_children
 
 Launch = Callable[[Sequence[Job], str, int], Sequence[JobOutcome]]
 """Runs jobs and returns their outcomes in the same order; takes them, the sweep's run id and the first job's number."""
@@ -76,6 +75,8 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
         store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
         table = comparison(store, store.get(sweep_id))
         files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
+        from segsweep.report.figure import size_accuracy_figure
+
         files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
         store.add_artifacts(sweep_id, files)
         print(FORMATS["md"](table))

@@ -11,10 +11,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from segsweep.config.job_config import to_job_config
-from segsweep.config.schema import JobConfig
 from segsweep.errors import ConfigError
 from segsweep.job import JobOutcome
+from segsweep.sweep.composing import Composer
 from segsweep.sweep.engine import Launch, Point, require_points, run_sweep
 from segsweep.sweep.waves import Job
 
@@ -25,7 +24,8 @@ def run(
     """Run the sweep of the axes in `params` (from the configuration) and `arguments` (from the command line)."""
     folder = Path(str(config.hydra.sweep.dir))
     combinations = expand(params, arguments, context)
-    points = [Point(tuple(each), compose(each, config, context)) for each in combinations]
+    composer = Composer(config, context)
+    points = [Point(tuple(each), composer.compose(each)) for each in combinations]
     require_points(points)
     run_sweep(points, launching(launcher), folder)
 
@@ -46,11 +46,6 @@ def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContex
             raise ConfigError(f"{override.input_line}: a setting cannot be deleted; give it another value")
         axes[key] = _values(override)
     return [list(each) for each in itertools.product(*axes.values())]
-
-
-def compose(overrides: Sequence[str], config: DictConfig, context: HydraContext) -> JobConfig:
-    """The checked settings of one combination."""
-    return to_job_config(context.config_loader.load_sweep_config(config, list(overrides)))
 
 
 def launching(launcher: Launcher) -> Launch:

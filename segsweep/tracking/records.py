@@ -36,11 +36,8 @@ class RunRecord:
     @property
     def sha256(self) -> dict[str, str]:
         """From artifact path to the hash of its bytes."""
-        try:
-            hashes = json.loads(self.tags.get(names.SHA256, "{}"))
-        except json.JSONDecodeError:
-            return {}
-        return hashes if isinstance(hashes, dict) else {}
+        start = len(names.SHA256)
+        return {name[start:]: value for name, value in self.tags.items() if name.startswith(names.SHA256)}
 
 
 @dataclass(frozen=True)

@@ -157,9 +157,10 @@ class Store:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
             self._client.log_artifacts(run_id, folder)
-        known = self.get(run_id).sha256
-        known.update({path: hashlib.sha256(content).hexdigest() for path, content in files.items()})
-        self.log(run_id, tags={names.SHA256: json.dumps(known)})
+        self.log(
+            run_id,
+            tags={names.SHA256 + path: hashlib.sha256(content).hexdigest() for path, content in files.items()},
+        )
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run as `FINISHED`, `FAILED` or `KILLED`."""
