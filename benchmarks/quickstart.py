@@ -33,6 +33,7 @@ def main() -> None:
         again, _ = timed(sweep, folder, environment)
     with tempfile.TemporaryDirectory() as folder:
         one, _ = timed([*sweep, "sweep.workers=1"], folder, environment)
+        shares(Path(folder), one, environment)
     rows = [
         ("quickstart, default workers", two, ""),
         ("quickstart, one worker", one, f"default / one: {two / one:.2f}"),
@@ -47,6 +48,42 @@ def main() -> None:
     for name, seconds, ratio in rows:
         print(f"| {name} | {seconds:.1f} | {ratio} |")
     print(f"\nPeak memory of the largest process: {memory / 2**30:.2f} GiB")
+
+
+def shares(folder: Path, wall: float, environment: dict[str, str]) -> None:
+    """Print where the wall time of a sweep with one worker went."""
+    from segsweep.tracking import names
+    from segsweep.tracking.store import Store
+
+    store = Store.open_to_read(f"sqlite:///{folder}/mlruns/mlflow.db", "segsweep")
+    trainings, variants = store.of_kind(names.TRAINING), store.of_kind(names.VARIANT)
+
+    def total(runs: list, name: str) -> float:  # type: ignore[type-arg]
+        return sum(run.metrics.get(name, 0) for run in runs)
+
+    imports = 0.0
+    for modules in (
+        "segsweep.sweep.hydra_sweep",
+        "segsweep.job, tensorflow_model_optimization, segsweep.training.trainer",
+    ):
+        command = [sys.executable, "-c", f"import {modules}"]
+        imports += timed(command, str(folder), {**environment, "TF_USE_LEGACY_KERAS": "1"})[0]
+    training = total(trainings, names.TRAIN_SECONDS)
+    steps = total(trainings, names.TRAIN_STEP_SECONDS)
+    evaluating, invokes = total(variants, names.EVALUATE_SECONDS), total(variants, names.INVOKE_SECONDS)
+    parts = {
+        "training steps": steps,
+        "conversion and quantization": total(variants, names.EXPORT_SECONDS),
+        "interpreter invokes while scoring": invokes,
+        "imports": imports,
+        "validation, batches and checkpoints": training - steps,
+        "scoring around the invokes": evaluating - invokes,
+    }
+    parts["all else (latency, tracking, composing, process starts)"] = wall - sum(parts.values())
+    print("| one worker: where the time goes | seconds | share |\n| --- | ---: | ---: |")
+    for name, seconds in parts.items():
+        print(f"| {name} | {seconds:.1f} | {seconds / wall:.1%} |")
+    print()
 
 
 def timed(command: list[str], folder: str, environment: dict[str, str]) -> tuple[float, int]:
