@@ -1,0 +1,59 @@
+"""Jobs that fail beside jobs that do not, and combinations that cannot work."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from test_sweep import TINY, store_of
+
+import segsweep.models.table as table
+from segsweep.cli import main
+from segsweep.report.comparison import comparison, find_sweep
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_job_that_fails_is_a_result_and_the_others_finish(workplace, capfd):
+    assert main(["run", "-m", *TINY, "training.learning_rate=1e30,0.001", "quantization=float32,int8"]) == 1
+    out, err = capfd.readouterr()
+    assert "NonFiniteLossError" in err
+    assert "FAILED" in out
+    store = store_of(workplace)
+    sweep = find_sweep(store, None)
+    assert sweep.status == "FAILED"
+    rows = comparison(store, sweep)
+    assert list(rows["status"]) == ["FINISHED", "FINISHED", "FAILED", "FAILED"]
+    assert rows[rows["status"] == "FAILED"]["accuracy"].isna().all()
+    failed = [run for run in store.of_kind("training") if run.status == "FAILED"]
+    assert failed
+    assert "NonFiniteLossError" in failed[0].tags["segsweep.failure"]
+    assert "Traceback" in store.artifact_path(failed[0], "failure/traceback.txt").read_text()
+    assert main(["report", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out)[2]["accuracy"] is None
+
+
+@pytest.fixture
+def obstacle(monkeypatch):
+    """A model that quantization-aware training cannot take."""
+    hindered = replace(
+        table.ARCHITECTURES["strided_unet"], quantization_obstacle=lambda config: "layer swish (Activation)"
+    )
+    monkeypatch.setitem(table.ARCHITECTURES, "strided_unet", hindered)
+
+
+def test_a_grid_with_an_impossible_combination_is_refused(workplace, capfd, obstacle):
+    assert main(["run", "-m", *TINY, "quantization=float32,qat_int8"]) == 2
+    err = capfd.readouterr().err
+    assert "layer swish" in err
+    assert "sweep.skip_impossible=true" in err
+    assert not (workplace / "mlruns" / "mlflow.db").exists()
+
+
+def test_or_its_rows_are_skipped(workplace, obstacle):
+    assert main(["run", "-m", *TINY, "quantization=float32,qat_int8", "sweep.skip_impossible=true"]) == 0
+    store = store_of(workplace)
+    rows = comparison(store, find_sweep(store, None))
+    assert list(zip(rows["quantization"], rows["status"], strict=True)) == [
+        ("float32", "FINISHED"),
+        ("qat_int8", "SKIPPED"),
+    ]
