@@ -1,8 +1,10 @@
 """The Hydra task: one job, from its composed configuration to logged variant runs."""
 
 import traceback
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -17,6 +19,7 @@ from segsweep.quiet import quiet
 from segsweep.runs.context import Context, variant_name
 from segsweep.runs.variant_run import ensure_variant
 from segsweep.tracking.store import Store, reason_of
+from segsweep.training.runtime import has_other_threads
 from segsweep.workers import keep_joblib_worker
 
 PROGRESS_FOLDER = "progress"
@@ -57,6 +60,10 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
         number: of the job in the sweep, from 0.
     """
     assert config.sweep.id is not None
+    if has_other_threads(config.training.threads):
+        # TensorFlow's threads are fixed for the life of a process.
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+            return fresh.submit(run_job, config, folder, number).result()
     dataset = load_dataset(config.data)
     spec = lineage(config, dataset)
     progress_folder = folder / PROGRESS_FOLDER

@@ -57,3 +57,11 @@ def test_or_its_rows_are_skipped(workplace, obstacle):
         ("float32", "FINISHED"),
         ("qat_int8", "SKIPPED"),
     ]
+
+
+def test_jobs_with_other_numbers_of_threads_go_to_processes_of_their_own(workplace):
+    assert main(["run", "-m", *TINY, "training.threads=1,2"]) == 0
+    store = store_of(workplace)
+    rows = comparison(store, find_sweep(store, None))
+    assert list(rows["training.threads"]) == [1, 2]
+    assert set(rows["status"]) == {"FINISHED"}

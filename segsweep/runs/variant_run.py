@@ -208,7 +208,7 @@ def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> di
         names.ACCURACY: scores.accuracy,
         names.MEAN_IOU: scores.mean_iou,
         names.MEAN_DICE: scores.mean_dice,
-        **{names.iou_metric(name): float(value) for name, value in zip(dataset.classes, scores.iou, strict=True)},
+        **{name: float(value) for name, value in zip(names.iou_metrics(dataset.classes), scores.iou, strict=True)},
         names.SIZE_BYTES: len(made.content),
         names.GZIP_BYTES: len(gzip.compress(made.content, mtime=0)),
         names.EXPORT_SECONDS: made.seconds,

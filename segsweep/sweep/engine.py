@@ -59,7 +59,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
     members = [*members_of(jobs), *skipped]
     config = {name: value for name, value in parameters(first).items() if name != "sweep.id"}
     varying = _varying(points)
-    tags = {"segsweep.command": shlex.join(["segsweep", *sys.argv[1:]]), names.VERSION: __version__}
+    tags = {names.COMMAND: shlex.join(["segsweep", *sys.argv[1:]]), names.VERSION: __version__}
     name = f"{first.data.name} {first.model.name}: {len(jobs)} jobs"
     params = {key: value for key, value in config.items() if key not in varying}
     with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:

@@ -1,6 +1,7 @@
 """What runs, tags, metrics and artifacts are called in MLflow: the one place for these names."""
 
 import re
+from collections.abc import Sequence
 
 KIND = "segsweep.kind"
 SWEEP, TRAINING, VARIANT = "sweep", "training", "variant"
@@ -26,6 +27,8 @@ TEST_IMAGES = "segsweep.test_images"
 CALIBRATION_IMAGES = "segsweep.calibration_images"
 """JSON list of the indices in the training split."""
 VERSION = "segsweep.version"
+COMMAND = "segsweep.command"
+"""The command line of a sweep."""
 DATA_FINGERPRINT = "segsweep.data_fingerprint"
 
 PARENT_RUN = "mlflow.parentRunId"
@@ -60,6 +63,13 @@ COMPARISON_STEM = "sweep/comparison"
 FAILURE_FILE = "failure/traceback.txt"
 
 
-def iou_metric(class_name: str) -> str:
-    """Name of the IoU metric of a class; what MLflow forbids in a metric's name becomes `_`."""
-    return "test/iou_" + re.sub(r"[^\w\-. ]", "_", class_name)
+def iou_metrics(classes: Sequence[str]) -> list[str]:
+    """Names of the IoU metrics of classes.
+
+    What MLflow forbids in a metric's name becomes `_`; where that makes two equal, the later one gets its index.
+    """
+    found: list[str] = []
+    for index, name in enumerate(classes):
+        metric = "test/iou_" + re.sub(r"[^\w\-. ]", "_", name)
+        found.append(f"{metric}_{index}" if metric in found else metric)
+    return found

@@ -1,6 +1,7 @@
 """Runs in, typed records out: the only place that calls MLflow."""
 
 import contextlib
+import getpass
 import hashlib
 import json
 import logging
@@ -109,7 +110,7 @@ class Store:
         self, kind: str, name: str, *, parent: str | None, tags: Mapping[str, str], params: Mapping[str, Any]
     ) -> str:
         """Begin a run, marked with the process that makes it, and return its id."""
-        all_tags = {names.KIND: kind, **tags, **_process_tags()}
+        all_tags = {names.KIND: kind, names.SOURCE_NAME: "segsweep", **_user_tags(), **tags, **_process_tags()}
         if parent is not None:
             all_tags[names.PARENT_RUN] = parent
         run = self._client.create_run(
@@ -265,10 +266,7 @@ class Store:
         """
         folder = path_of(record.artifact_uri)
         if folder is None:
-            try:
-                return Path(self._client.download_artifacts(record.run_id, path))
-            except (MlflowException, OSError):
-                return None
+            return self._fetched(record, path)
         candidates = [folder / path]
         if self.location.database is not None:
             root = path_of(self.location.artifact_root(self.experiment) or "")
@@ -276,8 +274,25 @@ class Store:
             candidates.append(root / record.run_id / "artifacts" / path)
         return next((candidate for candidate in candidates if candidate.is_file()), None)
 
+    def _fetched(self, record: RunRecord, path: str) -> Path | None:
+        """A remote artifact, from where an earlier fetch put it if that is unchanged."""
+        target = self.location.folder / "fetched" / record.run_id
+        here = target / path
+        if here.is_file() and hashlib.sha256(here.read_bytes()).hexdigest() == record.sha256.get(path):
+            return here
+        target.mkdir(parents=True, exist_ok=True)
+        try:
+            return Path(self._client.download_artifacts(record.run_id, path, str(target)))
+        except (MlflowException, OSError):
+            return None
+
     def is_intact(self, record: RunRecord) -> bool:
-        """Whether the run is finished and every artifact with a known hash is there, unchanged."""
+        """Whether the run is finished and every artifact with a known hash is there, unchanged.
+
+        Remote artifacts are not fetched for that; `read_artifact` compares them when they are used.
+        """
+        if path_of(record.artifact_uri) is None:
+            return record.is_finished and bool(record.sha256)
         return record.is_finished and all(self.read_artifact(record, path) is not None for path in record.sha256)
 
     def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
@@ -290,6 +305,14 @@ def reason_of(error: BaseException) -> str:
     """An error in one line."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _user_tags() -> dict[str, str]:
+    try:
+        return {names.USER: getpass.getuser()}
+    except (OSError, KeyError):
+        # A container may run as a user without a name.
+        return {}
 
 
 def _process_tags() -> dict[str, str]:

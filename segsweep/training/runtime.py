@@ -1,6 +1,7 @@
 """How TensorFlow is set up in a process. Imports it only when asked to."""
 
 import os
+import sys
 
 ENVIRONMENT = {
     # Keras 3 is then not loaded, which saves some 2 s of the import.
@@ -39,6 +40,15 @@ def configure(threads: int) -> None:
     if not gpus:
         # On a GPU the gradient of nearest-neighbour resizing has no deterministic kernel and would be refused.
         tf.config.experimental.enable_op_determinism()
+
+
+def has_other_threads(threads: int) -> bool:
+    """Whether TensorFlow already computes in this process with a number of threads other than `threads`."""
+    if "tensorflow" not in sys.modules:
+        return False
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads() not in (0, threads)
 
 
 def clear_session() -> None:

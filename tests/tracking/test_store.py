@@ -225,7 +225,11 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     ],
 )
 def test_class_names_become_names_that_mlflow_takes(store, name, metric):
-    assert names.iou_metric(name) == metric
+    assert names.iou_metrics([name]) == [metric]
     run_id = start(store)
     store.log(run_id, metrics={metric: 0.5})
     assert store.get(run_id).metrics == {metric: 0.5}
+
+
+def test_class_names_that_become_equal_keep_a_metric_each():
+    assert names.iou_metrics(["a&b", "a%b", "c"]) == ["test/iou_a_b", "test/iou_a_b_1", "test/iou_c"]
