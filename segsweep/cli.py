@@ -20,6 +20,7 @@ _USAGE = """\
 segsweep VERB ...
 
   run [OVERRIDES] [-m]   train, export and measure one combination, or every combination of a sweep (-m)
+  plan [OVERRIDES] [-m]  what run would do: jobs, trainings, what is done, what cannot work
   report                 the comparison table of a sweep, from the store
   ui                     the MLflow UI on the store
 
@@ -69,6 +70,12 @@ def _run(arguments: list[str]) -> int:
     return run(arguments)
 
 
+def _plan(arguments: list[str]) -> int:
+    from segsweep.hydra_run import plan
+
+    return plan(arguments)
+
+
 def _report(arguments: list[str]) -> int:
     parser = _parser("report", "Print the comparison table of a sweep, from the store alone.")
     parser.add_argument("--sweep", metavar="ID", help="run id of the sweep, or its beginning; default: the last one")
@@ -106,7 +113,7 @@ def _ui(arguments: list[str]) -> int:
     return serve_ui(location, options.port)
 
 
-_VERBS = {"run": _run, "report": _report, "ui": _ui}
+_VERBS = {"run": _run, "plan": _plan, "report": _report, "ui": _ui}
 
 
 class _Parser(argparse.ArgumentParser):

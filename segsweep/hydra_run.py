@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
 
 
+def plan(arguments: Sequence[str]) -> int:
+    """Say what `run` would do with the same words; nothing is made. Returns and raises as `run` does."""
+    return run([*arguments, "sweep.plan=true", "hydra.run.dir=.", "hydra.sweep.dir=."])
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one job, or a sweep with `-m`; all flags of Hydra work, `--tracking-uri` and `--verbose` beside them.
 
@@ -125,8 +130,9 @@ def _task(composed: "DictConfig") -> object:
     if composed.sweep.id is not None:
         return task(composed)
     from segsweep.config.job_config import to_job_config
-    from segsweep.sweep.engine import Point, run_sweep
+    from segsweep.sweep.engine import run_sweep
     from segsweep.sweep.in_process import launch
+    from segsweep.sweep.points import Point
 
     folder = Path(HydraConfig.get().run.dir)
     run_sweep([Point(tuple(HydraConfig.get().overrides.task), to_job_config(composed))], launch(folder), folder)

@@ -65,3 +65,10 @@ def test_jobs_with_other_numbers_of_threads_go_to_processes_of_their_own(workpla
     rows = comparison(store, find_sweep(store, None))
     assert list(rows["training.threads"]) == [1, 2]
     assert set(rows["status"]) == {"FINISHED"}
+
+
+def test_a_plan_names_what_cannot_work_and_is_no_failure(workplace, capfd, obstacle):
+    assert main(["plan", "-m", *TINY, "quantization=float32,qat_int8"]) == 0
+    out = capfd.readouterr().out
+    assert "cannot     1 combinations" in out
+    assert "quantization=qat_int8: layer swish" in out

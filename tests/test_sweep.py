@@ -308,3 +308,27 @@ def test_equal_jobs_merge(inside):
     assert main(["run", "-m", *TINY, "training.learning_rate=0.001,1e-3", "training.momentum=0.1,0.2"]) == 0
     store = store_of(inside)
     assert len(comparison(store, find_sweep(store, None))) == 1
+
+
+def test_a_plan_says_what_is_done_and_makes_nothing(inside, capfd):
+    before = counts_of(store_of(inside))
+    grid = [*TINY, "training.learning_rate=0.001,0.01,0.05", "quantization=float32,int8,qat_int8"]
+    assert main(["plan", "-m", *grid]) == 0
+    out = capfd.readouterr().out
+    assert "jobs       9, 6 done" in out
+    assert "trainings  3 float trainings, 2 done" in out
+    assert "wave 1     1 jobs" in out
+    assert "wave 2     2 jobs" in out
+    assert "of training on one core" in out
+    assert main(["plan", "-m", *TINY, "training.learning_rate=0.001,1e-3"]) == 0
+    out = capfd.readouterr().out
+    assert "1 equal ones merged" in out
+    assert "Nothing to do" in out
+    assert counts_of(store_of(inside)) == before
+    assert main(["plan", *TINY, "model.width=0"]) == 2
+
+
+def test_a_plan_where_there_is_no_store_makes_none(workplace, capfd):
+    assert main(["plan", "-m", *TINY, "model.width=3,4"]) == 0
+    assert "nothing like it was trained" in capfd.readouterr().out
+    assert list(workplace.iterdir()) == []

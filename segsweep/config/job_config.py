@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segsweep.config.checks import check
 from segsweep.config.registration import SECTIONS, field_names, schema_of
-from segsweep.config.schema import JobConfig
+from segsweep.config.schema import INTERNAL, JobConfig
 from segsweep.errors import ConfigError
 
 _NOT_SETTINGS = {"hydra", "experiment"}
@@ -47,8 +47,10 @@ def parameters(config: JobConfig) -> dict[str, Any]:
 
 def to_yaml(config: JobConfig) -> str:
     """The settings as YAML that a person can read, and that `--config-dir` accepts section by section."""
-    sections: dict[str, Any] = {section: OmegaConf.structured(getattr(config, section)) for section in SECTIONS}
-    return OmegaConf.to_yaml(OmegaConf.create({**sections, "seed": config.seed}))
+    settings = OmegaConf.create({})
+    for name, value in parameters(config).items():
+        OmegaConf.update(settings, name, value)
+    return OmegaConf.to_yaml(settings)
 
 
 def _section(section: str, composed: DictConfig) -> Any:
@@ -100,6 +102,8 @@ def _suggestion(name: str, known: set[str], prefix: str = "") -> str:
 def _leaves(path: str, value: Any) -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for each in fields(value):
+        if each.metadata == INTERNAL:
+            continue
         inner = getattr(value, each.name)
         name = f"{path}.{each.name}"
         leaves.update(_leaves(name, inner) if is_dataclass(inner) else {name: inner})

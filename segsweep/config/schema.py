@@ -9,6 +9,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
+INTERNAL = {"internal": True}
+"""Metadata of a field by which segsweep talks to itself: no parameter of a run."""
+
 
 @dataclass
 class DataConfig:
@@ -210,7 +213,9 @@ class SweepConfig:
     """`true`: combinations that cannot work become SKIPPED rows; `false`: they refuse the whole sweep."""
     workers: int | None = None
     """Jobs at once; `null`: as many as cores and memory allow."""
-    id: str | None = None
+    plan: bool = field(default=False, metadata=INTERNAL)
+    """Say what would be done, and do nothing; set by `segsweep plan`."""
+    id: str | None = field(default=None, metadata=INTERNAL)
     """Run id of the sweep that a job belongs to; set by the sweep itself."""
 
 

@@ -4,24 +4,23 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from segsweep import __version__
 from segsweep.config.job_config import parameters
-from segsweep.config.schema import JobConfig
-from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER, JobOutcome
-from segsweep.lineage import lineage
-from segsweep.models.table import quantization_obstacle
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
 from segsweep.report.formats import FORMATS
 from segsweep.sweep.display import SweepDisplay, showing
+from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import members_file, members_of, with_runs
+from segsweep.sweep.plan import plan_text
+from segsweep.sweep.points import Point, jobs_of
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
@@ -30,14 +29,6 @@ from segsweep.workers import end_children
 
 Launch = Callable[[Sequence[Job], str, int], Sequence[JobOutcome]]
 """Runs jobs and returns their outcomes in the same order; takes them, the sweep's run id and the first job's number."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A combination of overrides and the settings they compose to."""
-
-    overrides: tuple[str, ...]
-    config: JobConfig = field(repr=False)
 
 
 def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
@@ -52,16 +43,30 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
         SegsweepError: what was asked cannot work; nothing was started.
         JobsFailed: some jobs failed; the others are finished and logged.
     """
-    jobs, skipped = _jobs(points)
+    jobs, impossible = jobs_of(points)
     first = points[0].config
+    if first.sweep.plan:
+        print(plan_text(points, jobs, impossible), end="")
+        return
+    if impossible and not first.sweep.skip_impossible:
+        raise ConfigError(
+            f"{len(impossible)} of {len(points)} combinations cannot work, the first with "
+            f"{' '.join(impossible[0].job.overrides)}: {impossible[0].reason}; leave them out, or set "
+            "sweep.skip_impossible=true"
+        )
+    skipped = [
+        replace(member, status="SKIPPED", reason=each.reason)
+        for each in impossible
+        for member in members_of([each.job])
+        if member.asked
+    ]
     store = Store.open(first.tracking.uri, first.tracking.experiment)
     store.bury_the_dead()
     members = [*members_of(jobs), *skipped]
-    config = {name: value for name, value in parameters(first).items() if name != "sweep.id"}
     varying = _varying(points)
     tags = {names.COMMAND: shlex.join(["segsweep", *sys.argv[1:]]), names.VERSION: __version__}
     name = f"{first.data.name} {first.model.name}: {len(jobs)} jobs"
-    params = {key: value for key, value in config.items() if key not in varying}
+    params = {name: value for name, value in parameters(first).items() if name not in varying}
     with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:
         store.log(sweep_id, tags={names.SWEEP_ID: sweep_id})
         store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
@@ -86,50 +91,18 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
             raise JobsFailed(_failure_table(failed))
 
 
-def _jobs(points: Sequence[Point]) -> tuple[list[Job], list[Member]]:
-    """The jobs of the points, equal ones merged, and rows for those that cannot work."""
-    where = {(point.config.tracking.uri, point.config.tracking.experiment) for point in points}
-    if len(where) > 1:
-        raise ConfigError("tracking: the jobs of one sweep must go to one store and experiment")
-    jobs: dict[str, Job] = {}
-    impossible: list[tuple[Job, str]] = []
-    for point in points:
-        spec = lineage(point.config, load_dataset(point.config.data))
-        job = Job(point.overrides, spec)
-        if spec.key in jobs or any(spec.key == other.spec.key for other, _ in impossible):
-            continue
-        obstacle = quantization_obstacle(point.config.model, spec.asked.variant.training_kind)
-        if obstacle is None:
-            jobs[spec.key] = job
-        else:
-            impossible.append((job, obstacle))
-    if impossible and not points[0].config.sweep.skip_impossible:
-        job, obstacle = impossible[0]
-        raise ConfigError(
-            f"{len(impossible)} of {len(points)} combinations cannot work, the first with {' '.join(job.overrides)}: "
-            f"{obstacle}; leave them out, or set sweep.skip_impossible=true"
-        )
-    skipped = [
-        replace(member, status="SKIPPED", reason=obstacle)
-        for job, obstacle in impossible
-        for member in members_of([job])
-        if member.asked
-    ]
-    return list(jobs.values()), skipped
-
-
 def _work(
     jobs: Sequence[Job], store: Store, sweep_id: str, launch: Launch, folder: Path
 ) -> tuple[dict[str, RunRecord], dict[str, str]]:
     """Run what is missing; return the finished runs by evaluation key, and reasons of failure likewise."""
-    known = _finished_variants(store)
+    known = finished_variants(store)
     pending = [job for job in jobs if any(spec.evaluation_key not in known for spec in job.spec.variants)]
     progress_folder = folder / PROGRESS_FOLDER
     progress_folder.mkdir(parents=True, exist_ok=True)
     reasons: dict[str, str] = {}
     with showing(progress_folder, len(jobs), len(jobs) - len(pending)) as display:
         if pending:
-            trained = _finished_trainings(store)
+            trained = finished_trainings(store)
             started = 0
             for wave in waves(pending, trained):
                 outcomes = _launched(wave, sweep_id, launch, started)
@@ -137,13 +110,13 @@ def _work(
                 for job, outcome in zip(wave, outcomes, strict=True):
                     if outcome.reason is not None:
                         reasons.update({spec.evaluation_key: outcome.reason for spec in job.spec.variants})
-            known = _finished_variants(store)
+            known = finished_variants(store)
             store.end_running(sweep_id, "FAILED", "its worker ended without a word")
         wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
         runs = {key: record for key, record in known.items() if key in wanted}
         _measure_latency(jobs, store, list(runs.values()), folder / LOG_FOLDER / "latency.log", display)
     if any(job.spec.config.evaluation.latency.enabled for job in jobs):
-        runs = {key: record for key, record in _finished_variants(store).items() if key in wanted}
+        runs = {key: record for key, record in finished_variants(store).items() if key in wanted}
     return runs, reasons
 
 
@@ -165,20 +138,6 @@ def _measure_latency(
     display.note(f"measuring latency of {len(lacking)} files, one after the other")
     with quiet(log):
         add_latencies(store, lacking, settings, Reporter(None, "latency"))
-
-
-def _finished_variants(store: Store) -> dict[str, RunRecord]:
-    """The newest finished, intact variant run of each evaluation key."""
-    found: dict[str, RunRecord] = {}
-    for record in store.of_kind(names.VARIANT):
-        key = record.tags.get(names.EVALUATION_KEY, "")
-        if key not in found and store.is_intact(record):
-            found[key] = record
-    return found
-
-
-def _finished_trainings(store: Store) -> set[str]:
-    return {record.tags.get(names.TRAINING_KEY, "") for record in store.of_kind(names.TRAINING) if record.is_finished}
 
 
 def _varying(points: Sequence[Point]) -> set[str]:

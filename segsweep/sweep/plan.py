@@ -1,0 +1,78 @@
+"""What a sweep would do, in words."""
+
+import statistics
+from collections.abc import Sequence
+
+from segsweep.errors import StoreError
+from segsweep.lineage import TrainingSpec
+from segsweep.sweep.display import duration
+from segsweep.sweep.found import finished_trainings, finished_variants
+from segsweep.sweep.points import Impossible, Point
+from segsweep.sweep.waves import Job, waves
+from segsweep.tracking import names
+from segsweep.tracking.store import Store
+
+_KINDS = {"float": "float trainings", "qat": "QAT fine-tunes", "finetune": "float fine-tunes (controls)"}
+
+
+def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence[Impossible]) -> str:
+    """How many jobs, trainings and variants, what of it is done, in which waves, and what cannot work and why."""
+    first = points[0].config
+    store = _store_if_there(first.tracking.uri, first.tracking.experiment)
+    trained = finished_trainings(store) if store is not None else set()
+    made = finished_variants(store) if store is not None else {}
+
+    variants = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
+    trainings = {spec.key: spec for job in jobs for spec in job.spec.trainings}
+    pending = [job for job in jobs if any(spec.evaluation_key not in made for spec in job.spec.variants)]
+    merged = len(points) - len(jobs) - len(impossible)
+    lines = [
+        f"jobs       {len(jobs)}, {len(jobs) - len(pending)} done"
+        + (f", {merged} equal ones merged" if merged else ""),
+        f"variants   {len(variants)}, {sum(key in made for key in variants)} done",
+    ]
+    for kind, words in _KINDS.items():
+        keys = [key for key, spec in trainings.items() if spec.kind == kind]
+        if keys:
+            lines.append(f"trainings  {len(keys)} {words}, {sum(key in trained for key in keys)} done")
+    for number, wave in enumerate(waves(pending, trained), start=1):
+        lines.append(f"wave {number}     {len(wave)} jobs")
+    missing = [spec for key, spec in trainings.items() if key not in trained]
+    if missing:
+        lines.append(f"time       {_estimate(missing, store)}")
+    if impossible:
+        lines.append(f"cannot     {len(impossible)} combinations; sweep.skip_impossible=true leaves them out:")
+        lines += [f"           {' '.join(each.job.overrides)}: {each.reason}" for each in impossible]
+    if not pending:
+        lines.append("Nothing to do: all of it is in the store.")
+    return "\n".join(lines) + "\n"
+
+
+def _store_if_there(uri: str, experiment: str) -> Store | None:
+    """The store, or None where there is none yet: a plan makes nothing."""
+    try:
+        return Store.open_to_read(uri, experiment)
+    except StoreError:
+        return None
+
+
+def _estimate(missing: Sequence[TrainingSpec], store: Store | None) -> str:
+    """Hours of training to come, from the median seconds an epoch of earlier trainings of that model and width."""
+    seconds: dict[tuple[str, str, str], list[float]] = {}
+    for run in store.of_kind(names.TRAINING) if store is not None else []:
+        spent, epochs = run.metrics.get(names.TRAIN_SECONDS), run.params.get("training.epochs")
+        if spent is not None and epochs is not None:
+            model = run.params.get("model.name", ""), run.params.get("model.width", "")
+            seconds.setdefault((*model, run.tags.get(names.TRAINING_KIND, "")), []).append(spent / int(epochs))
+    known = 0.0
+    unknown = 0
+    for spec in missing:
+        found = seconds.get((spec.config.model.name, str(spec.config.model.width), spec.kind))
+        if found is None:
+            unknown += 1
+        else:
+            known += statistics.median(found) * spec.config.training.epochs
+    if unknown == len(missing):
+        return "unknown: nothing like it was trained here yet"
+    rest = f", and {unknown} trainings of which nothing is known" if unknown else ""
+    return f"about {duration(known)} of training on one core{rest}"

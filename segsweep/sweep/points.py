@@ -1,0 +1,52 @@
+"""From the points of a sweep to its jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from segsweep.config.schema import JobConfig
+from segsweep.data.sources import load_dataset
+from segsweep.errors import ConfigError
+from segsweep.lineage import lineage
+from segsweep.models.table import quantization_obstacle
+from segsweep.sweep.waves import Job
+
+
+@dataclass(frozen=True)
+class Point:
+    """A combination of overrides and the settings they compose to."""
+
+    overrides: tuple[str, ...]
+    config: JobConfig = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """A job that cannot work."""
+
+    job: Job
+    reason: str
+
+
+def jobs_of(points: Sequence[Point]) -> tuple[list[Job], list[Impossible]]:
+    """The jobs of the points, equal ones merged, and apart from them those that cannot work.
+
+    Raises:
+        ConfigError: the points belong to more than one store, or a setting does not fit the data.
+        DataError: the data cannot be read or used.
+    """
+    where = {(point.config.tracking.uri, point.config.tracking.experiment) for point in points}
+    if len(where) > 1:
+        raise ConfigError("tracking: the jobs of one sweep must go to one store and experiment")
+    jobs: dict[str, Job] = {}
+    impossible: dict[str, Impossible] = {}
+    for point in points:
+        spec = lineage(point.config, load_dataset(point.config.data))
+        if spec.key in jobs or spec.key in impossible:
+            continue
+        job = Job(point.overrides, spec)
+        obstacle = quantization_obstacle(point.config.model, spec.asked.variant.training_kind)
+        if obstacle is None:
+            jobs[spec.key] = job
+        else:
+            impossible[spec.key] = Impossible(job, obstacle)
+    return list(jobs.values()), list(impossible.values())
