@@ -17,6 +17,10 @@ class StoreError(SegsweepError):
     """The tracking store cannot be reached, read or written."""
 
 
+class NoStoreError(StoreError):
+    """There is no such store or experiment yet."""
+
+
 class ModelError(SegsweepError):
     """A model or an exported file cannot be used as asked."""
 

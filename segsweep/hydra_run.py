@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
+_DOTTED = re.compile(r"^(?!hydra\.)[a-z_]+(\.\w+)+=")
+_RESERVED = ("sweep.id=", "sweep.plan=", "hydra.job.chdir=")
 
 
 def plan(arguments: Sequence[str]) -> int:
     """Say what `run` would do with the same words; nothing is made. Returns and raises as `run` does."""
-    return run([*arguments, "sweep.plan=true", "hydra.run.dir=.", "hydra.sweep.dir=."])
+    return run(arguments, ["++sweep.plan=true"])
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
     """Run one job, or a sweep with `-m`; all flags of Hydra work, `--tracking-uri` and `--verbose` beside them.
 
     Returns:
@@ -34,15 +37,18 @@ def run(arguments: Sequence[str]) -> int:
     """
     # Without it Hydra prints its complaints itself and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    words = hydra_arguments(arguments)
+    words = [*own, *hydra_arguments(arguments)]
 
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from hydra_plugins.segsweep_sweeper.segsweep_sweeper import register
 
     register()
+    _check_flags(words)
+    words = [_readable(word) for word in words]
     failures: list[BaseException] = []
 
     def hydra_task(composed: "DictConfig") -> object:
@@ -50,6 +56,8 @@ def run(arguments: Sequence[str]) -> int:
         try:
             return _task(composed)
         except BaseException as error:
+            if composed.sweep.id is not None:
+                raise
             failures.append(error)
             return None
 
@@ -66,10 +74,11 @@ def run(arguments: Sequence[str]) -> int:
     except JobsFailed as error:
         print(f"segsweep: {error}", file=sys.stderr)
         return 1
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise _as_config_error(error) from error
+    except OSError as error:
+        raise ConfigError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
     except SystemExit as error:
-        # argparse, on a flag it does not know; its message is on the terminal already.
         return error.code if isinstance(error.code, int) else 2
     finally:
         sys.argv = saved
@@ -98,13 +107,51 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
         if not word.startswith(("+hydra", "++hydra")):
             word = _PLUS.sub("", word)
         if word.startswith("experiment="):
-            experiments += word.partition("=")[2].strip("[]").split(",")
+            chosen = word.partition("=")[2].strip("[]").split(",")
+            if chosen in (["null"], [""]):
+                continue
+            experiments += chosen
+        if word.startswith(_RESERVED):
+            raise ConfigError(f"{word}: segsweep sets this itself; leave it out")
+        # Added if it is not there: what a person's own YAML leaves out, and what is no setting at all, which
+        # `to_job_config` refuses with a better message than Hydra's.
+        if _DOTTED.match(word):
+            word = f"++{word}"
         words.append(word)
     if len(experiments) > 1:
         raise ConfigError(
             f"experiment={','.join(experiments)}: an experiment is a whole sweep with its own axes; run one at a time"
         )
     return words
+
+
+def _check_flags(words: Sequence[str]) -> None:
+    """Refuse flags that Hydra does not know, in segsweep's words."""
+    from hydra._internal.utils import get_args_parser
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            get_args_parser().parse_args(list(words))
+    except SystemExit as error:
+        if error.code:
+            what = said.getvalue().strip().splitlines()[-1].partition("error: ")[2]
+            raise ConfigError(f"{what}, on the command line; see segsweep run --help") from error
+
+
+def _readable(word: str) -> str:
+    """An override whose value Hydra's grammar cannot read, as paths often are, with the value quoted."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, equals, value = word.partition("=")
+    if word.startswith("-") or not equals or value[:1] in ("[", "{", "'", '"'):
+        return word
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return f"{key}={','.join(quoted(part) for part in value.split(','))}"
+    return word
 
 
 def quoted(value: str) -> str:
@@ -134,7 +181,7 @@ def _task(composed: "DictConfig") -> object:
     from segsweep.sweep.in_process import launch
     from segsweep.sweep.points import Point
 
-    folder = Path(HydraConfig.get().run.dir)
+    folder = Path("mlruns", "hydra", datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f"))
     run_sweep([Point(tuple(HydraConfig.get().overrides.task), to_job_config(composed))], launch(folder), folder)
     return None
 

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from segsweep.config.registration import SECTIONS, field_names, schema_of
 from segsweep.config.schema import INTERNAL, JobConfig
 from segsweep.errors import ConfigError
 
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _NOT_SETTINGS = {"hydra", "experiment"}
 
 
@@ -42,7 +44,13 @@ def parameters(config: JobConfig) -> dict[str, Any]:
     for each in fields(config):
         value = getattr(config, each.name)
         leaves.update(_leaves(each.name, value) if is_dataclass(value) else {each.name: value})
+    leaves["tracking.uri"] = mask_credentials(leaves["tracking.uri"])
     return leaves
+
+
+def mask_credentials(text: str) -> str:
+    """A text, such as a URI, without the user and password in any address."""
+    return _CREDENTIALS.sub("://***@", text)
 
 
 def to_yaml(config: JobConfig) -> str:

@@ -1,6 +1,7 @@
 """NumPy archives as a data source: `X` (N, H, W, C) images and `Y` (N, H, W) or (N, H, W, 1) labels."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from segsweep.config.schema import NpzConfig
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.palette import palette
-from segsweep.data.splits import split_by_fraction
+from segsweep.data.splits import equal_images, split_by_fraction
 from segsweep.errors import DataError
 
 
@@ -35,17 +36,24 @@ def load(config: NpzConfig) -> Dataset:
         DataError: a file is missing, broken, or holds what cannot be used.
     """
     train = read_archive(Path(config.train), config.groups)
-    test = read_archive(Path(config.test), None) if config.test is not None else None
-    validation = read_archive(Path(config.validation), None) if config.validation is not None else None
+    others = [
+        read_archive(Path(path), config.groups, groups_needed=False) if path is not None else None
+        for path in (config.validation, config.test)
+    ]
+    validation, test = others
+    for other in filter(None, others):
+        _require_apart(train, other, config.groups)
+    # Equal images, such as empty tiles, must not fall on both sides either.
+    groups = equal_images(train.images) if train.groups is None else _numbered(train.groups)
 
     rows = {"train": np.arange(len(train.images))}
     if test is None:
         rows["train"], rows["test"] = split_by_fraction(
-            rows["train"], train.groups, config.test_fraction, config.split_seed, "data.test_fraction"
+            rows["train"], groups, config.test_fraction, config.split_seed, "data.test_fraction"
         )
     if validation is None:
         rows["train"], rows["validation"] = split_by_fraction(
-            rows["train"], train.groups, config.validation_fraction, config.split_seed + 1, "data.validation_fraction"
+            rows["train"], groups, config.validation_fraction, config.split_seed + 1, "data.validation_fraction"
         )
 
     classes = _classes(config, [archive for archive in (train, validation, test) if archive is not None])
@@ -76,8 +84,11 @@ def load(config: NpzConfig) -> Dataset:
     )
 
 
-def read_archive(path: Path, groups: str | None) -> Archive:
-    """Read and check `X`, `Y` and the array that `groups` names; objects are never unpickled."""
+def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True) -> Archive:
+    """Read and check `X`, `Y` and the array that `groups` names; objects are never unpickled.
+
+    Without `groups_needed`, the array of groups may be missing.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file; give the path of an .npz archive with arrays X and Y")
     try:
@@ -87,8 +98,9 @@ def read_archive(path: Path, groups: str | None) -> Archive:
         with opened as arrays:
             images = _array(arrays, "X", path)
             labels = _array(arrays, "Y", path)
-            group_values = _array(arrays, groups, path) if groups is not None else None
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError) as error:
+            has_groups = groups is not None and (groups_needed or groups in arrays)
+            group_values = _array(arrays, groups, path) if groups is not None and has_groups else None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path}: cannot be read as an .npz archive ({error}); it may be truncated") from error
     except ValueError as error:
         if "allow_pickle" not in str(error):
@@ -112,12 +124,13 @@ def _images(images: np.ndarray, path: Path) -> np.ndarray:
         raise DataError(f"{path}: X has shape {images.shape}; (images, height, width, bands) is needed")
     if images.size == 0:
         raise DataError(f"{path}: X has shape {images.shape}, which is empty; at least one image is needed")
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        bad = np.argwhere(~np.isfinite(images))
+    largest = np.finfo(np.float32).max
+    if images.dtype.kind == "f" and not (np.abs(images) <= largest).all():
+        bad = np.argwhere(~(np.abs(images) <= largest))
         image, row, column, band = bad[0]
         raise DataError(
-            f"{path}: X holds {len(bad)} NaN or infinite values, the first in image {image} at row {row}, "
-            f"column {column}, band {band}; fill them, or leave those images out"
+            f"{path}: X holds {len(bad)} NaN or infinite values (or beyond 32-bit floats), the first in image {image} "
+            f"at row {row}, column {column}, band {band}; fill them, or leave those images out"
         )
     return images
 
@@ -135,8 +148,9 @@ def _integers(labels: np.ndarray, images: np.ndarray, path: Path) -> np.ndarray:
             f"{images.shape[1]}x{images.shape[2]} in X; the sizes must be equal"
         )
     if labels.dtype.kind == "f":
-        if not np.isfinite(labels).all() or (labels != np.rint(labels)).any():
-            bad = labels[~np.isfinite(labels) | (labels != np.rint(labels))].flat[0]
+        wrong = ~(np.abs(labels) < 2**53) | (labels != np.rint(labels))
+        if wrong.any():
+            bad = labels[wrong].flat[0]
             raise DataError(f"{path}: Y holds {bad}, which is not a class number; integers from 0 are needed")
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iub":
@@ -152,10 +166,29 @@ def _groups(groups: np.ndarray | None, images: np.ndarray, path: Path) -> np.nda
     return groups
 
 
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """A number for each value: NaN, for one, is not equal to itself."""
+    return np.unique(groups, return_inverse=True)[1].reshape(-1)
+
+
+def _require_apart(train: Archive, other: Archive, name: str | None) -> None:
+    """Refuse two files that share a group."""
+    if train.groups is not None and other.groups is not None:
+        shared = np.intersect1d(train.groups, other.groups)
+        if len(shared):
+            raise DataError(
+                f"{other.path}: {len(shared)} values of {name} are in {train.path} too, {shared[0]} for one; "
+                "images of one group must not be on both sides"
+            )
+
+
 def _classes(config: NpzConfig, archives: list[Archive]) -> tuple[str, ...]:
     if config.classes is not None:
-        if len(set(config.classes)) != len(config.classes) or len(config.classes) < 2:
-            raise DataError(f"data.classes: {list(config.classes)} must be two or more different names")
+        if len(set(config.classes)) != len(config.classes) or not 2 <= len(config.classes) <= IGNORE:
+            raise DataError(
+                f"data.classes: {len(config.classes)} names, {len(set(config.classes))} different ones; "
+                f"2 to {IGNORE} different names are needed"
+            )
         return tuple(config.classes)
     largest = 0
     for archive in archives:

@@ -1,5 +1,6 @@
 """The closed table of data sources."""
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,7 @@ from omegaconf import OmegaConf
 from segsweep.config.schema import DataConfig, NpzConfig, SyntheticParcelsConfig
 from segsweep.data import npz, synthetic_parcels
 from segsweep.data.dataset import Dataset
-from segsweep.data.splits import check_disjoint
+from segsweep.data.splits import check_disjoint, check_labelled
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
     "npz": (NpzConfig, npz.load),
@@ -24,13 +25,15 @@ def load_dataset(config: DataConfig) -> Dataset:
     Raises:
         DataError: the data cannot be read, or one image is in two splits.
     """
-    return _load(config.name, OmegaConf.to_yaml(OmegaConf.structured(config)))
+    return _load(config.name, OmegaConf.to_yaml(OmegaConf.structured(config)), os.getcwd())
 
 
 @lru_cache(maxsize=2)
-def _load(name: str, settings: str) -> Dataset:
+def _load(name: str, settings: str, folder: str) -> Dataset:
+    """`folder` is where relative paths begin."""
     schema, load = SOURCES[name]
     config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(settings)))
     dataset = load(config)
+    check_labelled(dataset)
     check_disjoint(dataset)
     return dataset

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from segsweep.data.dataset import Dataset, Split
+from segsweep.data.dataset import IGNORE, Dataset, Split
 from segsweep.errors import DataError
 
 
@@ -33,6 +33,22 @@ def split_by_fraction(
     return rows[~is_aside], rows[is_aside]
 
 
+def equal_images(images: np.ndarray) -> np.ndarray:
+    """A number (N,) for each of (N, H, W, C) images, the same for equal ones."""
+    return np.unique([_digest(image).hex() for image in images], return_inverse=True)[1].reshape(-1)
+
+
+def check_labelled(dataset: Dataset) -> None:
+    """Refuse a split in which no pixel counts.
+
+    Raises:
+        DataError: naming the split.
+    """
+    for role, split in (("training", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
+        if not any((split.read(np.array([index]))[1] != IGNORE).any() for index in range(len(split))):
+            raise DataError(f"data: no pixel of the {role} split is labelled; every pixel has the ignored label")
+
+
 def check_disjoint(dataset: Dataset) -> None:
     """Refuse a data set in which one image is in two splits.
 
@@ -56,8 +72,12 @@ def check_disjoint(dataset: Dataset) -> None:
 def _image_hashes(split: Split) -> dict[bytes, int]:
     hashes: dict[bytes, int] = {}
     for index in range(len(split)):
-        image = split.read(np.array([index]))[0]
-        digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
-        digest.update(np.ascontiguousarray(image).data)
-        hashes.setdefault(digest.digest(), index)
+        hashes.setdefault(_digest(split.read(np.array([index]))[0][0]), index)
     return hashes
+
+
+def _digest(image: np.ndarray) -> bytes:
+    """Hash of an image's numbers; the same for equal numbers of another type."""
+    digest = hashlib.sha256(str(image.shape).encode())
+    digest.update(np.ascontiguousarray(image, np.float64).data)
+    return digest.digest()

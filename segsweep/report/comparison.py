@@ -1,13 +1,15 @@
 """The comparison of a sweep's variants, from the store alone."""
 
 import json
+import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from segsweep.errors import StoreError
+from segsweep.lineage import FINETUNE_LEARNING_RATE_FACTOR
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
@@ -39,6 +41,7 @@ _METRIC_COLUMNS = {
     "latency_p50_ms": names.LATENCY_P50,
     "train_s": names.TRAIN_SECONDS,
 }
+_FINETUNE_RATE = "quantization.learning_rate"
 _KIND_ORDER = {"float": 0, "qat": 1, "finetune": 2}
 
 
@@ -51,7 +54,7 @@ def find_sweep(store: Store, sweep_id: str | None) -> RunRecord:
     sweeps = store.of_kind(names.SWEEP)
     if not sweeps:
         raise StoreError(
-            f"{store.location.uri}: no sweep in the experiment {store.experiment}; run one with `segsweep run -m ...`"
+            f"{store.location.shown}: no sweep in the experiment {store.experiment}; run one with `segsweep run -m ...`"
         )
     if sweep_id is None:
         return sweeps[0]
@@ -79,8 +82,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
         raise StoreError(f"sweep {sweep.run_id}: its {names.MEMBERS_FILE} is missing or damaged; run the sweep again")
     members = read_members(content)
     runs = _newest_runs(store)
-    by_id = {run.run_id: run for run in runs.values()}
-    sizes = {run_id: run.metrics.get(names.SIZE_BYTES) for run_id, run in by_id.items()}
+    sizes = _baseline_sizes(runs.values())
     extra = _varying_settings(members)
     rows = [_row(member, runs.get(member.evaluation_key), sizes, extra) for member in members]
     columns = [*COLUMNS[:6], *extra, *COLUMNS[6:]]
@@ -142,6 +144,23 @@ def _newest_runs(store: Store) -> dict[str, RunRecord]:
     return newest
 
 
+def _baseline_sizes(runs: Iterable[RunRecord]) -> dict[str, float]:
+    """Bytes of the baseline of each float training, by the training's key."""
+    return {
+        _float_training(run): run.metrics[names.SIZE_BYTES]
+        for run in runs
+        if run.is_finished
+        and run.tags.get(names.TRAINING_KIND) == "float"
+        and run.params.get(_SETTING_COLUMNS["quantization"]) == "float32"
+        and names.SIZE_BYTES in run.metrics
+    }
+
+
+def _float_training(run: RunRecord) -> str:
+    """Key of the float training that a variant descends from."""
+    return run.tags.get(names.PARENT_TRAINING_KEY) or run.tags.get(names.TRAINING_KEY, "")
+
+
 def _varying_settings(members: Sequence[Member]) -> list[str]:
     """Settings that vary among the members and have no column yet; one that some do not use does not vary by that."""
     values: dict[str, set[str]] = {}
@@ -149,24 +168,38 @@ def _varying_settings(members: Sequence[Member]) -> list[str]:
         for name, value in member.settings.items():
             values.setdefault(name, set()).add(json.dumps(value))
     fixed = set(_SETTING_COLUMNS.values())
-    # It follows from training.learning_rate where nobody sets it.
-    fixed.add("quantization.learning_rate")
+    if all(_follows(member) for member in members):
+        fixed.add(_FINETUNE_RATE)
     return [name for name, found in values.items() if len(found) > 1 and name not in fixed]
 
 
-def _row(member: Member, run: RunRecord | None, sizes: dict[str, float | None], extra: Sequence[str]) -> dict[str, Any]:
+def _follows(member: Member) -> bool:
+    """Whether a fine-tune's learning rate is what it is where nobody sets it."""
+    rate = member.settings.get(_FINETUNE_RATE)
+    return rate is None or math.isclose(
+        rate, member.settings[_SETTING_COLUMNS["learning_rate"]] * FINETUNE_LEARNING_RATE_FACTOR
+    )
+
+
+def _row(member: Member, run: RunRecord | None, sizes: dict[str, float], extra: Sequence[str]) -> dict[str, Any]:
     row: dict[str, Any] = {column: member.settings.get(name) for column, name in _SETTING_COLUMNS.items()}
-    row |= {name: member.settings.get(name) for name in extra}
+    row |= {name: _plain(member.settings.get(name)) for name in extra}
     row["training_kind"] = member.training_kind
-    row["status"] = run.status if run is not None else member.status or "PENDING"
+    made = run.status if run is not None else None
+    row["status"] = made if made == "FINISHED" else member.status or made or "PENDING"
     row["run_id"] = run.run_id if run is not None else member.run_id
     if run is not None and run.is_finished:
         row |= {column: run.metrics.get(name) for column, name in _METRIC_COLUMNS.items()}
-        baseline_size = sizes.get(run.tags.get(names.BASELINE_RUN_ID, ""))
+        baseline_size = sizes.get(_float_training(run))
         if baseline_size and row["size_bytes"]:
             row["size_ratio"] = row["size_bytes"] / baseline_size
         row["size_bytes"] = int(row["size_bytes"]) if row["size_bytes"] is not None else None
     return row
+
+
+def _plain(value: Any) -> Any:
+    """A setting as a cell: lists as text."""
+    return json.dumps(value) if isinstance(value, list | dict) else value
 
 
 def _interval(run: RunRecord) -> tuple[float, float] | None:

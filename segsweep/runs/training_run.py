@@ -92,7 +92,7 @@ def _train(spec: TrainingSpec, context: Context) -> RunRecord:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists() and interrupted:
         run_id = interrupted[0].run_id
-        store.reopen_run(run_id)
+        store.reopen_run(run_id, parent=parent_run, tags=context.common_tags(spec))
     else:
         run_id = store.create_run(
             names.TRAINING,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segsweep import __version__
-from segsweep.config.job_config import parameters
+from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER, JobOutcome
 from segsweep.progress import Reporter
@@ -64,7 +64,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
     store.bury_the_dead()
     members = [*members_of(jobs), *skipped]
     varying = _varying(points)
-    tags = {names.COMMAND: shlex.join(["segsweep", *sys.argv[1:]]), names.VERSION: __version__}
+    tags = {names.COMMAND: mask_credentials(shlex.join(["segsweep run", *sys.argv[1:]])), names.VERSION: __version__}
     name = f"{first.data.name} {first.model.name}: {len(jobs)} jobs"
     params = {name: value for name, value in parameters(first).items() if name not in varying}
     with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:
@@ -86,7 +86,7 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
         store.add_artifacts(sweep_id, files)
         print(FORMATS["md"](table))
         failed = [member for member in members if member.status == "FAILED"]
-        print(f"Store: {store.location.uri} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
+        print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
         if failed:
             raise JobsFailed(_failure_table(failed))
 

@@ -62,6 +62,8 @@ def launching(launcher: Launcher) -> Launch:
 
 def _values(override: Override) -> list[str]:
     key = override.get_key_element().lstrip("+")
+    if "." in key:
+        key = f"++{key}"
     if not override.is_sweep_override():
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():

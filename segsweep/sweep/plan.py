@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from segsweep.errors import StoreError
+from segsweep.errors import NoStoreError
 from segsweep.lineage import TrainingSpec
 from segsweep.sweep.display import duration
 from segsweep.sweep.found import finished_trainings, finished_variants
@@ -52,7 +52,7 @@ def _store_if_there(uri: str, experiment: str) -> Store | None:
     """The store, or None where there is none yet: a plan makes nothing."""
     try:
         return Store.open_to_read(uri, experiment)
-    except StoreError:
+    except NoStoreError:
         return None
 
 

@@ -3,15 +3,19 @@
 import hashlib
 import os
 import sqlite3
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import platformdirs
 
-from segsweep.errors import StoreError
+from segsweep.config.job_config import mask_credentials
+from segsweep.errors import NoStoreError, StoreError
 
 _SQLITE = "sqlite:///"
+_SECONDS_TO_ANSWER = 10
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,11 @@ class StoreLocation:
     uri: str
     database: Path | None
     """The SQLite file, or None for a server or another database."""
+
+    @property
+    def shown(self) -> str:
+        """The URI without user and password."""
+        return mask_credentials(self.uri)
 
     @property
     def folder(self) -> Path:
@@ -54,7 +63,7 @@ def locate(uri: str) -> StoreLocation:
     if scheme in ("http", "https") or scheme.startswith(("postgresql", "mysql", "mssql")):
         return StoreLocation(uri, None)
     raise StoreError(
-        f"tracking.uri={uri} is no store for runs; give sqlite:///PATH.db, postgresql://... or the http address of an "
+        f"tracking.uri={mask_credentials(uri)} is no store for runs; give sqlite:///PATH.db, postgresql://... or the http address of an "
         "MLflow server"
     )
 
@@ -91,9 +100,27 @@ def require_database(database: Path) -> None:
         StoreError: there is no such file.
     """
     if not database.is_file():
-        raise StoreError(
+        raise NoStoreError(
             f"{database}: no such store; run a sweep first, or name the store with --tracking-uri sqlite:///PATH.db"
         )
+
+
+def require_answer(uri: str) -> None:
+    """Refuse an MLflow server that does not answer within seconds; MLflow itself would try for minutes.
+
+    Raises:
+        StoreError: nothing answers there.
+    """
+    if not uri.startswith("http"):
+        return
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=_SECONDS_TO_ANSWER).close()
+    except urllib.error.HTTPError:
+        # Somebody answers; a proxy may not let this page through.
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise StoreError(f"{mask_credentials(uri)}: no MLflow server answers there ({reason})") from error
 
 
 def path_of(artifact_uri: str) -> Path | None:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import sqlite3
 import tempfile
 import time
 import traceback
@@ -19,23 +20,26 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
 import psutil
+from filelock import FileLock
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from segsweep.errors import StoreError
+from segsweep.errors import NoStoreError, StoreError
 from segsweep.tracking import names
 from segsweep.tracking.location import (
     StoreLocation,
     locate,
     path_of,
     prepare_database,
+    require_answer,
     require_database,
 )
 from segsweep.tracking.records import RunRecord
 
 for _chatty in ("mlflow", "alembic"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 _PAGE = 1000
 _METRICS_A_BATCH = 1000
@@ -63,8 +67,18 @@ class Store:
             StoreError: the store cannot be reached or written, or was made by a newer MLflow.
         """
         location = locate(uri)
-        if location.database is not None:
-            prepare_database(location.database)
+        require_answer(location.uri)
+        if location.database is None:
+            return cls._opened(location, experiment)
+        prepare_database(location.database)
+        # MLflow makes tables and experiment without any lock.
+        with FileLock(location.database.with_suffix(".lock")):
+            store = cls._opened(location, experiment)
+            store._follow_moved_folder()
+            return store
+
+    @classmethod
+    def _opened(cls, location: StoreLocation, experiment: str) -> "Store":
         with _as_store_errors(location):
             client = mlflow.MlflowClient(tracking_uri=location.uri)
             found = client.get_experiment_by_name(experiment)
@@ -81,7 +95,7 @@ class Store:
                 experiment_id = found.experiment_id
                 if found.lifecycle_stage != "active":
                     raise StoreError(
-                        f"tracking.experiment={experiment} was deleted in {location.uri}; "
+                        f"tracking.experiment={experiment} was deleted in {location.shown}; "
                         "restore it in the MLflow UI, or choose another name"
                     )
         return cls(location, experiment, client, experiment_id)
@@ -94,6 +108,7 @@ class Store:
             StoreError: there is no such store or experiment.
         """
         location = locate(uri)
+        require_answer(location.uri)
         if location.database is not None:
             require_database(location.database)
         with _as_store_errors(location):
@@ -101,8 +116,27 @@ class Store:
             found = client.get_experiment_by_name(experiment)
             if found is None:
                 known = ", ".join(sorted(each.name for each in client.search_experiments())) or "none"
-                raise StoreError(f"no experiment {experiment} in {location.uri}; there are: {known}")
+                raise NoStoreError(f"no experiment {experiment} in {location.shown}; there are: {known}")
         return cls(location, experiment, client, found.experiment_id)
+
+    def _follow_moved_folder(self) -> None:
+        """Let new runs write beside the database, and the UI find the old ones, where the store's folder was moved."""
+        database, root = self.location.database, self.location.artifact_root(self.experiment)
+        assert database is not None
+        assert root is not None
+        recorded = self._client.get_experiment(self._experiment_id).artifact_location
+        old, new = path_of(recorded), path_of(root)
+        if old is None or new is None or old == new or old.exists() or not new.exists():
+            return
+        with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+            experiment = int(self._experiment_id)
+            connection.execute(
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (root, experiment)
+            )
+            connection.execute(
+                "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?) WHERE experiment_id = ?",
+                (recorded, root, experiment),
+            )
 
     # Writing
 
@@ -121,10 +155,12 @@ class Store:
         self.log(run.info.run_id, params=params)
         return str(run.info.run_id)
 
-    def reopen_run(self, run_id: str) -> None:
-        """Make an interrupted run this process's own."""
+    def reopen_run(self, run_id: str, *, parent: str, tags: Mapping[str, str]) -> None:
+        """Make an interrupted run this process's own, under `parent` and with these tags."""
         self._client.update_run(run_id, status="RUNNING")
-        self.log(run_id, tags=_process_tags())
+        self.log(run_id, tags={**tags, **_process_tags(), names.PARENT_RUN: parent})
+        with contextlib.suppress(MlflowException):
+            self._client.delete_tag(run_id, names.FAILURE)
 
     def log(
         self,
@@ -276,22 +312,24 @@ class Store:
 
     def _fetched(self, record: RunRecord, path: str) -> Path | None:
         """A remote artifact, from where an earlier fetch put it if that is unchanged."""
-        target = self.location.folder / "fetched" / record.run_id
-        here = target / path
+        here = self.location.folder / "fetched" / record.run_id / path
         if here.is_file() and hashlib.sha256(here.read_bytes()).hexdigest() == record.sha256.get(path):
             return here
-        target.mkdir(parents=True, exist_ok=True)
+        here.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return Path(self._client.download_artifacts(record.run_id, path, str(target)))
+            with tempfile.TemporaryDirectory(dir=self.location.folder) as folder:
+                # Whole or not at all: other workers may be after the same file.
+                os.replace(self._client.download_artifacts(record.run_id, path, folder), here)
         except (MlflowException, OSError):
             return None
+        return here
 
-    def is_intact(self, record: RunRecord) -> bool:
+    def is_intact(self, record: RunRecord, *, fetch: bool = True) -> bool:
         """Whether the run is finished and every artifact with a known hash is there, unchanged.
 
-        Remote artifacts are not fetched for that; `read_artifact` compares them when they are used.
+        Without `fetch`, remote artifacts are taken to be as they were written.
         """
-        if path_of(record.artifact_uri) is None:
+        if not fetch and path_of(record.artifact_uri) is None:
             return record.is_finished and bool(record.sha256)
         return record.is_finished and all(self.read_artifact(record, path) is not None for path in record.sha256)
 
@@ -370,7 +408,7 @@ def _as_store_errors(location: StoreLocation) -> Iterator[None]:
         text = " ".join(str(error).split())
         if "schema" in text:
             raise StoreError(
-                f"{location.uri}: its schema is not this MLflow's ({mlflow.__version__}); if it is older, run "
-                f"`mlflow db upgrade {location.uri}`, if newer, install the MLflow that made it"
+                f"{location.shown}: its schema is not this MLflow's ({mlflow.__version__}); if it is older, run "
+                f"`mlflow db upgrade {location.shown}`, if newer, install the MLflow that made it"
             ) from error
-        raise StoreError(f"{location.uri}: the store cannot be used ({text[:300]})") from error
+        raise StoreError(f"{location.shown}: the store cannot be used ({text[:300]})") from error
