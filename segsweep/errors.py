@@ -33,5 +33,13 @@ class NonFiniteLossError(Exception):
     """A training's loss became NaN or infinite."""
 
 
+class TrainingFailed(Exception):
+    """A training ended in an error; what needs it cannot be made."""
+
+    def __init__(self, training_key: str, reason: str):
+        super().__init__(reason)
+        self.training_key = training_key
+
+
 class JobsFailed(Exception):
     """Some jobs of a sweep failed; the others are finished and logged."""

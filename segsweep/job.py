@@ -2,7 +2,7 @@
 
 import traceback
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,14 +13,16 @@ from omegaconf import DictConfig
 from segsweep.config.job_config import to_job_config
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset
+from segsweep.errors import TrainingFailed
 from segsweep.lineage import lineage
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.runs.context import Context, variant_name
 from segsweep.runs.variant_run import ensure_variant
+from segsweep.tracking.location import locate
 from segsweep.tracking.store import Store, reason_of
 from segsweep.training.runtime import has_other_threads
-from segsweep.workers import keep_joblib_worker
+from segsweep.workers import end_children, keep_joblib_worker
 
 PROGRESS_FOLDER = "progress"
 LOG_FOLDER = "logs"
@@ -30,14 +32,10 @@ LOG_FOLDER = "logs"
 class JobOutcome:
     """How one job ended."""
 
-    key: str | None
-    """The job's key; None where it failed before its key was known."""
-    run_id: str | None
-    """Run of the variant that was asked for."""
     reason: str | None
     """Why it failed, in one line; None where it did not."""
-    trace: str | None = field(default=None, repr=False)
-    """The traceback."""
+    failed_training: str | None = None
+    """Key of the training that failed, if it was one."""
 
 
 def task(composed: DictConfig) -> JobOutcome:
@@ -48,7 +46,7 @@ def task(composed: DictConfig) -> JobOutcome:
     try:
         return run_job(to_job_config(composed), folder, number)
     except Exception as error:
-        return JobOutcome(None, None, reason_of(error), traceback.format_exc())
+        return JobOutcome(reason_of(error))
 
 
 def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
@@ -56,33 +54,49 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
 
     Args:
         config: its settings; `sweep.id` names the sweep's run.
-        folder: of the sweep; progress and the libraries' chatter go into files there.
+        folder: of the sweep; progress, and what libraries and tracebacks say, go into files there.
         number: of the job in the sweep, from 0.
     """
     assert config.sweep.id is not None
     if has_other_threads(config.training.threads):
-        # TensorFlow's threads are fixed for the life of a process.
-        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-            return fresh.submit(run_job, config, folder, number).result()
+        return _in_fresh_process(config, folder, number)
     dataset = load_dataset(config.data)
     spec = lineage(config, dataset)
     progress_folder = folder / PROGRESS_FOLDER
     progress_folder.mkdir(parents=True, exist_ok=True)
-    progress = Reporter(progress_folder / f"{number:05d}.json", variant_name(spec.asked))
+    progress = Reporter(progress_folder, number, variant_name(spec.asked))
     try:
         with quiet(folder / LOG_FOLDER / f"{number:05d}.log"):
-            context = Context(
-                _store(config.tracking.uri, config.tracking.experiment), dataset, config.sweep.id, progress
-            )
-            runs = {each.evaluation_key: ensure_variant(each, context) for each in spec.variants}
-            _forget_models(context)
+            try:
+                store = _store(locate(config.tracking.uri).uri, config.tracking.experiment)
+                context = Context(store, dataset, config.sweep.id, progress)
+                for each in spec.variants:
+                    ensure_variant(each, context)
+                _forget_models(context)
+            except Exception:
+                traceback.print_exc()
+                raise
+    except TrainingFailed as error:
+        progress.end(str(error))
+        return JobOutcome(str(error), error.training_key)
     except BaseException as error:
         progress.end(reason_of(error))
         if not isinstance(error, Exception):
             raise
-        return JobOutcome(spec.key, None, reason_of(error), traceback.format_exc())
+        return JobOutcome(reason_of(error))
     progress.end()
-    return JobOutcome(spec.key, runs[spec.asked.evaluation_key].run_id, None)
+    return JobOutcome(None)
+
+
+def _in_fresh_process(config: JobConfig, folder: Path, number: int) -> JobOutcome:
+    """Run the job where TensorFlow is not loaded yet: its threads are fixed for the life of a process."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        future = fresh.submit(run_job, config, folder, number)
+        try:
+            return future.result()
+        except BaseException:
+            end_children()
+            raise
 
 
 @lru_cache(maxsize=1)

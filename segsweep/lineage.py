@@ -241,7 +241,11 @@ def _variant(
         "versions": versions("tensorflow") if source is None else versions("tensorflow", "ai-edge-quantizer"),
     }
     if variant.calibrated:
-        content["calibration"] = asdict(config.quantization.calibration)
+        calibration = config.quantization.calibration
+        content["calibration"] = {"samples": calibration.samples}
+        if calibration.samples != len(dataset.train):
+            content["calibration"]["seed"] = calibration.seed
+        content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
     evaluation_key = content_key(
         {

@@ -13,6 +13,8 @@ _SHORTEST_PAUSE = 0.2
 class JobProgress:
     """How far one job is."""
 
+    number: int
+    """Of the job in the order of their starts, from 0."""
     job: str
     """The job's name."""
     state: str = "running"
@@ -36,9 +38,9 @@ class JobProgress:
 class Reporter:
     """Keeps the progress of one job in a file; with no file it does nothing."""
 
-    def __init__(self, path: Path | None, job: str):
-        self._path = path
-        self._progress = JobProgress(job)
+    def __init__(self, folder: Path | None, number: int, job: str):
+        self._path = folder / f"{number:05d}.json" if folder is not None else None
+        self._progress = JobProgress(number, job)
         self._written = 0.0
         self._stage_began = time.monotonic()
         self._write()

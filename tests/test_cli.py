@@ -33,6 +33,10 @@ WRONG_SETTINGS = {
     "negative seed": (["seed=-1"], "seed=-1"),
     "seed of text": (["seed=abc"], "whole number"),
     "broken syntax": (["model.width=[1,"], "model.width"),
+    "unknown flag": (["--foo"], "--foo"),
+    "wrong value of a flag": (["--cfg", "nonsense"], "--cfg"),
+    "what segsweep sets itself": (["sweep.id=abc"], "sweep.id"),
+    "another folder for jobs": (["hydra.job.chdir=true"], "hydra.job.chdir"),
     "missing file": (["data=npz", "data.train=nowhere.npz"], "nowhere.npz"),
     "no file given": (["data=npz"], "data.train"),
     "axis without -m": (["model.width=4,8"], "model.width"),
@@ -97,6 +101,36 @@ def test_a_store_that_is_no_database(workplace, capfd):
     Path("notes.db").write_text("this is not a database, but it is long enough to be taken for one " * 20)
     assert "notes.db" in complaint(capfd, ["run", "tracking.uri=sqlite:///notes.db"])
     assert "notes.db" in complaint(capfd, ["report", "--tracking-uri", "sqlite:///notes.db"])
+
+
+def test_a_broken_file_of_ones_own(workplace, capfd):
+    (workplace / "conf" / "data").mkdir(parents=True)
+    (workplace / "conf" / "data" / "mine.yaml").write_text("name: npz\n  train: [\n")
+    assert "mine.yaml" in complaint(capfd, ["run", "--config-dir", "conf", "data=mine"])
+
+
+def test_settings_of_ones_own_file_and_others_beside_it(workplace, capfd):
+    (workplace / "conf" / "data").mkdir(parents=True)
+    (workplace / "conf" / "data" / "mine.yaml").write_text("name: npz\ntrain: here.npz\n")
+    words = ["run", "--config-dir", "conf", "data=mine", "data.split_seed=3"]
+    assert "here.npz: no such file" in complaint(capfd, words)
+    assert "here.npz: no such file" in complaint(capfd, [words[0], "-m", *words[1:]])
+    assert "did you mean data.split_seed" in complaint(capfd, [*words[:-1], "data.split_sed=3"])
+
+
+@pytest.mark.parametrize("path", ["ü/x.npz", "a&b/x#1.npz", "a (1)/x.npz", "it's/x y.npz"])
+@pytest.mark.parametrize("multirun", [[], ["-m"]])
+def test_paths_with_all_kinds_of_characters(workplace, capfd, path, multirun):
+    assert f"{path}: no such file" in complaint(capfd, ["run", *multirun, "data=npz", f"data.train={path}"])
+
+
+def test_a_refused_run_leaves_nothing(workplace, capfd):
+    complaint(capfd, ["run", "model.width=0"])
+    assert not list(workplace.iterdir())
+
+
+def test_no_experiment_is_none(workplace, capfd):
+    assert main(["run", "--cfg", "job", "experiment=null"]) == 0
 
 
 def test_debug_shows_the_traceback(workplace, capfd, monkeypatch):

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from segsweep.tracking.store import Store
@@ -22,8 +23,8 @@ WORDS = [
 ]
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "segsweep.cli", "run", *WORDS]
+def start(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "segsweep.cli", "run", *WORDS, *more]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -55,23 +56,30 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "exit_status"),
-    [(signal.SIGKILL, "RUNNING", -9), (signal.SIGTERM, "KILLED", 143), (signal.SIGINT, "KILLED", 130)],
+    ("more", "number", "status", "exit_status"),
+    [
+        ([], signal.SIGKILL, "RUNNING", -9),
+        (["-m", "hydra/launcher=basic"], signal.SIGTERM, "KILLED", 143),
+        (["-m", "sweep.workers=2"], signal.SIGINT, "KILLED", 130),
+    ],
 )
 def test_the_next_run_goes_on_and_ends_with_the_same_weights(
-    tmp_path, monkeypatch, uninterrupted, number, status, exit_status
+    tmp_path, monkeypatch, uninterrupted, more, number, status, exit_status
 ):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    process = start(tmp_path)
+    process = start(tmp_path, *more)
     wait_for_checkpoint(tmp_path, process)
+    children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     assert process.wait(120) == exit_status
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive, "nothing goes on after a sweep that was stopped"
     store = store_of(tmp_path)
     (stopped,) = store.of_kind("training")
     assert stopped.status == status
     assert store.of_kind("sweep")[0].status == status
 
-    again = start(tmp_path)
+    again = start(tmp_path, *more)
     assert again.wait(300) == 0, again.stderr.read().decode()
     (finished,) = store.of_kind("training")
     assert finished.run_id == stopped.run_id
@@ -82,3 +90,17 @@ def test_the_next_run_goes_on_and_ends_with_the_same_weights(
     assert not list((tmp_path / "mlruns" / "checkpoints").iterdir())
     for one, other in zip(weights(tmp_path), weights(uninterrupted), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_killed_worker_costs_nothing_but_time(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    process = start(tmp_path, "-m", "sweep.workers=2", "seed=0,1")
+    wait_for_checkpoint(tmp_path, process)
+    store = store_of(tmp_path)
+    training = next(run for run in store.of_kind("training") if run.status == "RUNNING")
+    psutil.Process(int(training.tags["segsweep.pid"])).kill()
+    assert process.wait(300) == 0, process.stderr.read().decode()
+    assert [run.status for run in store.of_kind("training")] == ["FINISHED"] * 2
+    assert [run.status for run in store.of_kind("variant")] == ["FINISHED"] * 2
+    (sweep,) = store.of_kind("sweep")
+    assert sweep.status == "FINISHED"

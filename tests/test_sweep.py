@@ -160,8 +160,9 @@ def test_the_file_alone_says_what_it_is(inside):
 
 
 def test_calibration_uses_training_images_only_and_says_which(inside):
-    for run in store_of(inside).of_kind("variant"):
-        indices = json.loads(run.tags["segsweep.calibration_images"])
+    store = store_of(inside)
+    for run in store.of_kind("variant"):
+        indices = json.loads(store.read_artifact(run, "model/calibration.json"))["training_images"]
         if run.params["quantization.name"] in ("int8", "int16x8"):
             assert indices == list(range(12))
         else:
@@ -241,7 +242,7 @@ def test_another_calibration_shares_the_training(inside):
         run = next(
             run for run in store.of_kind("variant") if run.params["quantization.calibration.samples"] == str(samples)
         )
-        assert len(json.loads(run.tags["segsweep.calibration_images"])) == samples
+        assert len(json.loads(store.read_artifact(run, "model/calibration.json"))["training_images"]) == samples
 
 
 def test_another_test_split_scores_the_same_file_again(inside):

@@ -18,6 +18,10 @@ _STYLES = {
 """Marker and colour of each variant; the colours are Okabe and Ito's (2008), made for all kinds of colour vision."""
 
 
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def size_accuracy_figure(table: pd.DataFrame) -> bytes:
     """A PNG: mean IoU over file size, a point a variant, a thin line through those of one float training.
 
@@ -27,17 +31,16 @@ def size_accuracy_figure(table: pd.DataFrame) -> bytes:
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     settings = list(table.columns[: table.columns.get_loc("training_kind")])
-    same = [
-        name
-        for name in settings
-        if name != "quantization" and name in ("data", "model", "width", "learning_rate", "seed")
-    ]
+    same = [name for name in settings if name != "quantization" and not name.startswith("quantization.")]
     for names, group in done[done["training_kind"] == "float"].groupby(same, sort=False, dropna=False):
         line = group.sort_values("size_bytes")
         axes.plot(line["size_bytes"] / 1024, line["mean_iou"], color="0.8", linewidth=1, zorder=1)
         top = line.iloc[-1]
-        varying = [f"{name.replace('learning_rate', 'rate')} {value:g}" for name, value in zip(same, names, strict=True)
-                   if name in ("width", "learning_rate", "seed") and table[name].nunique() > 1]  # fmt: skip
+        varying = [
+            f"{name.replace('learning_rate', 'rate')} {_short(value)}"
+            for name, value in zip(same, names, strict=True)
+            if table[name].nunique() > 1
+        ]
         axes.annotate(
             ", ".join(varying), (top["size_bytes"] / 1024, top["mean_iou"]), xytext=(8, -9), textcoords="offset points",
             fontsize=7, color="0.35", va="center",
@@ -56,7 +59,7 @@ def size_accuracy_figure(table: pd.DataFrame) -> bytes:
     axes.margins(x=0.14)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{_short(value)}")
     axes.set_xlabel("file size, KiB")
     axes.set_ylabel("mean IoU on the test split")
     axes.grid(alpha=0.25)

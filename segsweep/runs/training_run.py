@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segsweep.config.job_config import parameters, to_yaml
-from segsweep.errors import StoreError
+from segsweep.errors import StoreError, TrainingFailed
 from segsweep.lineage import TrainingSpec
 from segsweep.runs.context import Context, training_name
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import reason_of
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -24,10 +25,21 @@ _SECONDS_BETWEEN_WRITES = 5.0
 
 
 def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
-    """The finished run of `spec`; trains it, and what it starts from, where the store does not have it intact."""
+    """The finished run of `spec`; trains it, and what it starts from, where the store does not have it intact.
+
+    Raises:
+        TrainingFailed: it, or what it starts from, ended in an error.
+    """
     with context.lock(spec.key):
         found = find_training(spec, context)
-        return found if found is not None else _train(spec, context)
+        if found is not None:
+            return found
+        try:
+            return _train(spec, context)
+        except TrainingFailed:
+            raise
+        except Exception as error:
+            raise TrainingFailed(spec.key, f"its {spec.kind} training failed: {reason_of(error)}") from error
 
 
 def find_training(spec: TrainingSpec, context: Context) -> RunRecord | None:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +26,6 @@ from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import Metadata, embed
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
-
-RESOLVER_NAME = "xnnpack"
-"""The kernels that scores are measured with: LiteRT's default delegate."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,6 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
         **context.common_tags(spec.training),
         names.VARIANT_KEY: spec.key,
         names.EVALUATION_KEY: spec.evaluation_key,
-        names.RESOLVER: RESOLVER_NAME,
         names.TEST_IMAGES: str(len(context.dataset.test)),
     }
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
@@ -77,6 +74,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
                 names.MODEL_FILE: made.content,
                 names.CENSUS_FILE: json.dumps(made.census.as_dict(), indent=1).encode(),
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
+                names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
             },
         )
         # Scored as a user would have it: read back from where it was put.
@@ -105,7 +103,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
             tags={
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
-                names.CALIBRATION_IMAGES: json.dumps(made.calibration_images),
+                names.RESOLVER: model.kernels,
             },
         )
     return store.get(run_id)
@@ -117,24 +115,21 @@ def _known_file(spec: VariantSpec, context: Context) -> _VariantFile | None:
         if record.is_finished and names.MODEL_FILE in record.sha256:
             content = context.store.read_artifact(record, names.MODEL_FILE)
             if content is not None:
-                indices = json.loads(record.tags.get(names.CALIBRATION_IMAGES, "[]"))
-                seconds = record.metrics.get(names.EXPORT_SECONDS, 0.0)
-                return _VariantFile(content, census(content), seconds, tuple(indices))
+                indices = _calibration_indices(spec, context.dataset)
+                return _VariantFile(content, census(content), record.metrics.get(names.EXPORT_SECONDS, 0.0), indices)
     return None
 
 
 def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> _VariantFile:
     started = time.perf_counter()
-    indices: tuple[int, ...] = ()
+    indices = _calibration_indices(spec, context.dataset)
     if source is not None:
         float_file = context.store.read_artifact(source, names.MODEL_FILE)
         if float_file is None:
             raise StoreError(f"run {source.run_id}: its {names.MODEL_FILE} is missing or damaged")
         calibration = None
         if spec.variant.calibrated:
-            chosen, images = _calibration_images(spec, context.dataset)
-            indices = tuple(int(index) for index in chosen)
-            calibration = calibrate(float_file, images)
+            calibration = calibrate(float_file, _calibration_images(spec, context.dataset, indices))
         content = quantize(float_file, spec.variant, calibration)
     else:
         from segsweep.tflite.conversion import convert_float, convert_quantized
@@ -147,14 +142,20 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
     return _VariantFile(content, counted, time.perf_counter() - started, indices)
 
 
-def _calibration_images(spec: VariantSpec, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The drawn indices, and the images (N, H, W, C) float32, normalized and padded."""
+def _calibration_indices(spec: VariantSpec, dataset: Dataset) -> tuple[int, ...]:
+    """Which training images calibrate the variant; none where it needs none."""
     settings = spec.config.quantization.calibration
+    if not spec.variant.calibrated:
+        return ()
     assert settings.samples is not None
-    indices = calibration_indices(settings.samples, len(dataset.train), settings.seed)
-    drawn = _Subset(dataset, indices)
+    return tuple(calibration_indices(settings.samples, len(dataset.train), settings.seed).tolist())
+
+
+def _calibration_images(spec: VariantSpec, dataset: Dataset, indices: Sequence[int]) -> np.ndarray:
+    """Those images (N, H, W, C) float32, normalized and padded."""
+    drawn = _Subset(dataset, np.array(indices))
     batches = evaluation_batches(drawn, dataset.normalization, size=spec.size, batch_size=len(indices))
-    return indices, np.concatenate([images for images, _ in batches])
+    return np.concatenate([images for images, _ in batches])
 
 
 @dataclass(frozen=True)
@@ -223,17 +224,18 @@ def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, contex
     predictions = _array(baseline, names.PREDICTIONS_FILE, "classes", context)
     test = context.dataset.test
     _, labels = test.read(np.arange(len(test)))
-    accuracy = paired_interval(evaluation.counts, counts, accuracies)
-    mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
-    return {
+    deltas = {
         names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
         names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
-        names.DELTA_ACCURACY_LOW: accuracy.low,
-        names.DELTA_ACCURACY_HIGH: accuracy.high,
-        names.DELTA_MEAN_IOU_LOW: mean_iou.low,
-        names.DELTA_MEAN_IOU_HIGH: mean_iou.high,
         names.AGREEMENT: agreement(evaluation.predictions, predictions, labels, IGNORE),
     }
+    if len(counts) > 1:
+        # Draws from a single image are all the same and would look certain.
+        accuracy = paired_interval(evaluation.counts, counts, accuracies)
+        mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
+        deltas |= {names.DELTA_ACCURACY_LOW: accuracy.low, names.DELTA_ACCURACY_HIGH: accuracy.high}
+        deltas |= {names.DELTA_MEAN_IOU_LOW: mean_iou.low, names.DELTA_MEAN_IOU_HIGH: mean_iou.high}
+    return deltas
 
 
 def _array(record: RunRecord, path: str, name: str, context: Context) -> np.ndarray:

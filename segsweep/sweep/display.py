@@ -52,6 +52,12 @@ class SweepDisplay:
         """What the sweep itself is doing."""
         self._note = text
 
+    def forget_running(self) -> None:
+        """Jobs that were running are no more: their workers broke."""
+        for job in read_progress(self._folder):
+            if job.state == "running":
+                (self._folder / f"{job.number:05d}.json").unlink(missing_ok=True)
+
     def _watch(self) -> None:
         if self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, transient=True) as live:
@@ -93,7 +99,8 @@ class SweepDisplay:
 
     def _print_changes(self, jobs: list[JobProgress], known: dict[str, str], spoken: dict[str, float]) -> None:
         over = sum(job.state != "running" for job in jobs)
-        for number, job in enumerate(jobs, start=self._cached + 1):
+        for job in jobs:
+            number = self._cached + job.number + 1
             mark = f"{job.state} {job.stage}" if "training" in job.stage else job.state
             name = f"{number} {job.job}"
             now = time.monotonic()

@@ -2,15 +2,14 @@
 
 import shlex
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
-from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER, JobOutcome
+from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
@@ -21,14 +20,12 @@ from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import members_file, members_of, with_runs
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Point, jobs_of
-from segsweep.sweep.waves import Job, waves
+from segsweep.sweep.running import Launch, Runner
+from segsweep.sweep.waves import Job
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
-from segsweep.tracking.store import Store, reason_of
+from segsweep.tracking.store import Store
 from segsweep.workers import end_children
-
-Launch = Callable[[Sequence[Job], str, int], Sequence[JobOutcome]]
-"""Runs jobs and returns their outcomes in the same order; takes them, the sweep's run id and the first job's number."""
 
 
 def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
@@ -95,37 +92,20 @@ def _work(
     jobs: Sequence[Job], store: Store, sweep_id: str, launch: Launch, folder: Path
 ) -> tuple[dict[str, RunRecord], dict[str, str]]:
     """Run what is missing; return the finished runs by evaluation key, and reasons of failure likewise."""
-    known = finished_variants(store)
-    pending = [job for job in jobs if any(spec.evaluation_key not in known for spec in job.spec.variants)]
+    wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
+    runs = finished_variants(store, wanted)
+    pending = [job for job in jobs if any(spec.evaluation_key not in runs for spec in job.spec.variants)]
     progress_folder = folder / PROGRESS_FOLDER
     progress_folder.mkdir(parents=True, exist_ok=True)
     reasons: dict[str, str] = {}
     with showing(progress_folder, len(jobs), len(jobs) - len(pending)) as display:
         if pending:
-            trained = finished_trainings(store)
-            started = 0
-            for wave in waves(pending, trained):
-                outcomes = _launched(wave, sweep_id, launch, started)
-                started += len(wave)
-                for job, outcome in zip(wave, outcomes, strict=True):
-                    if outcome.reason is not None:
-                        reasons.update({spec.evaluation_key: outcome.reason for spec in job.spec.variants})
-            known = finished_variants(store)
+            runner = Runner(store, sweep_id, launch, display.forget_running)
+            reasons = runner.run(pending, finished_trainings(store))
             store.end_running(sweep_id, "FAILED", "its worker ended without a word")
-        wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
-        runs = {key: record for key, record in known.items() if key in wanted}
+            runs = finished_variants(store, wanted)
         _measure_latency(jobs, store, list(runs.values()), folder / LOG_FOLDER / "latency.log", display)
-    if any(job.spec.config.evaluation.latency.enabled for job in jobs):
-        runs = {key: record for key, record in finished_variants(store).items() if key in wanted}
     return runs, reasons
-
-
-def _launched(wave: Sequence[Job], sweep_id: str, launch: Launch, started: int) -> Sequence[JobOutcome]:
-    """Outcomes of a wave; where the launcher itself breaks, as when a worker is killed, its reason stands for each."""
-    try:
-        return launch(wave, sweep_id, started)
-    except Exception as error:
-        return [JobOutcome(None, None, reason_of(error), traceback.format_exc())] * len(wave)
 
 
 def _measure_latency(
@@ -137,7 +117,7 @@ def _measure_latency(
         return
     display.note(f"measuring latency of {len(lacking)} files, one after the other")
     with quiet(log):
-        add_latencies(store, lacking, settings, Reporter(None, "latency"))
+        add_latencies(store, lacking, settings, Reporter(None, 0, "latency"))
 
 
 def _varying(points: Sequence[Point]) -> set[str]:

@@ -14,8 +14,9 @@ from omegaconf import DictConfig
 from segsweep.errors import ConfigError
 from segsweep.job import JobOutcome
 from segsweep.sweep.composing import Composer
-from segsweep.sweep.engine import Launch, require_points, run_sweep
+from segsweep.sweep.engine import require_points, run_sweep
 from segsweep.sweep.points import Point
+from segsweep.sweep.running import Launch
 from segsweep.sweep.waves import Job
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segsweep.job import JobOutcome, run_job
-from segsweep.sweep.engine import Launch
+from segsweep.sweep.running import Launch
 from segsweep.sweep.waves import Job
 
 

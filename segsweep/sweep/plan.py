@@ -20,9 +20,8 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     first = points[0].config
     store = _store_if_there(first.tracking.uri, first.tracking.experiment)
     trained = finished_trainings(store) if store is not None else set()
-    made = finished_variants(store) if store is not None else {}
-
     variants = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
+    made = finished_variants(store, variants) if store is not None else {}
     trainings = {spec.key: spec for job in jobs for spec in job.spec.trainings}
     pending = [job for job in jobs if any(spec.evaluation_key not in made for spec in job.spec.variants)]
     merged = len(points) - len(jobs) - len(impossible)

@@ -61,6 +61,12 @@ class TFLiteModel:
         return self._output.shape[2]
 
     @property
+    def kernels(self) -> str:
+        """What computes: `xnnpack`, where that delegate took over at least a part, or LiteRT's `builtin` kernels."""
+        operators = {operator["op_name"] for operator in self._interpreter._get_ops_details()}
+        return "xnnpack" if "DELEGATE" in operators else "builtin"
+
+    @property
     def invoke_seconds(self) -> float:
         """Wall seconds spent in the interpreter's `invoke` so far."""
         return self._invoke_seconds

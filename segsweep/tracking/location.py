@@ -63,8 +63,8 @@ def locate(uri: str) -> StoreLocation:
     if scheme in ("http", "https") or scheme.startswith(("postgresql", "mysql", "mssql")):
         return StoreLocation(uri, None)
     raise StoreError(
-        f"tracking.uri={mask_credentials(uri)} is no store for runs; give sqlite:///PATH.db, postgresql://... or the http address of an "
-        "MLflow server"
+        f"tracking.uri={mask_credentials(uri)} is no store for runs; give sqlite:///PATH.db, postgresql://... or the "
+        "http address of an MLflow server"
     )
 
 

@@ -1,5 +1,6 @@
 """What runs, tags, metrics and artifacts are called in MLflow: the one place for these names."""
 
+import posixpath
 import re
 from collections.abc import Sequence
 
@@ -24,16 +25,14 @@ CPU = "segsweep.cpu"
 LATENCY_HOST = "segsweep.latency_host"
 RESOLVER = "segsweep.resolver"
 TEST_IMAGES = "segsweep.test_images"
-CALIBRATION_IMAGES = "segsweep.calibration_images"
-"""JSON list of the indices in the training split."""
 VERSION = "segsweep.version"
 COMMAND = "segsweep.command"
 """The command line of a sweep."""
 DATA_FINGERPRINT = "segsweep.data_fingerprint"
 
+_LONGEST_CLASS = 200
+
 PARENT_RUN = "mlflow.parentRunId"
-RUN_NAME = "mlflow.runName"
-NOTE = "mlflow.note.content"
 USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 
@@ -51,6 +50,8 @@ TRAIN_SECONDS, EXPORT_SECONDS, EVALUATE_SECONDS = "time/train_s", "time/export_s
 BEST_EPOCH = "best/epoch"
 
 MODEL_FILE = "model/model.tflite"
+CALIBRATION_FILE = "model/calibration.json"
+"""Which training images calibrated it: `{"training_images": [indices]}`."""
 CONFUSION_FILE = "evaluation/confusion.npz"
 CONFIG_FILE = "config/config.yaml"
 CENSUS_FILE = "model/census.json"
@@ -70,6 +71,9 @@ def iou_metrics(classes: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for index, name in enumerate(classes):
-        metric = "test/iou_" + re.sub(r"[^\w\-. ]", "_", name)
+        metric = "test/iou_" + re.sub(r"[^\w\-. /:]", "_", name)[:_LONGEST_CLASS]
+        # MLflow also forbids what a path would not keep, as in `a//b`.
+        if posixpath.normpath(metric) != metric:
+            metric = "test/" + metric.removeprefix("test/").replace("/", "_")
         found.append(f"{metric}_{index}" if metric in found else metric)
     return found

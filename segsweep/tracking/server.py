@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from segsweep.tracking.location import StoreLocation
+from segsweep.workers import end_children
 
 
 def serve_ui(location: StoreLocation, port: int) -> int:
@@ -17,4 +18,8 @@ def serve_ui(location: StoreLocation, port: int) -> int:
         command += ["--default-artifact-root", (location.database.parent / "artifacts").as_uri()]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     print(f"MLflow UI on http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    return subprocess.call(command, env=environment)
+    try:
+        return subprocess.call(command, env=environment)
+    finally:
+        # The server has workers of its own, which would keep the port.
+        end_children()

@@ -1,5 +1,7 @@
 """The course's archives: what is read, and each way they can be wrong."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -121,7 +123,7 @@ def set_y(value):
 
 def set_x(value):
     def change(content):
-        content["X"] = content["X"].astype(np.float32)
+        content["X"] = content["X"].astype(np.float64)
         content["X"][3, 2, 1, 0] = value
 
     return change
@@ -135,6 +137,9 @@ WRONG = {
     "empty": (lambda c: c.update(X=c["X"][:0], Y=c["Y"][:0]), "empty"),
     "three axes": (lambda c: c.update(X=c["X"][..., 0]), "shape"),
     "text": (lambda c: c.update(X=c["X"].astype(str)), "numbers are needed"),
+    "all ignored": (lambda c: c.update(Y=c["Y"] * 0 + 9), "no labelled pixel|is labelled"),
+    "beyond 32-bit floats": (set_x(1e39), "32-bit"),
+    "enormous label": (set_y(1e300), "1e\\+300"),
     "NaN": (set_x(np.nan), "NaN or infinite"),
     "infinite": (set_x(np.inf), "image 3 at row 2, column 1, band 0"),
     "negative label": (set_y(-1), "label -1"),
@@ -149,8 +154,9 @@ WRONG = {
 def test_wrong_arrays_are_refused(write, case):
     change, message = WRONG[case]
     classes = ["a", "b"] if case in ("negative label", "label out of range") else None
+    ignore = 9 if case == "all ignored" else None
     with pytest.raises(DataError, match=message):
-        load_dataset(NpzConfig(train=write(**wrong(change)), classes=classes))
+        load_dataset(NpzConfig(train=write(**wrong(change)), classes=classes, ignore_label=ignore))
 
 
 def test_objects_are_never_unpickled(tmp_path):
@@ -201,6 +207,61 @@ def test_an_image_in_training_and_test(write):
 def test_more_validation_than_data(write):
     with pytest.raises(DataError, match=r"data\.validation_fraction"):
         load_dataset(NpzConfig(train=write(**arrays(1)), test=write("test.npz", **arrays(2, seed=1))))
+
+
+def test_a_test_split_without_a_label(write):
+    test = arrays(4, seed=1)
+    test["Y"][:] = 9
+    with pytest.raises(DataError, match="no pixel of the test split"):
+        load_dataset(NpzConfig(train=write(**arrays()), test=write("test.npz", **test), ignore_label=9))
+
+
+def test_too_many_classes(write):
+    with pytest.raises(DataError, match=r"data\.classes: 256 names"):
+        load_dataset(NpzConfig(train=write(**arrays()), classes=[f"c{index}" for index in range(256)]))
+
+
+def test_the_same_images_as_another_type_are_seen(write):
+    train = arrays()
+    test = {"X": train["X"].astype(np.float32), "Y": train["Y"]}
+    with pytest.raises(DataError, match="both in the"):
+        load_dataset(NpzConfig(train=write(**train), test=write("test.npz", **test)))
+
+
+def test_equal_images_of_one_file_stay_on_one_side(write):
+    content = arrays(20)
+    content["X"][::2] = 0
+    dataset = load_dataset(NpzConfig(train=write(**content)))
+    empty = [(split.read(np.arange(len(split)))[0] == 0).all(axis=(1, 2, 3)).any() for split in
+             (dataset.train, dataset.validation, dataset.test)]  # fmt: skip
+    assert sum(empty) == 1
+
+
+def test_groups_that_are_not_numbers_count_as_one_group(write):
+    content = arrays(24)
+    place = np.repeat([1.0, 2.0, 3.0, np.nan], 6)
+    for seed in range(4):
+        dataset = load_dataset(NpzConfig(train=write(**content, place=place), groups="place", split_seed=seed))
+        assert min(len(dataset.train), len(dataset.validation), len(dataset.test)) == 6
+
+
+def test_two_files_that_share_a_group(write):
+    train, test = arrays(), arrays(4, seed=1)
+    paths = write(**train, place=np.arange(10)), write("test.npz", **test, place=np.arange(9, 13))
+    with pytest.raises(DataError, match="1 values of place"):
+        load_dataset(NpzConfig(train=paths[0], test=paths[1], groups="place"))
+
+
+def test_a_compressed_file_with_a_flipped_byte(tmp_path):
+    path = tmp_path / "train.npz"
+    np.savez_compressed(path, **arrays())
+    whole = path.read_bytes()
+    for position in range(60, len(whole) - 200, len(whole) // 40):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            npz.load(NpzConfig(train=str(path)))
 
 
 def test_groups_that_do_not_fit(write):
