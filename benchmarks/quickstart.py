@@ -69,17 +69,19 @@ def shares(folder: Path, wall: float, environment: dict[str, str]) -> None:
         command = [sys.executable, "-c", f"import {modules}"]
         imports += timed(command, str(folder), {**environment, "TF_USE_LEGACY_KERAS": "1"})[0]
     training = total(trainings, names.TRAIN_SECONDS)
-    steps = total(trainings, names.TRAIN_STEP_SECONDS)
+    steps, validation = total(trainings, names.TRAIN_STEP_SECONDS), total(trainings, names.VALIDATION_SECONDS)
     evaluating, invokes = total(variants, names.EVALUATE_SECONDS), total(variants, names.INVOKE_SECONDS)
     parts = {
         "training steps": steps,
+        "validation": validation,
         "conversion and quantization": total(variants, names.EXPORT_SECONDS),
-        "interpreter invokes while scoring": invokes,
+        "interpreter invokes, scoring": invokes,
+        "interpreter invokes, latency": total(variants, names.LATENCY_SECONDS),
         "imports": imports,
-        "validation, batches and checkpoints": training - steps,
+        "batches, tracing and checkpoints": training - steps - validation,
         "scoring around the invokes": evaluating - invokes,
     }
-    parts["all else (latency, tracking, composing, process starts)"] = wall - sum(parts.values())
+    parts["all else (data, tracking, composing, process starts)"] = wall - sum(parts.values())
     print("| one worker: where the time goes | seconds | share |\n| --- | ---: | ---: |")
     for name, seconds in parts.items():
         print(f"| {name} | {seconds:.1f} | {seconds / wall:.1%} |")

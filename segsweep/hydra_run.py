@@ -37,7 +37,7 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
     """
     # Without it Hydra prints its complaints itself and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    words = [*own, *hydra_arguments(arguments)]
+    words = _flags_first([*own, *hydra_arguments(arguments)])
 
     import hydra
     from hydra.errors import HydraException
@@ -123,6 +123,12 @@ def hydra_arguments(arguments: Sequence[str]) -> list[str]:
             f"experiment={','.join(experiments)}: an experiment is a whole sweep with its own axes; run one at a time"
         )
     return words
+
+
+def _flags_first(words: Sequence[str]) -> list[str]:
+    """Overrides behind all flags: Hydra's parser takes them in one place only."""
+    overrides = [word for word in words if "=" in word and not word.startswith("-")]
+    return [*(word for word in words if word not in overrides), *overrides]
 
 
 def _check_flags(words: Sequence[str]) -> None:

@@ -21,6 +21,8 @@ class Latency:
     p95_ms: float
     runs: int
     """How many invokes the percentiles rest on."""
+    seconds: float
+    """Wall time of all invokes, those before the clock started included."""
 
 
 def measure_latency(path: Path, config: LatencyConfig) -> Latency:
@@ -36,7 +38,7 @@ def measure_latency(path: Path, config: LatencyConfig) -> Latency:
         model.predict(image)
         times.append((model.invoke_seconds - before) * 1e3)
     p50, p95 = np.percentile(times, [50, 95])
-    return Latency(float(p50), float(p95), len(times))
+    return Latency(float(p50), float(p95), len(times), model.invoke_seconds)
 
 
 def cpu_name() -> str:

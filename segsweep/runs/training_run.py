@@ -147,6 +147,7 @@ def _train(spec: TrainingSpec, context: Context) -> RunRecord:
             metrics={
                 names.TRAIN_SECONDS: result.seconds if result.resumed_from else time.perf_counter() - started,
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
+                names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
                 **{name.replace("val/", "best/val_"): value for name, value in best.items() if name.startswith("val/")},
             },

@@ -31,7 +31,11 @@ def add_latencies(store: Store, records: list[RunRecord], config: LatencyConfig,
             latency = measure_latency(path, config)
             store.log(
                 record.run_id,
-                metrics={names.LATENCY_P50: latency.p50_ms, names.LATENCY_P95: latency.p95_ms},
+                metrics={
+                    names.LATENCY_P50: latency.p50_ms,
+                    names.LATENCY_P95: latency.p95_ms,
+                    names.LATENCY_SECONDS: latency.seconds,
+                },
                 tags={names.LATENCY_HOST: host, names.CPU: cpu},
             )
         progress.step(number)

@@ -44,7 +44,8 @@ DELTA_MEAN_IOU_LOW, DELTA_MEAN_IOU_HIGH = "delta/mean_iou_low", "delta/mean_iou_
 AGREEMENT = "agreement/float32"
 SIZE_BYTES, GZIP_BYTES = "model/size_bytes", "model/gzip_bytes"
 LATENCY_P50, LATENCY_P95 = "latency/p50_ms", "latency/p95_ms"
-TRAIN_STEP_SECONDS, INVOKE_SECONDS = "time/train_steps_s", "time/invoke_s"
+TRAIN_STEP_SECONDS, VALIDATION_SECONDS = "time/train_steps_s", "time/validation_s"
+INVOKE_SECONDS, LATENCY_SECONDS = "time/invoke_s", "time/latency_s"
 TRAIN_SECONDS, EXPORT_SECONDS, EVALUATE_SECONDS = "time/train_s", "time/export_s", "time/evaluate_s"
 
 BEST_EPOCH = "best/epoch"

@@ -47,6 +47,8 @@ class FitResult:
     """The last epoch that a checkpoint held; None where training started from scratch."""
     train_step_seconds: float
     """The part of this process's time that went into train steps."""
+    validation_seconds: float
+    """The part that went into scoring the validation split."""
 
 
 def seconds_left(epoch: int, epochs: int, durations: Sequence[float]) -> float | None:

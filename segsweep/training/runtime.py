@@ -1,5 +1,7 @@
 """How TensorFlow is set up in a process. Imports it only when asked to."""
 
+import ctypes
+import gc
 import os
 import sys
 
@@ -56,3 +58,7 @@ def clear_session() -> None:
     import tf_keras as keras
 
     keras.backend.clear_session()
+    gc.collect()
+    if sys.platform == "linux":
+        # What conversion took from the system stays with the process otherwise, and the next job takes more.
+        ctypes.CDLL(None).malloc_trim(0)

@@ -98,6 +98,8 @@ class Validation:
             return loss(logits, labels), _confusion(logits, labels, classes)
 
         self._score = score.get_concrete_function()
+        self.seconds = 0.0
+        """Wall time spent so far."""
 
     def _read(self) -> Iterator[Batch]:
         return evaluation_batches(self._split, self._normalization, size=self._size, batch_size=self._batch_size)
@@ -107,8 +109,10 @@ class Validation:
 
         Raises DataError where no pixel counts.
         """
+        start = time.perf_counter()
         batches: Iterable = self._read() if self._cached is None else self._cached
         results = [(float(loss), counts.numpy()) for loss, counts in (self._score(*batch) for batch in batches)]
+        self.seconds += time.perf_counter() - start
         pixels = [counts.sum() for _, counts in results]
         if not any(pixels):
             raise DataError("the validation split has no pixel that counts: all its labels are ignored")

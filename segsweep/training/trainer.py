@@ -106,6 +106,7 @@ def fit(
         seconds=seconds_before + time.perf_counter() - start,
         resumed_from=resumed_from,
         train_step_seconds=step.seconds,
+        validation_seconds=validation.seconds,
     )
 
 
