@@ -59,6 +59,7 @@ def clear_session() -> None:
 
     keras.backend.clear_session()
     gc.collect()
-    if sys.platform == "linux":
-        # What conversion took from the system stays with the process otherwise, and the next job takes more.
-        ctypes.CDLL(None).malloc_trim(0)
+    # What conversion took from the system stays with the process otherwise, and the next job takes more. Of glibc.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
