@@ -72,13 +72,13 @@ def shares(folder: Path, wall: float, environment: dict[str, str]) -> None:
     steps, validation = total(trainings, names.TRAIN_STEP_SECONDS), total(trainings, names.VALIDATION_SECONDS)
     evaluating, invokes = total(variants, names.EVALUATE_SECONDS), total(variants, names.INVOKE_SECONDS)
     parts = {
-        "training steps": steps,
+        "training steps, tracing included": steps,
         "validation": validation,
         "conversion and quantization": total(variants, names.EXPORT_SECONDS),
         "interpreter invokes, scoring": invokes,
         "interpreter invokes, latency": total(variants, names.LATENCY_SECONDS),
         "imports": imports,
-        "batches, tracing and checkpoints": training - steps - validation,
+        "batches and checkpoints": training - steps - validation,
         "scoring around the invokes": evaluating - invokes,
     }
     parts["all else (data, tracking, composing, process starts)"] = wall - sum(parts.values())

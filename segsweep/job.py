@@ -70,9 +70,10 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
             try:
                 store = _store(locate(config.tracking.uri).uri, config.tracking.experiment)
                 context = Context(store, dataset, config.sweep.id, progress)
-                for each in spec.variants:
+                for each, following in zip(spec.variants, [*spec.variants[1:], None], strict=True):
                     ensure_variant(each, context)
-                _forget_models(context)
+                    if following is None or following.training is not each.training:
+                        _forget_models(context)
             except Exception:
                 traceback.print_exc()
                 raise

@@ -14,6 +14,7 @@ from segsweep.data.dataset import Dataset
 from segsweep.lineage import TrainingSpec, VariantSpec
 from segsweep.progress import Reporter
 from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 
 
@@ -27,7 +28,9 @@ class Context:
     """Run id of the sweep."""
     progress: Reporter
     models: dict[str, Any] = field(default_factory=dict, repr=False)
-    """Keras models by training key, kept while the job lasts."""
+    """Keras models by training key, kept while they are needed."""
+    found: dict[str, RunRecord] = field(default_factory=dict, repr=False)
+    """Runs by training or evaluation key that this job found or made: they need no second look."""
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:

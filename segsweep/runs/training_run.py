@@ -30,16 +30,17 @@ def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
     Raises:
         TrainingFailed: it, or what it starts from, ended in an error.
     """
+    if spec.key in context.found:
+        return context.found[spec.key]
     with context.lock(spec.key):
-        found = find_training(spec, context)
-        if found is not None:
-            return found
         try:
-            return _train(spec, context)
+            found = find_training(spec, context) or _train(spec, context)
         except TrainingFailed:
             raise
         except Exception as error:
             raise TrainingFailed(spec.key, f"its {spec.kind} training failed: {reason_of(error)}") from error
+    context.found[spec.key] = found
+    return found
 
 
 def find_training(spec: TrainingSpec, context: Context) -> RunRecord | None:

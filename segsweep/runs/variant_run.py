@@ -42,10 +42,13 @@ class _VariantFile:
 
 def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
     """The finished run of `spec`; makes it, and what it descends from, where the store does not have it intact."""
+    if spec.evaluation_key in context.found:
+        return context.found[spec.evaluation_key]
     with context.lock(spec.evaluation_key):
         records = context.store.with_key(names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
-        found = next((record for record in records if context.store.is_intact(record)), None)
-        return found if found is not None else _make(spec, context)
+        found = next((record for record in records if context.store.is_intact(record)), None) or _make(spec, context)
+    context.found[spec.evaluation_key] = found
+    return found
 
 
 def calibration_indices(samples: int, available: int, seed: int) -> np.ndarray:

@@ -46,7 +46,7 @@ class FitResult:
     resumed_from: int | None
     """The last epoch that a checkpoint held; None where training started from scratch."""
     train_step_seconds: float
-    """The part of this process's time that went into train steps."""
+    """The part of this process's time that went into train steps, tracing included."""
     validation_seconds: float
     """The part that went into scoring the validation split."""
 

@@ -28,8 +28,6 @@ class TrainStep:
     """Steps of the optimizer, and the loss and accuracy they met since they were last asked for."""
 
     def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss) -> None:
-        self.seconds = 0.0
-        """Wall time spent in steps so far; on a GPU, where steps run on by themselves, only their start."""
         # In the graph, so that nothing waits for a number before the epoch ends.
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         counted = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -51,7 +49,10 @@ class TrainStep:
 
         self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
         # Traced at once: called as a tf.function, the step of each further job would warn of retracing in a loop.
+        start = time.perf_counter()
         self._step = step.get_concrete_function()
+        self.seconds = time.perf_counter() - start
+        """Wall time of tracing the step and of all steps so far; on a GPU, where they run on by themselves, their start."""
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
         """One step on images (B, H, W, C), normalized, and labels (B, H, W)."""
@@ -97,9 +98,10 @@ class Validation:
             logits = model(images, training=False)
             return loss(logits, labels), _confusion(logits, labels, classes)
 
+        start = time.perf_counter()
         self._score = score.get_concrete_function()
-        self.seconds = 0.0
-        """Wall time spent so far."""
+        self.seconds = time.perf_counter() - start
+        """Wall time of tracing and of all validations so far."""
 
     def _read(self) -> Iterator[Batch]:
         return evaluation_batches(self._split, self._normalization, size=self._size, batch_size=self._batch_size)
