@@ -52,7 +52,7 @@ class TrainStep:
         start = time.perf_counter()
         self._step = step.get_concrete_function()
         self.seconds = time.perf_counter() - start
-        """Wall time of tracing the step and of all steps so far; on a GPU, where they run on by themselves, their start."""
+        """Wall time of tracing and of all steps so far; on a GPU, where steps run on by themselves, of their start."""
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
         """One step on images (B, H, W, C), normalized, and labels (B, H, W)."""
