@@ -37,6 +37,8 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
     """
     # Without it Hydra prints its complaints itself and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    # For the workers to come: glibc keeps a heap for each of TensorFlow's many threads, and gives little of it back.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     words = _flags_first([*own, *hydra_arguments(arguments)])
 
     import hydra
