@@ -38,7 +38,8 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
     # Without it Hydra prints its complaints itself and exits with status 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # For the workers to come: glibc keeps a heap for each of TensorFlow's many threads, and gives little of it back.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(2**20))
     words = _flags_first([*own, *hydra_arguments(arguments)])
 
     import hydra
