@@ -19,7 +19,7 @@ class JobProgress:
     """The job's name."""
     state: str = "running"
     """`running`, `done` or `failed`."""
-    stage: str = ""
+    stage: str = "starting"
     """What it is doing, in a word or two."""
     done: int = 0
     """Epochs or images of the stage that are done."""
