@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
 _DOTTED = re.compile(r"^(?!hydra\.)[a-z_]+(\.\w+)+=")
-_RESERVED = ("sweep.id=", "sweep.plan=", "hydra.job.chdir=")
+_RESERVED = ("sweep.id=", "sweep.number=", "sweep.attempt=", "sweep.plan=", "hydra.job.chdir=")
 
 
 def plan(arguments: Sequence[str]) -> int:
@@ -181,17 +181,18 @@ def _task(composed: "DictConfig") -> object:
     """What Hydra calls: a job of a sweep, or, without `-m`, a sweep of one."""
     from hydra.core.hydra_config import HydraConfig
 
-    from segsweep.job import task
-
     if composed.sweep.id is not None:
+        from segsweep.job import task
+
         return task(composed)
     from segsweep.config.job_config import to_job_config
     from segsweep.sweep.engine import run_sweep
-    from segsweep.sweep.in_process import launch
+    from segsweep.sweep.launching import launch_alone as launch
     from segsweep.sweep.points import Point
 
     folder = Path("mlruns", "hydra", datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f"))
-    run_sweep([Point(tuple(HydraConfig.get().overrides.task), to_job_config(composed))], launch(folder), folder)
+    config = to_job_config(composed)
+    run_sweep([Point(tuple(HydraConfig.get().overrides.task), config)], launch(config, folder), folder)
     return None
 
 

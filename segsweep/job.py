@@ -1,20 +1,21 @@
-"""The Hydra task: one job, from its composed configuration to logged variant runs."""
+"""One job, from its settings to logged variant runs; also as the task that Hydra's own launchers call."""
 
+import faulthandler
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from segsweep.config.job_config import to_job_config
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import TrainingFailed
 from segsweep.lineage import lineage
+from segsweep.processes import end_children, end_with_parent, keep_joblib_worker
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.runs.context import Context, variant_name
@@ -22,7 +23,9 @@ from segsweep.runs.variant_run import ensure_variant
 from segsweep.tracking.location import locate
 from segsweep.tracking.store import Store, reason_of
 from segsweep.training.runtime import has_other_threads
-from segsweep.workers import end_children, keep_joblib_worker
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 PROGRESS_FOLDER = "progress"
 LOG_FOLDER = "logs"
@@ -36,30 +39,66 @@ class JobOutcome:
     """Why it failed, in one line; None where it did not."""
     failed_training: str | None = None
     """Key of the training that failed, if it was one."""
+    killed: bool = False
+    """Whether its worker was lost, which says nothing about the job itself."""
 
 
-def task(composed: DictConfig) -> JobOutcome:
+def task(composed: "DictConfig") -> JobOutcome:
     """Do one job of a sweep; a failure is an outcome and does not stop the jobs beside it."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from segsweep.config.job_config import to_job_config
+
     keep_joblib_worker()
-    folder = Path(HydraConfig.get().sweep.dir)
-    number = int(HydraConfig.get().job.num)
     try:
-        return run_job(to_job_config(composed), folder, number)
+        return run_job(to_job_config(composed), Path(HydraConfig.get().sweep.dir))
     except Exception as error:
         return JobOutcome(reason_of(error))
 
 
-def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
+def run_job(config: JobConfig, folder: Path) -> JobOutcome:
     """Find or make the runs of one job.
 
     Args:
-        config: its settings; `sweep.id` names the sweep's run.
+        config: its settings; `sweep` says of which sweep, which number and which attempt it is.
         folder: of the sweep; progress, and what libraries and tracebacks say, go into files there.
-        number: of the job in the sweep, from 0.
     """
-    assert config.sweep.id is not None
     if has_other_threads(config.training.threads):
-        return _in_fresh_process(config, folder, number)
+        return _in_fresh_process(config, folder)
+    try:
+        with _time_limit(config, folder):
+            return _run(config, folder)
+    except Exception as error:
+        return JobOutcome(reason_of(error))
+
+
+def hang_file(folder: Path, number: int) -> Path:
+    """Where a job that passed its time limit left what it was doing."""
+    return folder / LOG_FOLDER / f"{number:05d}.hang.txt"
+
+
+@contextmanager
+def _time_limit(config: JobConfig, folder: Path) -> Iterator[None]:
+    """End this process when the enclosed work passes `sweep.timeout`, and leave a traceback of what it was doing."""
+    limit = config.sweep.timeout
+    if limit is None:
+        yield
+        return
+    path = hang_file(folder, config.sweep.number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        # A thread of the interpreter itself: it also ends what hangs in a library without giving way to Python.
+        faulthandler.dump_traceback_later(limit, exit=True, file=file)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    path.unlink()
+
+
+def _run(config: JobConfig, folder: Path) -> JobOutcome:
+    assert config.sweep.id is not None
+    number = config.sweep.number
     dataset = load_dataset(config.data)
     spec = lineage(config, dataset)
     progress_folder = folder / PROGRESS_FOLDER
@@ -69,7 +108,7 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
         with quiet(folder / LOG_FOLDER / f"{number:05d}.log"):
             try:
                 store = _store(locate(config.tracking.uri).uri, config.tracking.experiment)
-                context = Context(store, dataset, config.sweep.id, progress)
+                context = Context(store, dataset, config.sweep, progress)
                 for each, following in zip(spec.variants, [*spec.variants[1:], None], strict=True):
                     ensure_variant(each, context)
                     if following is None or following.training is not each.training:
@@ -89,10 +128,10 @@ def run_job(config: JobConfig, folder: Path, number: int) -> JobOutcome:
     return JobOutcome(None)
 
 
-def _in_fresh_process(config: JobConfig, folder: Path, number: int) -> JobOutcome:
+def _in_fresh_process(config: JobConfig, folder: Path) -> JobOutcome:
     """Run the job where TensorFlow is not loaded yet: its threads are fixed for the life of a process."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
-        future = fresh.submit(run_job, config, folder, number)
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_parent) as fresh:
+        future = fresh.submit(run_job, config, folder)
         try:
             return future.result()
         except BaseException:

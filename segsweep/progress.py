@@ -73,6 +73,14 @@ class Reporter:
         os.replace(temporary, self._path)
 
 
+def end_lost(folder: Path, number: int, reason: str) -> None:
+    """Say in place of a job that cannot say it any more that it failed."""
+    for job in read_progress(folder):
+        if job.number == number:
+            reporter = Reporter(folder, number, job.job)
+            reporter.end(reason)
+
+
 def read_progress(folder: Path) -> list[JobProgress]:
     """The progress of all jobs that report into `folder`, in the order of their files' names."""
     found = []

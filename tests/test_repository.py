@@ -19,11 +19,11 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
     {"cli", "hydra_run", "__main__", "hydra_plugins"},
-    {"job", "runs", "lineage", "sweep", "report", "predict"},
+    {"job", "runs", "lineage", "engines", "sweep", "report", "predict"},
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
-    {"errors", "progress", "quiet", "workers"},
+    {"errors", "progress", "quiet", "processes"},
 ]
 """The parts of the package from top to bottom. A part imports from lower layers, or from its own without a cycle."""
 

@@ -45,7 +45,7 @@ class SegsweepSweeper(Sweeper):
 
 
 def _workers(configured: int | None) -> int:
-    from segsweep.workers import default_workers
+    from segsweep.processes import default_workers
 
     return configured or default_workers()
 
@@ -55,6 +55,10 @@ def register() -> None:
     # The discovery executes the modules of plugins anew, so it must come before any of them is imported here. It does
     # not see into an editable installation, hence the call of `register`.
     Plugins.instance().register(SegsweepSweeper)
+
+    from hydra_plugins.segsweep_launcher.segsweep_launcher import SegsweepLauncher
+
+    Plugins.instance().register(SegsweepLauncher)
 
     from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 

@@ -65,6 +65,8 @@ RULES: dict[str, Range | OneOf] = {
     "evaluation.latency.runs": Range("5 or greater", lambda value: value >= 5),
     "evaluation.latency.seconds": POSITIVE,
     "sweep.workers": COUNT,
+    "sweep.timeout": POSITIVE,
+    "sweep.retries": AT_LEAST_ZERO,
     "seed": Range("0 to 4294967295", lambda value: 0 <= value < 2**32),
 }
 """By override name. A setting that is `null` is not checked: its type says whether it may be."""

@@ -213,10 +213,18 @@ class SweepConfig:
     """`true`: combinations that cannot work become SKIPPED rows; `false`: they refuse the whole sweep."""
     workers: int | None = None
     """Jobs at once; `null`: as many as cores and memory allow."""
+    timeout: float | None = None
+    """Seconds a job may take, its imports included; one that takes longer fails. `null`: any time."""
+    retries: int | None = None
+    """How often a failed job is tried again; `null`: once if its worker was killed, else not at all."""
     plan: bool = field(default=False, metadata=INTERNAL)
     """Say what would be done, and do nothing; set by `segsweep plan`."""
     id: str | None = field(default=None, metadata=INTERNAL)
     """Run id of the sweep that a job belongs to; set by the sweep itself."""
+    number: int = field(default=0, metadata=INTERNAL)
+    """Of the job in the sweep, from 0; set by the sweep itself."""
+    attempt: int = field(default=1, metadata=INTERNAL)
+    """Of the job, from 1; set by the sweep itself."""
 
 
 @dataclass(frozen=True)

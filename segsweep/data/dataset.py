@@ -68,11 +68,12 @@ class Normalization:
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Images (..., C) of any numeric type as float32, normalized."""
-        scale = np.float32(1) / self.std
-        normalized = images.astype(np.float32)
-        normalized -= self.mean
-        normalized *= scale
-        return normalized
+        # Whole rows at a time: with C numbers at a time NumPy takes twice as long.
+        width = images.shape[-2] if images.ndim > 1 else 1
+        rows = images.reshape(-1, width * images.shape[-1]).astype(np.float32)
+        rows -= np.tile(self.mean, width)
+        rows *= np.tile(np.float32(1) / self.std, width)
+        return rows.reshape(images.shape)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,16 @@ a scene whose pixels are shuffled within small blocks tells less. A few mirrorin
 The texture is bolder than a real scene's, so that a small network learns it from some hundred scenes within a minute.
 """
 
-from dataclasses import dataclass
+import sys
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.data import parcel_layout, parcel_spectra
+from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.parcel_layout import CELL, Layout, draw_layout, smooth_field, undirected_field
@@ -48,6 +52,8 @@ _HAZE_REFLECTANCE = 0.5
 """Of opaque haze."""
 _HAZE = np.array([1.0, 0.92, 0.80, 0.68, 0.63, 0.59, 0.55, 0.50, 0.48, 0.43, 0.20, 0.12])
 """Opacity of thin haze in each band relative to B01; falls with the wavelength."""
+
+_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -152,12 +158,23 @@ def _split(config: SyntheticParcelsConfig, number: int, scenes: int) -> ArraySpl
     return ArraySplit(np.stack([scene.image for scene in drawn]), np.stack([scene.mask for scene in drawn]))
 
 
+def generate(config: SyntheticParcelsConfig) -> tuple[ArraySplit, ArraySplit, ArraySplit]:
+    """The training, validation and test scenes of these settings."""
+    scenes = (config.train_images, config.validation_images, config.test_images)
+    train, validation, test = (_split(config, number, count) for number, count in enumerate(scenes))
+    return train, validation, test
+
+
 def load(config: SyntheticParcelsConfig) -> Dataset:
-    """Generates the data set of these settings."""
-    train, validation, test = (
-        _split(config, number, scenes)
-        for number, scenes in enumerate((config.train_images, config.validation_images, config.test_images))
-    )
+    """The data set of these settings, generated where the cache does not hold it."""
+
+    def arrays() -> dict[str, np.ndarray]:
+        splits = zip(_SPLITS, generate(config), strict=True)
+        return {f"{role} {name}": getattr(split, name) for role, split in splits for name in ("images", "labels")}
+
+    code = [Path(module.__file__ or "") for module in (sys.modules[__name__], parcel_layout, parcel_spectra)]
+    kept = cached_arrays("synthetic_parcels", asdict(config), code, arrays)
+    train, validation, test = (ArraySplit(kept[f"{role} images"], kept[f"{role} labels"]) for role in _SPLITS)
     return Dataset(
         name=config.name,
         classes=CLASSES,

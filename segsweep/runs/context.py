@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock
 
 from segsweep import __version__
-from segsweep.config.schema import JobConfig
+from segsweep.config.schema import JobConfig, SweepConfig
 from segsweep.data.dataset import Dataset
 from segsweep.lineage import TrainingSpec, VariantSpec
 from segsweep.progress import Reporter
@@ -24,8 +24,8 @@ class Context:
 
     store: Store
     dataset: Dataset
-    sweep_id: str
-    """Run id of the sweep."""
+    sweep: SweepConfig
+    """Which sweep, job and attempt this is."""
     progress: Reporter
     models: dict[str, Any] = field(default_factory=dict, repr=False)
     """Keras models by training key, kept while they are needed."""
@@ -43,7 +43,9 @@ class Context:
     def common_tags(self, training: TrainingSpec) -> dict[str, str]:
         """Tags of a training run, which its variants bear too."""
         tags = {
-            names.SWEEP_ID: self.sweep_id,
+            names.SWEEP_ID: self.sweep.id or "",
+            names.JOB: str(self.sweep.number),
+            names.ATTEMPT: str(self.sweep.attempt),
             names.TRAINING_KEY: training.key,
             names.TRAINING_KIND: training.kind,
             names.VERSION: __version__,

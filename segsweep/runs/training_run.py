@@ -92,7 +92,7 @@ def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
 def _train(spec: TrainingSpec, context: Context) -> RunRecord:
     store, dataset = context.store, context.dataset
     if spec.parent is None:
-        parent_run = context.sweep_id
+        parent_run = context.sweep.id or ""
         model = _untrained(spec, context, spec.size)
     else:
         parent_run = ensure_training(spec.parent, context).run_id

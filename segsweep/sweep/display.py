@@ -52,12 +52,6 @@ class SweepDisplay:
         """What the sweep itself is doing."""
         self._note = text
 
-    def forget_running(self) -> None:
-        """Jobs that were running are no more: their workers broke."""
-        for job in read_progress(self._folder):
-            if job.state == "running":
-                (self._folder / f"{job.number:05d}.json").unlink(missing_ok=True)
-
     def _watch(self) -> None:
         if self._console.is_terminal:
             with Live(console=self._console, auto_refresh=False, transient=True) as live:

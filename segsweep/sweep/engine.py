@@ -10,6 +10,7 @@ from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
+from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
@@ -25,7 +26,6 @@ from segsweep.sweep.waves import Job
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
-from segsweep.workers import end_children
 
 
 def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
@@ -100,7 +100,7 @@ def _work(
     reasons: dict[str, str] = {}
     with showing(progress_folder, len(jobs), len(jobs) - len(pending)) as display:
         if pending:
-            runner = Runner(store, sweep_id, launch, display.forget_running)
+            runner = Runner(store, sweep_id, launch, folder)
             reasons = runner.run(pending, finished_trainings(store))
             store.end_running(sweep_id, "FAILED", "its worker ended without a word")
             runs = finished_variants(store, wanted)

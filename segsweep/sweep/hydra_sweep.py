@@ -1,5 +1,6 @@
 """Between Hydra's sweeper and launchers and segsweep's own idea of a sweep."""
 
+import contextlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +13,10 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from segsweep.errors import ConfigError
-from segsweep.job import JobOutcome
 from segsweep.sweep.composing import Composer
 from segsweep.sweep.engine import require_points, run_sweep
+from segsweep.sweep.launching import launch_on_pool, launch_with_hydra
 from segsweep.sweep.points import Point
-from segsweep.sweep.running import Launch
-from segsweep.sweep.waves import Job
 
 
 def run(
@@ -29,7 +28,12 @@ def run(
     composer = Composer(config, context)
     points = [Point(tuple(each), composer.compose(each)) for each in combinations]
     require_points(points)
-    run_sweep(points, launching(launcher), folder)
+    pool_for = getattr(launcher, "pool_for", None)
+    if pool_for is None:
+        run_sweep(points, launch_with_hydra(launcher), folder)
+        return
+    with contextlib.closing(pool_for(points)) as pool:
+        run_sweep(points, launch_on_pool(pool, folder), folder)
 
 
 def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContext) -> list[list[str]]:
@@ -48,17 +52,6 @@ def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContex
             raise ConfigError(f"{override.input_line}: a setting cannot be deleted; give it another value")
         axes[key] = _values(override)
     return [list(each) for each in itertools.product(*axes.values())]
-
-
-def launching(launcher: Launcher) -> Launch:
-    """Runs jobs through a Hydra launcher."""
-
-    def launch(jobs: Sequence[Job], sweep_id: str, first_number: int) -> Sequence[JobOutcome]:
-        overrides = [[*job.overrides, f"sweep.id={sweep_id}"] for job in jobs]
-        returns = launcher.launch(overrides, initial_job_idx=first_number)
-        return [each.return_value for each in returns]
-
-    return launch
 
 
 def _values(override: Override) -> list[str]:

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
+from segsweep.processes import end_children
 from segsweep.tracking.location import StoreLocation
-from segsweep.workers import end_children
 
 
 def serve_ui(location: StoreLocation, port: int) -> int:

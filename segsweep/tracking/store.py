@@ -236,12 +236,28 @@ class Store:
         with contextlib.suppress(Exception):
             self.finish(run_id, "FAILED")
 
-    def end_running(self, sweep_id: str, status: str, reason: str) -> None:
-        """End the runs that a sweep's jobs left RUNNING on this host; their processes must be gone or idle."""
-        for record in self.search(f"attributes.status = 'RUNNING' AND tags.`{names.SWEEP_ID}` = '{sweep_id}'"):
-            if record.kind != names.SWEEP and record.tags.get(names.HOST) == socket.gethostname():
-                self.log(record.run_id, tags={names.FAILURE: reason})
-                self.finish(record.run_id, status)
+    def end_running(
+        self, sweep_id: str, status: str, reason: str, *, job: int | None = None, details: str = ""
+    ) -> list[RunRecord]:
+        """End the runs that jobs of a sweep left RUNNING, and return them; their processes must be gone or idle.
+
+        Args:
+            sweep_id: of the sweep.
+            status: how they end.
+            reason: why, one line.
+            job: number of the only job that is meant.
+            details: more about the reason, for the artifact.
+        """
+        condition = f"attributes.status = 'RUNNING' AND tags.`{names.SWEEP_ID}` = '{sweep_id}'"
+        if job is not None:
+            condition += f" AND tags.`{names.JOB}` = '{job}'"
+        left = [record for record in self.search(condition) if record.kind != names.SWEEP]
+        for record in left:
+            self.log(record.run_id, tags={names.FAILURE: reason})
+            if details:
+                self._client.log_text(record.run_id, details, names.FAILURE_FILE)
+            self.finish(record.run_id, status)
+        return left
 
     def is_abandoned(self, record: RunRecord) -> bool:
         """Whether a run ended early: it failed or was killed, or says RUNNING although its process is gone."""

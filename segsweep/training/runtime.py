@@ -25,7 +25,13 @@ def configure(threads: int) -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
+    first = "tensorflow" not in sys.modules
     import tensorflow as tf
+
+    if first:
+        # The million objects of the library stay for good: collections look at what came later alone.
+        gc.collect()
+        gc.freeze()
 
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

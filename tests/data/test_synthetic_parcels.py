@@ -1,6 +1,7 @@
 """The embedded scenes: repeatable, spectrally sane, balanced, and no problem for a single pixel."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from segsweep.config.schema import SyntheticParcelsConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.parcel_layout import draw_layout
 from segsweep.data.parcel_spectra import BANDS, CROPS, CULTIVATED, MATERIALS, Surface, draw_mixture
-from segsweep.data.synthetic_parcels import REFLECTANCE_SCALE, Scene, load, render_scene
+from segsweep.data.synthetic_parcels import REFLECTANCE_SCALE, Scene, generate, load, render_scene
 
 SPLITS = ("train", "validation", "test")
 BAND = {name: channel for channel, name in enumerate(BANDS)}
@@ -34,8 +35,9 @@ def arrays(split: object) -> ArraySplit:
     return split
 
 
-def small(train: int = 3, validation: int = 2, test: int = 2, seed: int = 0) -> Dataset:
-    return load(SyntheticParcelsConfig("synthetic_parcels", 32, train, validation, test, seed))
+def small(train: int = 3, validation: int = 2, test: int = 2, seed: int = 0) -> SimpleNamespace:
+    splits = generate(SyntheticParcelsConfig("synthetic_parcels", 32, train, validation, test, seed))
+    return SimpleNamespace(**dict(zip(SPLITS, splits, strict=True)))
 
 
 def pure_spectra(scenes: list[Scene], surface: Surface, inside: int = 0) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""Workers that are processes of this machine, each kept for many jobs: imports cost more than most jobs."""
+
+import os
+import signal
+from multiprocessing import get_context
+from typing import Any
+
+from segsweep.engines.pool import JobTask, Pool, Worker, WorkerLost
+from segsweep.job import JobOutcome, run_job
+from segsweep.processes import default_workers, end_with_parent, gpus, how_it_ended
+
+_GRACE = 30.0
+"""Seconds that a job which passed `sweep.timeout` has to end itself, before its process is killed."""
+_SPAWN = get_context("spawn")
+
+
+def local_pool(workers: int | None, threads: int) -> Pool:
+    """A pool of `workers` processes, each for jobs of so many threads; None: as many as fit this machine."""
+    return Pool(LocalWorker, workers or default_workers(threads))
+
+
+class LocalWorker(Worker):
+    """One process; it ends with the process that started it, whatever happens to that."""
+
+    def __init__(self, slot: int):
+        """Processes share the GPUs of the machine in turn: the one in `slot` sees one of them."""
+        self._slot = slot
+        self._threads: int | None = None
+        self._start()
+
+    def _start(self) -> None:
+        self._here, there = _SPAWN.Pipe()
+        devices, slot = gpus(), self._slot
+        environment = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
+        self._process = _SPAWN.Process(target=_serve, args=(there, environment), name=f"segsweep worker {slot}")
+        self._process.start()
+        # The other end is the child's alone now, so that its death is seen here.
+        there.close()
+
+    def run(self, task: JobTask) -> JobOutcome:
+        """Do the job; one that passes its time limit by far is killed."""
+        limit, threads = task.config.sweep.timeout, task.config.training.threads
+        if self._threads not in (None, threads):
+            # The threads of TensorFlow are fixed for the life of a process.
+            self.close()
+            self._start()
+        self._threads = threads
+        try:
+            self._here.send(task)
+            if self._here.poll(None if limit is None else limit + _GRACE):
+                outcome: JobOutcome = self._here.recv()
+                return outcome
+        except (EOFError, OSError):
+            self._process.join(5)
+            raise WorkerLost(how_it_ended(self._process.exitcode)) from None
+        raise WorkerLost(f"it did not end {_GRACE:g} s after sweep.timeout={limit:g} s")
+
+    def close(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        self._process.join(5)
+
+
+def _serve(tasks: Any, environment: dict[str, str]) -> None:
+    """What a worker process does: jobs, one after the other, until nobody is left to ask for one."""
+    # Ctrl-C goes to all processes of a terminal; the one that started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(environment)
+    end_with_parent()
+    while True:
+        try:
+            task: JobTask = tasks.recv()
+        except EOFError:
+            return
+        os.chdir(task.working_folder)
+        tasks.send(run_job(task.config, task.folder))

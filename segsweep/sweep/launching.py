@@ -1,0 +1,67 @@
+"""How the attempts of a sweep are run: in this process, by segsweep's own pools, or by any launcher of Hydra."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.plugins.launcher import Launcher
+
+from segsweep.config.schema import JobConfig
+from segsweep.engines.pool import JobTask, Pool
+from segsweep.job import JobOutcome, run_job
+from segsweep.sweep.running import Launch, Start
+from segsweep.tracking.store import reason_of
+
+
+def launch_alone(config: JobConfig, folder: Path) -> Launch:
+    """A launch for a single job: in this process, or in one of its own where a time limit may have to end it."""
+    if config.sweep.timeout is None and config.sweep.retries is None:
+        return lambda starts: [run_job(start.config, folder) for start in starts]
+    from segsweep.engines.local import local_pool
+
+    return launch_on_pool(local_pool(1, config.training.threads), folder)
+
+
+def launch_on_pool(pool: Pool, folder: Path) -> Launch:
+    """A launch on workers that take a job's settings as they are, without composing them anew."""
+
+    def launch(starts: Sequence[Start]) -> Sequence[JobOutcome]:
+        return pool.run([JobTask(start.config, folder.absolute(), Path.cwd()) for start in starts])
+
+    return launch
+
+
+def launch_with_hydra(launcher: Launcher) -> Launch:
+    """A launch through a launcher of Hydra, which may break, as joblib's does for all jobs when one worker is killed.
+
+    Jobs that were lost so are launched once more together, since a worker may have died by chance, and then one by one,
+    so that only what kills its worker fails.
+    """
+
+    def launch(starts: Sequence[Start]) -> Sequence[JobOutcome]:
+        try:
+            return _launched(launcher, starts)
+        except Exception:
+            return [_launched_alone(launcher, start) for start in starts]
+
+    return launch
+
+
+def _launched_alone(launcher: Launcher, start: Start) -> JobOutcome:
+    try:
+        return _launched(launcher, [start])[0]
+    except Exception as error:
+        return JobOutcome(f"its worker was killed or broke ({reason_of(error)})", killed=True)
+
+
+def _launched(launcher: Launcher, starts: Sequence[Start]) -> list[JobOutcome]:
+    overrides = [
+        [
+            *start.job.overrides,
+            f"++sweep.id={start.sweep_id}",
+            f"++sweep.number={start.number}",
+            f"++sweep.attempt={start.attempt}",
+        ]
+        for start in starts
+    ]
+    returns = launcher.launch(overrides, initial_job_idx=starts[0].number if starts else 0)
+    return [each.return_value for each in returns]
