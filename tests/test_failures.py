@@ -27,7 +27,7 @@ def test_a_job_that_fails_is_a_result_and_the_others_finish(workplace, capfd):
     failed = [run for run in store.of_kind("training") if run.status == "FAILED"]
     assert len(failed) == 1, "a training that failed is not tried again by each job that needs it"
     assert "NonFiniteLossError" in failed[0].tags["segsweep.failure"]
-    assert "Traceback" in store.artifact_path(failed[0], "failure/traceback.txt").read_text()
+    assert "Traceback" in store.artifacts.path(failed[0], "failure/traceback.txt").read_text()
     assert main(["report", "--format", "json"]) == 0
     assert json.loads(capfd.readouterr().out)[2]["accuracy"] is None
 

@@ -46,7 +46,7 @@ def store_of(folder: Path) -> Store:
 def weights(folder: Path) -> list[np.ndarray]:
     store = store_of(folder)
     (run,) = [run for run in store.of_kind("training") if run.is_finished]
-    with np.load(io.BytesIO(store.read_artifact(run, "weights/weights.npz"))) as arrays:
+    with np.load(io.BytesIO(store.artifacts.read(run, "weights/weights.npz"))) as arrays:
         return [arrays[name] for name in sorted(arrays.files)]
 
 

@@ -30,9 +30,9 @@ def test_belgium_crops_of_101_pixels(workplace, shared_data, capsys):
     assert list(table["quantization"]) == ["float32", "int8"]
     for run_id in table["run_id"]:
         run = store.get(run_id)
-        with np.load(io.BytesIO(store.read_artifact(run, "evaluation/confusion.npz"))) as arrays:
+        with np.load(io.BytesIO(store.artifacts.read(run, "evaluation/confusion.npz"))) as arrays:
             assert arrays["counts"].sum() == (labels != 255).sum(), "padding and ignored pixels count nowhere"
-        content = store.read_artifact(run, "model/model.tflite")
+        content = store.artifacts.read(run, "model/model.tflite")
         assert TFLiteModel(content).input_shape == (104, 104, 9)
         assert read(content).classes == ("other", "cropland")
     capsys.readouterr()

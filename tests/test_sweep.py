@@ -97,8 +97,8 @@ def test_a_variant_run_has_all_that_is_promised(inside):
             *("latency/p50_ms", "latency/p95_ms", "time/train_s", "time/export_s", "time/evaluate_s"),
         } <= set(run.metrics)
         for path in ("model/model.tflite", "evaluation/confusion.npz", "config/config.yaml"):
-            assert store.artifact_path(run, path) is not None
-        assert len(store.read_artifact(run, "model/model.tflite")) == run.metrics["model/size_bytes"]
+            assert store.artifacts.path(run, path) is not None
+        assert len(store.artifacts.read(run, "model/model.tflite")) == run.metrics["model/size_bytes"]
 
 
 def test_a_training_run_has_its_epochs_and_weights(inside):
@@ -107,9 +107,9 @@ def test_a_training_run_has_its_epochs_and_weights(inside):
         epochs = 2 if run.tags["segsweep.training_kind"] == "float" else 1
         for metric in ("train/loss", "val/loss", "val/mean_iou"):
             assert [step for step, _ in store.history(run.run_id, metric)] == list(range(1, epochs + 1))
-        folder = store.artifact_path(run, "weights/weights.npz").parent
+        folder = store.artifacts.path(run, "weights/weights.npz").parent
         assert list(folder.iterdir())
-        assert store.artifact_path(run, "config/config.yaml") is not None
+        assert store.artifacts.path(run, "config/config.yaml") is not None
 
 
 def test_scores_are_those_of_the_exported_file(inside):
@@ -118,7 +118,7 @@ def test_scores_are_those_of_the_exported_file(inside):
     dataset = load_dataset(SyntheticParcelsConfig(**DATA))
     images, labels = dataset.test.read(np.arange(len(dataset.test)))
     for run in store.of_kind("variant"):
-        content = store.read_artifact(run, "model/model.tflite")
+        content = store.artifacts.read(run, "model/model.tflite")
         described = read(content)
         normalized = (images - np.array(described.mean, np.float32)) / np.array(described.std, np.float32)
         predicted = TFLiteModel(content).predict(normalized.astype(np.float32))
@@ -127,7 +127,7 @@ def test_scores_are_those_of_the_exported_file(inside):
         )
         expected = jaccard_score(labels.ravel(), predicted.ravel(), average=None, labels=[0, 1])
         assert run.metrics["test/iou_cultivated"] == pytest.approx(expected[1], abs=4e-4)
-        with np.load(io.BytesIO(store.read_artifact(run, "evaluation/confusion.npz"))) as arrays:
+        with np.load(io.BytesIO(store.artifacts.read(run, "evaluation/confusion.npz"))) as arrays:
             counts = arrays["counts"]
         assert counts.dtype == np.int64
         assert counts.shape == (6, 2, 2)
@@ -152,7 +152,7 @@ def test_deltas_are_against_the_float32_file_of_the_same_float_training(inside):
 def test_the_file_alone_says_what_it_is(inside):
     store = store_of(inside)
     for run in store.of_kind("variant"):
-        described = read(store.read_artifact(run, "model/model.tflite"))
+        described = read(store.artifacts.read(run, "model/model.tflite"))
         assert described.classes == ("other", "cultivated")
         assert len(described.bands) == len(described.mean) == 12
         assert described.quantization == run.params["quantization.name"]
@@ -162,7 +162,7 @@ def test_the_file_alone_says_what_it_is(inside):
 def test_calibration_uses_training_images_only_and_says_which(inside):
     store = store_of(inside)
     for run in store.of_kind("variant"):
-        indices = json.loads(store.read_artifact(run, "model/calibration.json"))["training_images"]
+        indices = json.loads(store.artifacts.read(run, "model/calibration.json"))["training_images"]
         if run.params["quantization.name"] in ("int8", "int16x8"):
             assert indices == list(range(12))
         else:
@@ -195,9 +195,9 @@ def test_the_sweeps_run_ends_with_the_table(inside):
     store = store_of(inside)
     sweep = find_sweep(store, None)
     assert sweep.status == "FINISHED"
-    members = json.loads(store.read_artifact(sweep, "sweep/members.json"))["members"]
+    members = json.loads(store.artifacts.read(sweep, "sweep/members.json"))["members"]
     assert len(members) == 18
-    assert b"qat_int8" in store.read_artifact(sweep, "sweep/comparison.md")
+    assert b"qat_int8" in store.artifacts.read(sweep, "sweep/comparison.md")
 
 
 def test_a_repeated_sweep_makes_nothing_and_is_as_complete(inside, capfd):
@@ -242,7 +242,7 @@ def test_another_calibration_shares_the_training(inside):
         run = next(
             run for run in store.of_kind("variant") if run.params["quantization.calibration.samples"] == str(samples)
         )
-        assert len(json.loads(store.read_artifact(run, "model/calibration.json"))["training_images"]) == samples
+        assert len(json.loads(store.artifacts.read(run, "model/calibration.json"))["training_images"]) == samples
 
 
 def test_another_test_split_scores_the_same_file_again(inside):
@@ -261,7 +261,7 @@ def test_a_damaged_file_is_noticed_and_made_again(inside):
     store = store_of(inside)
     table = comparison(store, find_sweep(store, None))
     run = store.get(table[table["quantization"] == "int8"]["run_id"].iloc[0])
-    path = store.artifact_path(run, "model/model.tflite")
+    path = store.artifacts.path(run, "model/model.tflite")
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -279,7 +279,7 @@ def test_a_store_that_was_moved_with_its_folder_still_reports(inside, tmp_path, 
     shutil.copytree(inside / "mlruns", tmp_path / "mlruns")
     store = store_of(tmp_path)
     for run in store.of_kind("variant"):
-        found = store.artifact_path(run, "model/model.tflite")
+        found = store.artifacts.path(run, "model/model.tflite")
         assert found is not None
     hidden = inside / "mlruns-away"
     (inside / "mlruns").rename(hidden)

@@ -5,8 +5,8 @@ import signal
 from multiprocessing import get_context
 from typing import Any
 
-from segsweep.engines.pool import JobTask, Pool, Worker, WorkerLost
-from segsweep.job import JobOutcome, run_job
+from segsweep.engines.pool import JobTask, Pool, Worker, WorkerLost, served
+from segsweep.job import JobOutcome
 from segsweep.processes import default_workers, end_with_parent, gpus, how_it_ended
 
 _GRACE = 30.0
@@ -73,5 +73,4 @@ def _serve(tasks: Any, environment: dict[str, str]) -> None:
             task: JobTask = tasks.recv()
         except EOFError:
             return
-        os.chdir(task.working_folder)
-        tasks.send(run_job(task.config, task.folder))
+        tasks.send(served(task))

@@ -1,5 +1,6 @@
 """Jobs on workers, wherever these are: each slot of a pool has a worker, and one that is lost is replaced."""
 
+import os
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segsweep.config.schema import JobConfig
-from segsweep.job import JobOutcome
+from segsweep.job import JobOutcome, run_job
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,14 @@ class JobTask:
     """Of the sweep, for progress and logs; absolute."""
     working_folder: Path
     """Where relative paths begin; absolute."""
+
+
+def served(task: JobTask) -> JobOutcome:
+    """What a worker process does with a task."""
+    if task.working_folder.is_dir():
+        # On another host it may not exist; paths on the command line are then to be absolute.
+        os.chdir(task.working_folder)
+    return run_job(task.config, task.folder)
 
 
 class WorkerLost(Exception):

@@ -14,7 +14,25 @@ def _local(workers: int | None, threads: int) -> Pool:
     return local_pool(workers, threads)
 
 
-ENGINES: dict[str, Callable[..., Pool]] = {"local": _local}
+def _ray(workers: int | None, threads: int, **options: Any) -> Pool:
+    from segsweep.engines.ray_actors import ray_pool
+
+    return ray_pool(workers, threads, **options)
+
+
+def _dask(workers: int | None, threads: int, **options: Any) -> Pool:
+    from segsweep.engines.dask_cluster import dask_pool
+
+    return dask_pool(workers, threads, **options)
+
+
+def _slurm(workers: int | None, threads: int, **options: Any) -> Pool:
+    from segsweep.engines.slurm_jobs import slurm_pool
+
+    return slurm_pool(workers, threads, **options)
+
+
+ENGINES: dict[str, Callable[..., Pool]] = {"local": _local, "ray": _ray, "dask": _dask, "slurm": _slurm}
 """From the name in a launcher's preset to what makes its pool.
 
 Each takes the number of workers (None: as fits), the most threads a job uses, and the other words of the preset.
@@ -31,4 +49,7 @@ def make_pool(engine: str, options: Mapping[str, Any], jobs: Sequence[JobConfig]
     if make is None:
         raise ConfigError(f"hydra.launcher.engine={engine} is not a choice; it must be one of {', '.join(ENGINES)}")
     threads = max(job.training.threads for job in jobs)
-    return make(jobs[0].sweep.workers, threads, **options)
+    try:
+        return make(jobs[0].sweep.workers, threads, **options)
+    except TypeError as error:
+        raise ConfigError(f"hydra.launcher: {error}; its preset in conf/hydra/launcher says what it takes") from error

@@ -51,7 +51,9 @@ def build_model(config: ModelConfig, input_shape: tuple[int, int, int], classes:
         raise ConfigError(f"model={config.name} takes sizes that are multiples of {multiple}, not {height}x{width}")
     build = import_module(architecture.module).build
     import_module("tf_keras").utils.set_random_seed(seed)
-    return build(config, input_shape, classes)
+    # Rewriting the Python of the layers (autograph) takes time, for no effect.
+    plain = import_module("tensorflow").autograph.experimental.do_not_convert
+    return plain(build)(config, input_shape, classes)
 
 
 def _architecture(config: ModelConfig) -> Architecture:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import tensorflow as tf
 import tf_keras as keras
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import default_8bit_transforms
 from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations import model_transformer
@@ -101,7 +102,9 @@ def quantization_aware(model: keras.Model) -> keras.Model:
             f"model {model.name} cannot be trained quantization-aware because of {', '.join(unsupported)}; "
             "choose another model, or quantization=int8"
         )
-    return quantize_apply(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme())
+    # Rewriting the Python of its layers (autograph) would take as long as all else, for no effect.
+    build = tf.autograph.experimental.do_not_convert(quantize_apply)
+    return build(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme())
 
 
 def _rounding(layer: layers.Layer) -> LayerRounding | None:

@@ -77,7 +77,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     Raises:
         StoreError: the sweep's list of members is missing.
     """
-    content = store.read_artifact(sweep, names.MEMBERS_FILE)
+    content = store.artifacts.read(sweep, names.MEMBERS_FILE)
     if content is None:
         raise StoreError(f"sweep {sweep.run_id}: its {names.MEMBERS_FILE} is missing or damaged; run the sweep again")
     members = read_members(content)

@@ -34,19 +34,15 @@ def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
         return context.found[spec.key]
     with context.lock(spec.key):
         try:
-            found = find_training(spec, context) or _train(spec, context)
+            records = context.store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key)
+            intact = (record for record in records if context.store.artifacts.are_intact(record))
+            found = next(intact, None) or _train(spec, context, records)
         except TrainingFailed:
             raise
         except Exception as error:
             raise TrainingFailed(spec.key, f"its {spec.kind} training failed: {reason_of(error)}") from error
     context.found[spec.key] = found
     return found
-
-
-def find_training(spec: TrainingSpec, context: Context) -> RunRecord | None:
-    """The newest finished and intact run of `spec`."""
-    records = context.store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key)
-    return next((record for record in records if context.store.is_intact(record)), None)
 
 
 def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "keras.Model":
@@ -58,7 +54,7 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
         weights = kept.get_weights()
     else:
         record = ensure_training(spec, context)
-        content = context.store.read_artifact(record, names.WEIGHTS_FILE)
+        content = context.store.artifacts.read(record, names.WEIGHTS_FILE)
         if content is None:
             raise StoreError(f"run {record.run_id}: its {names.WEIGHTS_FILE} is missing or damaged")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
@@ -89,7 +85,8 @@ def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
     return {"qat": quantization_aware, "finetune": fold_batch_norm}[kind](model)
 
 
-def _train(spec: TrainingSpec, context: Context) -> RunRecord:
+def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
+    """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
     if spec.parent is None:
         parent_run = context.sweep.id or ""
@@ -98,9 +95,7 @@ def _train(spec: TrainingSpec, context: Context) -> RunRecord:
         parent_run = ensure_training(spec.parent, context).run_id
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
 
-    interrupted = [
-        record for record in store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key) if store.is_abandoned(record)
-    ]
+    interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists() and interrupted:
@@ -141,10 +136,11 @@ def _train(spec: TrainingSpec, context: Context) -> RunRecord:
         }
         if spec.kind != "qat":
             files[names.ARCHITECTURE_FILE] = model.to_json().encode()
-        store.add_artifacts(run_id, files)
+        hashes = store.upload(run_id, files)
         best = result.history[result.best_epoch - 1].metrics
         store.log(
             run_id,
+            tags=hashes,
             metrics={
                 names.TRAIN_SECONDS: result.seconds if result.resumed_from else time.perf_counter() - started,
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,

@@ -46,7 +46,9 @@ def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
         return context.found[spec.evaluation_key]
     with context.lock(spec.evaluation_key):
         records = context.store.with_key(names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
-        found = next((record for record in records if context.store.is_intact(record)), None) or _make(spec, context)
+        found = next((record for record in records if context.store.artifacts.are_intact(record)), None) or _make(
+            spec, context
+        )
     context.found[spec.evaluation_key] = found
     return found
 
@@ -71,7 +73,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
         context.progress.stage(f"exporting {spec.variant.name}")
         made = _known_file(spec, context) or _new_file(spec, source, context)
-        store.add_artifacts(
+        hashes = store.upload(
             run_id,
             {
                 names.MODEL_FILE: made.content,
@@ -81,7 +83,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
             },
         )
         # Scored as a user would have it: read back from where it was put.
-        path = store.artifact_path(store.get(run_id), names.MODEL_FILE)
+        path = store.artifacts.path(store.get(run_id), names.MODEL_FILE)
         if path is None:
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
         context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
@@ -94,7 +96,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
             batch_size=spec.config.evaluation.batch_size,
             on_image=context.progress.step,
         )
-        store.add_artifacts(run_id, _evaluation_files(evaluation))
+        hashes |= store.upload(run_id, _evaluation_files(evaluation))
         metrics = _metrics(made, evaluation, context.dataset)
         metrics |= _against_baseline(evaluation, baseline, context)
         metrics[names.INVOKE_SECONDS] = model.invoke_seconds
@@ -104,6 +106,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
             run_id,
             metrics=metrics,
             tags={
+                **hashes,
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
                 names.RESOLVER: model.kernels,
@@ -116,7 +119,7 @@ def _known_file(spec: VariantSpec, context: Context) -> _VariantFile | None:
     """The file of an earlier run of the same variant, scored otherwise."""
     for record in context.store.with_key(names.VARIANT, names.VARIANT_KEY, spec.key):
         if record.is_finished and names.MODEL_FILE in record.sha256:
-            content = context.store.read_artifact(record, names.MODEL_FILE)
+            content = context.store.artifacts.read(record, names.MODEL_FILE)
             if content is not None:
                 indices = _calibration_indices(spec, context.dataset)
                 return _VariantFile(content, census(content), record.metrics.get(names.EXPORT_SECONDS, 0.0), indices)
@@ -127,7 +130,7 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
     started = time.perf_counter()
     indices = _calibration_indices(spec, context.dataset)
     if source is not None:
-        float_file = context.store.read_artifact(source, names.MODEL_FILE)
+        float_file = context.store.artifacts.read(source, names.MODEL_FILE)
         if float_file is None:
             raise StoreError(f"run {source.run_id}: its {names.MODEL_FILE} is missing or damaged")
         calibration = None
@@ -242,7 +245,7 @@ def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, contex
 
 
 def _array(record: RunRecord, path: str, name: str, context: Context) -> np.ndarray:
-    content = context.store.read_artifact(record, path)
+    content = context.store.artifacts.read(record, path)
     if content is None:
         raise StoreError(f"run {record.run_id}: its {path} is missing or damaged")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

@@ -12,7 +12,7 @@ def finished_variants(store: Store, wanted: Collection[str]) -> dict[str, RunRec
     found: dict[str, RunRecord] = {}
     for record in store.of_kind(names.VARIANT):
         key = record.tags.get(names.EVALUATION_KEY, "")
-        if key in wanted and key not in found and store.is_intact(record, fetch=False):
+        if key in wanted and key not in found and store.artifacts.are_intact(record, fetch=False):
             found[key] = record
     return found
 

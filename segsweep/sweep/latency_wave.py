@@ -26,7 +26,7 @@ def add_latencies(store: Store, records: list[RunRecord], config: LatencyConfig,
     host, cpu = socket.gethostname(), cpu_name()
     progress.stage("measuring latency", len(records))
     for number, record in enumerate(records, start=1):
-        path = store.artifact_path(record, names.MODEL_FILE)
+        path = store.artifacts.path(record, names.MODEL_FILE)
         if path is not None:
             latency = measure_latency(path, config)
             store.log(

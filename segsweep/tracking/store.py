@@ -4,10 +4,7 @@ import contextlib
 import getpass
 import hashlib
 import json
-import logging
 import os
-import socket
-import sqlite3
 import tempfile
 import time
 import traceback
@@ -19,27 +16,16 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import mlflow
-import psutil
-from filelock import FileLock
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
-from segsweep.errors import NoStoreError, StoreError
 from segsweep.tracking import names
-from segsweep.tracking.location import (
-    StoreLocation,
-    locate,
-    path_of,
-    prepare_database,
-    require_answer,
-    require_database,
-)
+from segsweep.tracking.artifacts import Artifacts
+from segsweep.tracking.liveness import maker_is_gone, process_tags
+from segsweep.tracking.location import StoreLocation, locate
+from segsweep.tracking.opening import find_experiment, open_experiment
+from segsweep.tracking.patience import patient
 from segsweep.tracking.records import RunRecord
-
-for _chatty in ("mlflow", "alembic"):
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
-logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 _PAGE = 1000
 _METRICS_A_BATCH = 1000
@@ -54,51 +40,23 @@ class Store:
     def __init__(self, location: StoreLocation, experiment: str, client: mlflow.MlflowClient, experiment_id: str):
         self.location = location
         self.experiment = experiment
+        self.artifacts = Artifacts(location, experiment, client)
         self._client = client
         self._experiment_id = experiment_id
 
     @classmethod
-    def open(cls, uri: str, experiment: str) -> "Store":
+    def open(cls, uri: str, experiment: str, patience: float = 0.0) -> "Store":
         """Open a store for writing; database, schema and experiment are made where they are missing.
 
-        To be called once before workers start: many processes that race to create the schema fail.
+        To be called once before workers start: many processes that race to create the schema fail. From then on, calls
+        wait up to `patience` seconds for a server that does not answer.
 
         Raises:
             StoreError: the store cannot be reached or written, or was made by a newer MLflow.
         """
         location = locate(uri)
-        require_answer(location.uri)
-        if location.database is None:
-            return cls._opened(location, experiment)
-        prepare_database(location.database)
-        # MLflow makes tables and experiment without any lock.
-        with FileLock(location.database.with_suffix(".lock")):
-            store = cls._opened(location, experiment)
-            store._follow_moved_folder()
-            return store
-
-    @classmethod
-    def _opened(cls, location: StoreLocation, experiment: str) -> "Store":
-        with _as_store_errors(location):
-            client = mlflow.MlflowClient(tracking_uri=location.uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is None:
-                try:
-                    experiment_id = client.create_experiment(experiment, location.artifact_root(experiment))
-                except MlflowException:
-                    # Another process may have been quicker.
-                    found = client.get_experiment_by_name(experiment)
-                    if found is None:
-                        raise
-                    experiment_id = found.experiment_id
-            else:
-                experiment_id = found.experiment_id
-                if found.lifecycle_stage != "active":
-                    raise StoreError(
-                        f"tracking.experiment={experiment} was deleted in {location.shown}; "
-                        "restore it in the MLflow UI, or choose another name"
-                    )
-        return cls(location, experiment, client, experiment_id)
+        client, experiment_id = open_experiment(location, experiment)
+        return cls(location, experiment, patient(client, location, patience), experiment_id)
 
     @classmethod
     def open_to_read(cls, uri: str, experiment: str) -> "Store":
@@ -108,35 +66,7 @@ class Store:
             StoreError: there is no such store or experiment.
         """
         location = locate(uri)
-        require_answer(location.uri)
-        if location.database is not None:
-            require_database(location.database)
-        with _as_store_errors(location):
-            client = mlflow.MlflowClient(tracking_uri=location.uri)
-            found = client.get_experiment_by_name(experiment)
-            if found is None:
-                known = ", ".join(sorted(each.name for each in client.search_experiments())) or "none"
-                raise NoStoreError(f"no experiment {experiment} in {location.shown}; there are: {known}")
-        return cls(location, experiment, client, found.experiment_id)
-
-    def _follow_moved_folder(self) -> None:
-        """Let new runs write beside the database, and the UI find the old ones, where the store's folder was moved."""
-        database, root = self.location.database, self.location.artifact_root(self.experiment)
-        assert database is not None
-        assert root is not None
-        recorded = self._client.get_experiment(self._experiment_id).artifact_location
-        old, new = path_of(recorded), path_of(root)
-        if old is None or new is None or old == new or old.exists() or not new.exists():
-            return
-        with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
-            experiment = int(self._experiment_id)
-            connection.execute(
-                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (root, experiment)
-            )
-            connection.execute(
-                "UPDATE runs SET artifact_uri = replace(artifact_uri, ?, ?) WHERE experiment_id = ?",
-                (recorded, root, experiment),
-            )
+        return cls(location, experiment, *find_experiment(location, experiment))
 
     # Writing
 
@@ -144,7 +74,7 @@ class Store:
         self, kind: str, name: str, *, parent: str | None, tags: Mapping[str, str], params: Mapping[str, Any]
     ) -> str:
         """Begin a run, marked with the process that makes it, and return its id."""
-        all_tags = {names.KIND: kind, names.SOURCE_NAME: "segsweep", **_user_tags(), **tags, **_process_tags()}
+        all_tags = {names.KIND: kind, names.SOURCE_NAME: "segsweep", **_user_tags(), **tags, **process_tags()}
         if parent is not None:
             all_tags[names.PARENT_RUN] = parent
         run = self._client.create_run(
@@ -158,7 +88,7 @@ class Store:
     def reopen_run(self, run_id: str, *, parent: str, tags: Mapping[str, str]) -> None:
         """Make an interrupted run this process's own, under `parent` and with these tags."""
         self._client.update_run(run_id, status="RUNNING")
-        self.log(run_id, tags={**tags, **_process_tags(), names.PARENT_RUN: parent})
+        self.log(run_id, tags={**tags, **process_tags(), names.PARENT_RUN: parent})
         with contextlib.suppress(MlflowException):
             self._client.delete_tag(run_id, names.FAILURE)
 
@@ -188,16 +118,17 @@ class Store:
 
     def add_artifacts(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Write artifacts (path in the run to bytes), then note their hashes on the run."""
+        self.log(run_id, tags=self.upload(run_id, files))
+
+    def upload(self, run_id: str, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Write artifacts; return the tags with their hashes, to be logged before the run is finished."""
         with tempfile.TemporaryDirectory(prefix="segsweep-") as folder:
             for path, content in files.items():
                 target = Path(folder) / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
             self._client.log_artifacts(run_id, folder)
-        self.log(
-            run_id,
-            tags={names.SHA256 + path: hashlib.sha256(content).hexdigest() for path, content in files.items()},
-        )
+        return {names.SHA256 + path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run as `FINISHED`, `FAILED` or `KILLED`."""
@@ -261,11 +192,11 @@ class Store:
 
     def is_abandoned(self, record: RunRecord) -> bool:
         """Whether a run ended early: it failed or was killed, or says RUNNING although its process is gone."""
-        return record.status in ("FAILED", "KILLED") or (record.status == "RUNNING" and _maker_is_gone(record))
+        return record.status in ("FAILED", "KILLED") or (record.status == "RUNNING" and maker_is_gone(record))
 
     def bury_the_dead(self) -> list[RunRecord]:
         """Mark as KILLED the RUNNING runs of processes of this host that are gone; return them."""
-        dead = [record for record in self.search("attributes.status = 'RUNNING'") if _maker_is_gone(record)]
+        dead = [record for record in self.search("attributes.status = 'RUNNING'") if maker_is_gone(record)]
         for record in dead:
             self.log(record.run_id, tags={names.FAILURE: "its process is gone"})
             self.finish(record.run_id, "KILLED")
@@ -302,53 +233,6 @@ class Store:
         """Runs of a kind whose key tag matches, newest first."""
         return self.search(f"tags.`{names.KIND}` = '{kind}' AND tags.`{key_name}` = '{key}'")
 
-    def read_artifact(self, record: RunRecord, path: str) -> bytes | None:
-        """The bytes of an artifact; None where it is missing or differs from its hash."""
-        local = self.artifact_path(record, path)
-        if local is None:
-            return None
-        content = local.read_bytes()
-        expected = record.sha256.get(path)
-        return content if expected is None or hashlib.sha256(content).hexdigest() == expected else None
-
-    def artifact_path(self, record: RunRecord, path: str) -> Path | None:
-        """A local file with an artifact, fetched if it is remote; None where there is none.
-
-        The artifacts of a store that was moved with its folder are found beside the database.
-        """
-        folder = path_of(record.artifact_uri)
-        if folder is None:
-            return self._fetched(record, path)
-        candidates = [folder / path]
-        if self.location.database is not None:
-            root = path_of(self.location.artifact_root(self.experiment) or "")
-            assert root is not None
-            candidates.append(root / record.run_id / "artifacts" / path)
-        return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-    def _fetched(self, record: RunRecord, path: str) -> Path | None:
-        """A remote artifact, from where an earlier fetch put it if that is unchanged."""
-        here = self.location.folder / "fetched" / record.run_id / path
-        if here.is_file() and hashlib.sha256(here.read_bytes()).hexdigest() == record.sha256.get(path):
-            return here
-        here.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with tempfile.TemporaryDirectory(dir=self.location.folder) as folder:
-                # Whole or not at all: other workers may be after the same file.
-                os.replace(self._client.download_artifacts(record.run_id, path, folder), here)
-        except (MlflowException, OSError):
-            return None
-        return here
-
-    def is_intact(self, record: RunRecord, *, fetch: bool = True) -> bool:
-        """Whether the run is finished and every artifact with a known hash is there, unchanged.
-
-        Without `fetch`, remote artifacts are taken to be as they were written.
-        """
-        if not fetch and path_of(record.artifact_uri) is None:
-            return record.is_finished and bool(record.sha256)
-        return record.is_finished and all(self.read_artifact(record, path) is not None for path in record.sha256)
-
     def history(self, run_id: str, metric: str) -> list[tuple[int, float]]:
         """Values of a metric by step."""
         points = self._client.get_metric_history(run_id, metric)
@@ -367,29 +251,6 @@ def _user_tags() -> dict[str, str]:
     except (OSError, KeyError):
         # A container may run as a user without a name.
         return {}
-
-
-def _process_tags() -> dict[str, str]:
-    process = psutil.Process()
-    return {
-        names.HOST: socket.gethostname(),
-        names.PID: str(process.pid),
-        names.PROCESS_START: f"{process.create_time():.2f}",
-    }
-
-
-def _maker_is_gone(record: RunRecord) -> bool:
-    if record.tags.get(names.HOST) != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(record.tags[names.PID]))
-        # Half a second: the boot time that start times are relative to is rounded differently by different readers.
-        same = abs(process.create_time() - float(record.tags[names.PROCESS_START])) < 0.5
-        return not same or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-    except (KeyError, ValueError, psutil.AccessDenied):
-        return False
 
 
 def _is_finite(value: float) -> bool:
@@ -414,17 +275,3 @@ def _record(run: Run) -> RunRecord:
         params=dict(run.data.params),
         metrics=dict(run.data.metrics),
     )
-
-
-@contextlib.contextmanager
-def _as_store_errors(location: StoreLocation) -> Iterator[None]:
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        text = " ".join(str(error).split())
-        if "schema" in text:
-            raise StoreError(
-                f"{location.shown}: its schema is not this MLflow's ({mlflow.__version__}); if it is older, run "
-                f"`mlflow db upgrade {location.shown}`, if newer, install the MLflow that made it"
-            ) from error
-        raise StoreError(f"{location.shown}: the store cannot be used ({text[:300]})") from error

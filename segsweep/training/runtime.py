@@ -65,6 +65,8 @@ def clear_session() -> None:
 
     keras.backend.clear_session()
     gc.collect()
+    # What is left are libraries that came late.
+    gc.freeze()
     # What conversion took from the system stays with the process otherwise, and the next job takes more. Of glibc.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:

@@ -34,7 +34,9 @@ class TrainStep:
         correct = tf.Variable(0, dtype=tf.int64, trainable=False)
         optimizer.build(model.trainable_variables)
 
+        # Plain TensorFlow all through, layers included: rewriting their Python (autograph) only takes time.
         @tf.function(input_signature=[*_batch_signature(model), tf.TensorSpec([], tf.float32)])
+        @tf.autograph.experimental.do_not_convert
         def step(images: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> None:
             optimizer.learning_rate.assign(learning_rate)
             with tf.GradientTape() as tape:
@@ -94,6 +96,7 @@ class Validation:
         classes = model.output_shape[-1]
 
         @tf.function(input_signature=_batch_signature(model))
+        @tf.autograph.experimental.do_not_convert
         def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             logits = model(images, training=False)
             return loss(logits, labels), _confusion(logits, labels, classes)

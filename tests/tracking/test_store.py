@@ -36,8 +36,8 @@ def test_what_is_written_comes_back(store):
     assert (record.tags["t"], record.tags["u"]) == ("1", "2")
     assert record.metrics == {"m": 0.5}
     assert record.params["p"] == "None"
-    assert store.read_artifact(record, "a/b.bin") == b"content"
-    assert store.is_intact(record)
+    assert store.artifacts.read(record, "a/b.bin") == b"content"
+    assert store.artifacts.are_intact(record)
 
 
 def test_mlflows_own_client_reads_it(store):
@@ -64,7 +64,7 @@ def test_a_run_that_raises_is_failed_with_its_reason(store):
     record = store.get(run_id)
     assert record.status == "FAILED"
     assert record.tags[names.FAILURE] == "ZeroDivisionError: division by zero"
-    assert "Traceback" in store.artifact_path(record, names.FAILURE_FILE).read_text()
+    assert "Traceback" in store.artifacts.path(record, names.FAILURE_FILE).read_text()
 
 
 def test_a_run_that_is_interrupted_is_killed(store):
@@ -88,7 +88,7 @@ def test_a_full_disk_leaves_no_run_that_looks_finished(store, monkeypatch):
         store.add_artifacts(run_id, {"model/model.tflite": b"abc"})
     record = store.get(run_id)
     assert record.status == "FAILED"
-    assert not store.is_intact(record)
+    assert not store.artifacts.are_intact(record)
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"contenT"), lambda path: path.unlink()])
@@ -97,10 +97,10 @@ def test_damage_is_noticed(store, damage):
     store.add_artifacts(run_id, {"model.bin": b"content"})
     store.finish(run_id, "FINISHED")
     record = store.get(run_id)
-    assert store.is_intact(record)
-    damage(store.artifact_path(record, "model.bin"))
-    assert not store.is_intact(record)
-    assert store.read_artifact(record, "model.bin") is None
+    assert store.artifacts.are_intact(record)
+    damage(store.artifacts.path(record, "model.bin"))
+    assert not store.artifacts.are_intact(record)
+    assert store.artifacts.read(record, "model.bin") is None
 
 
 def test_search_is_by_key_newest_first_and_without_deleted_runs(store):
@@ -248,8 +248,8 @@ def test_a_moved_store_takes_new_runs_where_it_is(tmp_path):
         f"store = Store.open('sqlite:///{tmp_path}/new/mlflow.db', 'x')\n"
         "run_id = store.create_run('variant', 'y', parent=None, tags={}, params={})\n"
         "store.add_artifacts(run_id, {'b.bin': b'def'})\n"
-        f"assert store.is_intact(store.get('{run_id}')), 'the old run'\n"
-        "print(store.artifact_path(store.get(run_id), 'b.bin'))\n"
+        f"assert store.artifacts.are_intact(store.get('{run_id}')), 'the old run'\n"
+        "print(store.artifacts.path(store.get(run_id), 'b.bin'))\n"
     )
     old.rename(tmp_path / "new")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

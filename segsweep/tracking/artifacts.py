@@ -1,0 +1,68 @@
+"""Reading the artifacts of runs: found where they lie, fetched once where that is far, and never used when damaged."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from segsweep.tracking.location import StoreLocation, path_of
+from segsweep.tracking.records import RunRecord
+
+
+class Artifacts:
+    """The artifacts of an experiment."""
+
+    def __init__(self, location: StoreLocation, experiment: str, client: mlflow.MlflowClient):
+        self._location = location
+        self._experiment = experiment
+        self._client = client
+
+    def read(self, record: RunRecord, path: str) -> bytes | None:
+        """The bytes of an artifact; None where it is missing or differs from its hash."""
+        local = self.path(record, path)
+        if local is None:
+            return None
+        content = local.read_bytes()
+        expected = record.sha256.get(path)
+        return content if expected is None or hashlib.sha256(content).hexdigest() == expected else None
+
+    def path(self, record: RunRecord, path: str) -> Path | None:
+        """A local file with an artifact, fetched if it is remote; None where there is none.
+
+        The artifacts of a store that was moved with its folder are found beside the database.
+        """
+        folder = path_of(record.artifact_uri)
+        if folder is None:
+            return self._fetched(record, path)
+        candidates = [folder / path]
+        if self._location.database is not None:
+            root = path_of(self._location.artifact_root(self._experiment) or "")
+            assert root is not None
+            candidates.append(root / record.run_id / "artifacts" / path)
+        return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+    def _fetched(self, record: RunRecord, path: str) -> Path | None:
+        """A remote artifact, from where an earlier fetch put it if that is unchanged."""
+        here = self._location.folder / "fetched" / record.run_id / path
+        if here.is_file() and hashlib.sha256(here.read_bytes()).hexdigest() == record.sha256.get(path):
+            return here
+        here.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=self._location.folder) as folder:
+                # Whole or not at all: other workers may be after the same file.
+                os.replace(self._client.download_artifacts(record.run_id, path, folder), here)
+        except (MlflowException, OSError):
+            return None
+        return here
+
+    def are_intact(self, record: RunRecord, *, fetch: bool = True) -> bool:
+        """Whether the run is finished and every artifact with a known hash is there, unchanged.
+
+        Without `fetch`, remote artifacts are taken to be as they were written.
+        """
+        if not fetch and path_of(record.artifact_uri) is None:
+            return record.is_finished and bool(record.sha256)
+        return record.is_finished and all(self.read(record, path) is not None for path in record.sha256)

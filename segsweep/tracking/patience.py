@@ -1,0 +1,75 @@
+"""A client that waits for a server that does not answer, instead of losing what it was to write.
+
+What a job has found stays in its memory meanwhile, and what a training has reached in its checkpoint.
+"""
+
+import functools
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
+
+from segsweep.tracking.location import StoreLocation
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_SIGNS = (
+    "Max retries exceeded",
+    "Connection refused",
+    "Connection aborted",
+    "connection to server",
+    "server closed the connection",
+    "terminating connection",
+    "Read timed out",
+    "too many 50",
+    "status code 500",
+    "code 502",
+    "code 503",
+    "code 504",
+)
+"""What is said when nobody answers, by requests, by psycopg and by MLflow of a proxy."""
+
+
+def patient(client: mlflow.MlflowClient, location: StoreLocation, patience: float) -> mlflow.MlflowClient:
+    """`client`, whose calls are made again for up to `patience` seconds while nobody answers them.
+
+    An SQLite file is no server: what it refuses is not waited for.
+    """
+    if location.database is not None or patience <= 0:
+        return client
+    return _PatientClient(client, location.shown, patience)  # type: ignore[return-value]
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether an error says that nobody answered, not that the answer was no."""
+    if isinstance(error, MlflowException) and error.error_code == ErrorCode.Name(TEMPORARILY_UNAVAILABLE):
+        return True
+    text = str(error)
+    return isinstance(error, ConnectionError) or any(sign in text for sign in _SIGNS)
+
+
+class _PatientClient:
+    def __init__(self, client: mlflow.MlflowClient, shown: str, patience: float):
+        self._client = client
+        self._shown = shown
+        self._patience = patience
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._client, name)
+        return functools.partial(self._call, value) if callable(value) else value
+
+    def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        deadline = time.monotonic() + self._patience
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                if not is_outage(error) or time.monotonic() > deadline:
+                    raise
+                print(f"segsweep: {self._shown} does not answer; trying again in {pause:g} s", file=sys.stderr)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
