@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from segsweep.errors import SegsweepError
 DEFAULT_TRACKING_URI = "sqlite:///mlruns/mlflow.db"
 DEFAULT_EXPERIMENT = "segsweep"
 DEBUG_VARIABLE = "SEGSWEEP_DEBUG"
+_SECONDS_BETWEEN_LOOKS = 5.0
 
 _USAGE = """\
 segsweep VERB ...
@@ -22,7 +24,9 @@ segsweep VERB ...
   run [OVERRIDES] [-m]   train, export and measure one combination, or every combination of a sweep (-m)
   plan [OVERRIDES] [-m]  what run would do: jobs, trainings, what is done, what cannot work
   report                 the comparison table of a sweep, from the store
+  status                 what the running sweeps are doing, from any terminal or host
   ui                     the MLflow UI on the store
+  gc                     what disk space could be freed; frees it with --yes
 
 `segsweep VERB --help` says more. First steps: segsweep run -m experiment=quickstart
 """
@@ -113,7 +117,44 @@ def _ui(arguments: list[str]) -> int:
     return serve_ui(location, options.port)
 
 
-_VERBS = {"run": _run, "plan": _plan, "report": _report, "ui": _ui}
+def _status(arguments: list[str]) -> int:
+    parser = _parser("status", "What the running sweeps of the store are doing.")
+    parser.add_argument("--watch", action="store_true", help="say so again every few seconds, until Ctrl-C")
+    options = _parse(parser, arguments)
+
+    from segsweep.report.status import status_text
+    from segsweep.tracking.store import Store
+
+    store = Store.open_to_read(options.tracking_uri, options.experiment)
+    print(status_text(store), end="", flush=True)
+    while options.watch:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        print("\n" + status_text(store), end="", flush=True)
+    return 0
+
+
+def _gc(arguments: list[str]) -> int:
+    parser = _parser("gc", "List what disk space could be freed; no run is ever removed.")
+    parser.add_argument("--yes", action="store_true", help="free it")
+    options = _parse(parser, arguments)
+
+    from segsweep.tracking.leftovers import leftovers
+    from segsweep.tracking.store import Store
+
+    found = leftovers(Store.open_to_read(options.tracking_uri, options.experiment))
+    for each in found:
+        print(f"{each.size / 2**20:10.1f} MiB  {each.what}")
+        if options.yes:
+            each.remove()
+    total = f"{sum(each.size for each in found) / 2**20:.1f} MiB"
+    if not found:
+        print("nothing to free")
+    else:
+        print(f"{total} freed" if options.yes else f"{total} could be freed: segsweep gc --yes")
+    return 0
+
+
+_VERBS = {"run": _run, "plan": _plan, "report": _report, "status": _status, "ui": _ui, "gc": _gc}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -17,6 +17,10 @@ class StoreError(SegsweepError):
     """The tracking store cannot be reached, read or written."""
 
 
+class NoAnswerError(StoreError):
+    """Nobody answers at the store's address."""
+
+
 class NoStoreError(StoreError):
     """There is no such store or experiment yet."""
 
@@ -36,9 +40,22 @@ class NonFiniteLossError(Exception):
 class TrainingFailed(Exception):
     """A training ended in an error; what needs it cannot be made."""
 
-    def __init__(self, training_key: str, reason: str):
+    def __init__(self, training_key: str, reason: str, *, pruned: bool = False):
         super().__init__(reason)
         self.training_key = training_key
+        self.pruned = pruned
+
+
+class WorkStopped(Exception):
+    """Work was ended on purpose; its run is KILLED."""
+
+
+class MadeElsewhere(WorkStopped):
+    """Another host makes the same thing at this moment."""
+
+
+class TrainingPruned(WorkStopped):
+    """A training was given up as hopeless."""
 
 
 class JobsFailed(Exception):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
 _DOTTED = re.compile(r"^(?!hydra\.)[a-z_]+(\.\w+)+=")
-_RESERVED = ("sweep.id=", "sweep.number=", "sweep.attempt=", "sweep.plan=", "hydra.job.chdir=")
+_RESERVED = ("sweep.id=", "sweep.number=", "sweep.attempt=", "sweep.prune=", "sweep.plan=", "hydra.job.chdir=")
 
 
 def plan(arguments: Sequence[str]) -> int:
@@ -189,10 +189,11 @@ def _task(composed: "DictConfig") -> object:
     from segsweep.sweep.engine import run_sweep
     from segsweep.sweep.launching import launch_alone as launch
     from segsweep.sweep.points import Point
+    from segsweep.sweep.search import Grid
 
     folder = Path("mlruns", "hydra", datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f"))
     config = to_job_config(composed)
-    run_sweep([Point(tuple(HydraConfig.get().overrides.task), config)], launch(config, folder), folder)
+    run_sweep(Grid([Point(tuple(HydraConfig.get().overrides.task), config)]), launch(config, folder), folder)
     return None
 
 

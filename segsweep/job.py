@@ -5,13 +5,13 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segsweep.config.schema import JobConfig
+from segsweep.config.schema import JobConfig, TrackingConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import TrainingFailed
 from segsweep.lineage import lineage
@@ -41,6 +41,12 @@ class JobOutcome:
     """Key of the training that failed, if it was one."""
     killed: bool = False
     """Whether its worker was lost, which says nothing about the job itself."""
+    pruned: bool = False
+    """Whether its training was given up as hopeless."""
+    started: bool = True
+    """False where the sweep's time was over before the job's turn came."""
+    details: str = ""
+    """The traceback, where there is one."""
 
 
 def task(composed: "DictConfig") -> JobOutcome:
@@ -69,7 +75,7 @@ def run_job(config: JobConfig, folder: Path) -> JobOutcome:
         with _time_limit(config, folder):
             return _run(config, folder)
     except Exception as error:
-        return JobOutcome(reason_of(error))
+        return JobOutcome(reason_of(error), details=traceback.format_exc())
 
 
 def hang_file(folder: Path, number: int) -> Path:
@@ -107,7 +113,7 @@ def _run(config: JobConfig, folder: Path) -> JobOutcome:
     try:
         with quiet(folder / LOG_FOLDER / f"{number:05d}.log"):
             try:
-                store = _store(locate(config.tracking.uri).uri, config.tracking.experiment)
+                store = _store(replace(config.tracking, uri=locate(config.tracking.uri).uri))
                 context = Context(store, dataset, config.sweep, progress)
                 for each, following in zip(spec.variants, [*spec.variants[1:], None], strict=True):
                     ensure_variant(each, context)
@@ -118,12 +124,12 @@ def _run(config: JobConfig, folder: Path) -> JobOutcome:
                 raise
     except TrainingFailed as error:
         progress.end(str(error))
-        return JobOutcome(str(error), error.training_key)
+        return JobOutcome(str(error), error.training_key, pruned=error.pruned, details=traceback.format_exc())
     except BaseException as error:
         progress.end(reason_of(error))
         if not isinstance(error, Exception):
             raise
-        return JobOutcome(reason_of(error))
+        return JobOutcome(reason_of(error), details=traceback.format_exc())
     progress.end()
     return JobOutcome(None)
 
@@ -139,10 +145,14 @@ def _in_fresh_process(config: JobConfig, folder: Path) -> JobOutcome:
             raise
 
 
+def _store(tracking: TrackingConfig) -> Store:
+    """The store; a worker keeps its connection from job to job."""
+    return _opened_store(tracking.uri, tracking.experiment, tracking.patience, tracking.heartbeat)
+
+
 @lru_cache(maxsize=1)
-def _store(uri: str, experiment: str) -> Store:
-    """A worker keeps its connection from job to job."""
-    return Store.open(uri, experiment)
+def _opened_store(uri: str, experiment: str, patience: float, heartbeat: float) -> Store:
+    return Store.open(uri, experiment, patience=patience, heartbeat=heartbeat)
 
 
 def _forget_models(context: Context) -> None:

@@ -44,7 +44,7 @@ def job(name: str = "int8", **sections) -> schema.JobConfig:
         quantization=sections.get("quantization", schema.QuantizationConfig(name=name)),
         evaluation=sections.get("evaluation", schema.EvaluationConfig()),
         tracking=schema.TrackingConfig(),
-        sweep=schema.SweepConfig(),
+        sweep=sections.get("sweep", schema.SweepConfig()),
         seed=sections.get("seed", 0),
     )
 

@@ -23,7 +23,7 @@ LAYERS = [
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
-    {"errors", "progress", "quiet", "processes"},
+    {"errors", "durations", "progress", "quiet", "processes"},
 ]
 """The parts of the package from top to bottom. A part imports from lower layers, or from its own without a cycle."""
 

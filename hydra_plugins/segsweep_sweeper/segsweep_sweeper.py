@@ -44,6 +44,24 @@ class SegsweepSweeper(Sweeper):
         return run(axes, arguments, self.config, self.hydra_context, self.launcher)
 
 
+class SegsweepOptunaSweeper(SegsweepSweeper):
+    """Searches the space of the axes with Optuna."""
+
+    def __init__(self, params: dict[str, str] | None, **options: Any) -> None:
+        super().__init__(params)
+        self.options = options
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the search; see :func:`segsweep.sweep.hydra_sweep.run_search`."""
+        from segsweep.sweep.hydra_sweep import run_search
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        assert self.launcher is not None
+        axes = [f"{key}={values}" for key, values in self.params.items()]
+        return run_search(self.options, axes, arguments, self.config, self.hydra_context, self.launcher)
+
+
 def _workers(configured: int | None) -> int:
     from segsweep.processes import default_workers
 
@@ -55,6 +73,7 @@ def register() -> None:
     # The discovery executes the modules of plugins anew, so it must come before any of them is imported here. It does
     # not see into an editable installation, hence the call of `register`.
     Plugins.instance().register(SegsweepSweeper)
+    Plugins.instance().register(SegsweepOptunaSweeper)
 
     from hydra_plugins.segsweep_launcher.segsweep_launcher import SegsweepLauncher
 

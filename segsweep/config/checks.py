@@ -64,8 +64,13 @@ RULES: dict[str, Range | OneOf] = {
     "evaluation.latency.warmup_runs": AT_LEAST_ZERO,
     "evaluation.latency.runs": Range("5 or greater", lambda value: value >= 5),
     "evaluation.latency.seconds": POSITIVE,
+    "tracking.patience": AT_LEAST_ZERO,
+    "tracking.heartbeat": POSITIVE,
     "sweep.workers": COUNT,
     "sweep.timeout": POSITIVE,
+    "sweep.max_trials": COUNT,
+    "sweep.max_hours": POSITIVE,
+    "sweep.repeat_best": COUNT,
     "sweep.retries": AT_LEAST_ZERO,
     "seed": Range("0 to 4294967295", lambda value: 0 <= value < 2**32),
 }

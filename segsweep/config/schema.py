@@ -203,6 +203,10 @@ class TrackingConfig:
     """MLflow tracking URI."""
     experiment: str = "segsweep"
     """MLflow experiment."""
+    patience: float = 43_200.0
+    """Seconds that a running sweep waits for a server that stopped answering, before its jobs fail."""
+    heartbeat: float = 60.0
+    """Seconds between the signs of life of runs, by which other hosts tell the living from the dead."""
 
 
 @dataclass
@@ -217,12 +221,20 @@ class SweepConfig:
     """Seconds a job may take, its imports included; one that takes longer fails. `null`: any time."""
     retries: int | None = None
     """How often a failed job is tried again; `null`: once if its worker was killed, else not at all."""
+    max_trials: int | None = None
+    """Points that a search tries at most; needed by one, and without effect on a grid."""
+    max_hours: float | None = None
+    """Hours after which no job is started any more; what runs then is finished. `null`: no limit."""
+    repeat_best: int | None = None
+    """After a grid, run so many of its best points (by mean IoU) again with two new seeds each."""
     plan: bool = field(default=False, metadata=INTERNAL)
     """Say what would be done, and do nothing; set by `segsweep plan`."""
     id: str | None = field(default=None, metadata=INTERNAL)
     """Run id of the sweep that a job belongs to; set by the sweep itself."""
     number: int = field(default=0, metadata=INTERNAL)
     """Of the job in the sweep, from 0; set by the sweep itself."""
+    prune: bool = field(default=False, metadata=INTERNAL)
+    """Whether the job's training may be given up as hopeless; set by a search."""
     attempt: int = field(default=1, metadata=INTERNAL)
     """Of the job, from 1; set by the sweep itself."""
 

@@ -61,13 +61,13 @@ class Pool:
         for slot in range(slots):
             self._free.put(slot)
 
-    def run(self, tasks: Sequence[JobTask]) -> list[JobOutcome]:
+    def run(self, tasks: Sequence[JobTask], obstacle: Callable[[], str | None] = lambda: None) -> list[JobOutcome]:
         """Outcomes in the order of the tasks; every slot is busy until fewer tasks than slots are left.
 
-        When this is interrupted, all workers are ended first.
+        When this is interrupted, all workers are ended first. From when on `obstacle` says why, no job is started.
         """
         threads = ThreadPoolExecutor(len(self._workers), thread_name_prefix="slot")
-        futures = [threads.submit(self._run_one, task) for task in tasks]
+        futures = [threads.submit(self._run_one, task, obstacle) for task in tasks]
         try:
             return [future.result() for future in futures]
         except BaseException:
@@ -85,9 +85,12 @@ class Pool:
                 worker.close()
                 self._workers[slot] = None
 
-    def _run_one(self, task: JobTask) -> JobOutcome:
+    def _run_one(self, task: JobTask, obstacle: Callable[[], str | None]) -> JobOutcome:
         slot = self._free.get()
         try:
+            reason = obstacle()
+            if reason is not None:
+                return JobOutcome(reason, started=False)
             worker = self._workers[slot]
             if worker is None:
                 worker = self._workers[slot] = self._start_worker(slot)

@@ -1,5 +1,6 @@
 """Workers that are Ray actors: on this machine, or on a cluster that runs already."""
 
+import logging
 import os
 from typing import Any
 
@@ -54,7 +55,7 @@ def ray_pool(
         ray.init(
             **start,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             runtime_env={"env_vars": environment},
             namespace="segsweep",
         )
@@ -80,7 +81,7 @@ class RayWorker(Worker):
     def __init__(self, reserved: dict[str, Any]):
         import ray
 
-        self._actor = ray.remote(_Actor).options(max_restarts=0, max_task_retries=0, **reserved).remote()
+        self._actor: Any = ray.remote(_Actor).options(max_restarts=0, max_task_retries=0, **reserved).remote()
 
     def run(self, task: JobTask) -> JobOutcome:
         """Do the job; an actor that passes the job's time limit by far is killed."""

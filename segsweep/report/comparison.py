@@ -11,6 +11,7 @@ import pandas as pd
 from segsweep.errors import StoreError
 from segsweep.lineage import FINETUNE_LEARNING_RATE_FACTOR
 from segsweep.quantization.variants import VARIANTS
+from segsweep.report.pareto import pareto_optimal
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
 from segsweep.tracking.store import Store
@@ -30,7 +31,7 @@ _SETTING_COLUMNS = {
     "seed": "seed",
     "quantization": "quantization.name",
 }
-_METRIC_COLUMNS = {
+METRIC_COLUMNS = {
     "accuracy": names.ACCURACY,
     "mean_iou": names.MEAN_IOU,
     "mean_dice": names.MEAN_DICE,
@@ -72,7 +73,8 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     """One row a variant of the sweep: the newest finished run of its key, else the newest failure.
 
     Columns are `COLUMNS`, with one more for every other setting that varies in the sweep. The attribute
-    `delta_mean_iou` of the table holds the ends of that difference's interval by run id.
+    `delta_mean_iou` of the table holds the ends of that difference's interval by run id; for a search, `objectives`
+    and `pareto_optimal` hold what it was after and the run ids that no other beats.
 
     Raises:
         StoreError: the sweep's list of members is missing.
@@ -88,6 +90,11 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     columns = [*COLUMNS[:6], *extra, *COLUMNS[6:]]
     table = pd.DataFrame(rows, columns=columns)
     table.attrs["delta_mean_iou"] = {run.run_id: ends for run in runs.values() if (ends := _interval(run)) is not None}
+    wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
+    if wanted:
+        optimal = pareto_optimal(table, wanted)
+        table.attrs["objectives"] = wanted
+        table.attrs["pareto_optimal"] = list(table.loc[optimal, "run_id"])
     rank = {name: index for index, name in enumerate(VARIANTS)}
     order = sorted(
         table.index,
@@ -189,7 +196,7 @@ def _row(member: Member, run: RunRecord | None, sizes: dict[str, float], extra: 
     row["status"] = made if made == "FINISHED" else member.status or made or "PENDING"
     row["run_id"] = run.run_id if run is not None else member.run_id
     if run is not None and run.is_finished:
-        row |= {column: run.metrics.get(name) for column, name in _METRIC_COLUMNS.items()}
+        row |= {column: run.metrics.get(name) for column, name in METRIC_COLUMNS.items()}
         baseline_size = sizes.get(_float_training(run))
         if baseline_size and row["size_bytes"]:
             row["size_ratio"] = row["size_bytes"] / baseline_size

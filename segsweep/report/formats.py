@@ -46,6 +46,10 @@ def to_markdown(table: pd.DataFrame) -> str:
         if name == "delta_mean_iou":
             shown["95 % interval"] = _intervals(table)
     parts = [shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))]
+    if table.attrs.get("pareto_optimal"):
+        shown.insert(0, "", ["*" if run in table.attrs["pareto_optimal"] else "" for run in table["run_id"]])
+        parts = [shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))]
+        parts.append(f"`*`: Pareto-optimal in {', '.join(table.attrs['objectives'])}.")
     if any("~" in text for text in _intervals(table)):
         parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
     if same:

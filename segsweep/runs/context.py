@@ -1,8 +1,9 @@
 """What every step of a job needs at hand."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +12,14 @@ from filelock import FileLock
 from segsweep import __version__
 from segsweep.config.schema import JobConfig, SweepConfig
 from segsweep.data.dataset import Dataset
+from segsweep.errors import MadeElsewhere
 from segsweep.lineage import TrainingSpec, VariantSpec
 from segsweep.progress import Reporter
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
+
+_SECONDS_BETWEEN_LOOKS = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,51 @@ class Context:
     found: dict[str, RunRecord] = field(default_factory=dict, repr=False)
     """Runs by training or evaluation key that this job found or made: they need no second look."""
 
-    @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold `key` against every other process of this host; the system releases it when its holder dies."""
+    def found_or_made(
+        self, kind: str, key_name: str, key: str, make: Callable[[list[RunRecord]], RunRecord]
+    ) -> RunRecord:
+        """The finished and intact run of `key`, or what `make` makes, given the runs before that came to nothing.
+
+        Nobody else makes it meanwhile: not on this host, since a lock is held that the system releases when its holder
+        dies, and not on another, whose signs of life are waited for.
+        """
+        if key in self.found:
+            return self.found[key]
         folder = self.store.location.folder / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{key}.lock"):
-            yield
+            record = None
+            while record is None:
+                records = self._settled(kind, key_name, key)
+                record = next((each for each in records if self.store.artifacts.are_intact(each)), None)
+                if record is None:
+                    with suppress(MadeElsewhere):
+                        record = make(records)
+        self.found[key] = record
+        return record
+
+    def _settled(self, kind: str, key_name: str, key: str) -> list[RunRecord]:
+        """Runs of `key`, newest first, once no other host makes one of them."""
+        while True:
+            records = self.store.with_key(kind, key_name, key)
+            elsewhere = self.store.being_made_elsewhere(records)
+            if not elsewhere or any(record.is_finished for record in records):
+                return records
+            self.progress.stage(f"waiting for {elsewhere[0].tags[names.HOST]}")
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def claim(self, run_id: str, kind: str, key_name: str, key: str) -> None:
+        """Of two hosts that began the same at the same moment, the later one gives way.
+
+        Raises MadeElsewhere. The lock settles it among the processes of a host.
+        """
+        if self.store.location.database is not None:
+            return
+        records = self.store.with_key(kind, key_name, key)
+        own = next(record for record in records if record.run_id == run_id)
+        for rival in self.store.being_made_elsewhere(records):
+            if (rival.started_ms, rival.run_id) < (own.started_ms, own.run_id):
+                raise MadeElsewhere(f"{rival.tags[names.HOST]} makes the same in run {rival.run_id}")
 
     def common_tags(self, training: TrainingSpec) -> dict[str, str]:
         """Tags of a training run, which its variants bear too."""

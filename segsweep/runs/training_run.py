@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segsweep.config.job_config import parameters, to_yaml
-from segsweep.errors import StoreError, TrainingFailed
+from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned
 from segsweep.lineage import TrainingSpec
 from segsweep.runs.context import Context, training_name
+from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import reason_of
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from segsweep.training.trainer import EpochReport
 
 _SECONDS_BETWEEN_WRITES = 5.0
+_SECONDS_BETWEEN_REPORTS = 1.0
+"""Where a search may give the training up."""
+_SECONDS_BETWEEN_TRIES = 30.0
+"""While the server does not answer."""
 
 
 def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
@@ -30,19 +35,18 @@ def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
     Raises:
         TrainingFailed: it, or what it starts from, ended in an error.
     """
-    if spec.key in context.found:
-        return context.found[spec.key]
-    with context.lock(spec.key):
+
+    def train(earlier: list[RunRecord]) -> RunRecord:
         try:
-            records = context.store.with_key(names.TRAINING, names.TRAINING_KEY, spec.key)
-            intact = (record for record in records if context.store.artifacts.are_intact(record))
-            found = next(intact, None) or _train(spec, context, records)
-        except TrainingFailed:
+            return _train(spec, context, earlier)
+        except (TrainingFailed, MadeElsewhere):
             raise
+        except TrainingPruned as error:
+            raise TrainingFailed(spec.key, str(error), pruned=True) from error
         except Exception as error:
             raise TrainingFailed(spec.key, f"its {spec.kind} training failed: {reason_of(error)}") from error
-    context.found[spec.key] = found
-    return found
+
+    return context.found_or_made(names.TRAINING, names.TRAINING_KEY, spec.key, train)
 
 
 def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "keras.Model":
@@ -98,6 +102,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    shared = SharedCheckpoint(store, checkpoint)
+    if interrupted and not checkpoint.exists():
+        shared.fetch(interrupted)
     if checkpoint.exists() and interrupted:
         run_id = interrupted[0].run_id
         store.reopen_run(run_id, parent=parent_run, tags=context.common_tags(spec))
@@ -109,10 +116,16 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             tags=context.common_tags(spec),
             params=parameters(spec.config),
         )
-    with store.ending(run_id):
+    with store.ending(run_id), shared.uploading(run_id):
+        context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
         from segsweep.training.trainer import fit
 
         log = _HistoryLog(context, run_id)
+
+        def on_epoch(report: "EpochReport") -> None:
+            log.add(report)
+            shared.offer()
+
         context.progress.stage(f"training {spec.kind}", spec.config.training.epochs)
         started = time.perf_counter()
         result = fit(
@@ -124,7 +137,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             seed=spec.config.seed,
             checkpoint=checkpoint,
             training_key=spec.key,
-            on_epoch=log.add,
+            on_epoch=on_epoch,
         )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])
@@ -173,6 +186,8 @@ class _HistoryLog:
         self._run_id = run_id
         self._points: list[tuple[str, float, int, int]] = []
         self._written = time.monotonic()
+        self._between = _SECONDS_BETWEEN_REPORTS if context.sweep.prune else _SECONDS_BETWEEN_WRITES
+        self._pause = self._between
 
     def write(self, reports: Sequence["EpochReport"]) -> None:
         for report in reports:
@@ -183,10 +198,23 @@ class _HistoryLog:
     def add(self, report: "EpochReport") -> None:
         self.write([report])
         self._context.progress.step(report.epoch, report.metrics.get("train/loss"), report.seconds_left)
-        if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
-            self.flush()
+        if time.monotonic() - self._written >= self._pause:
+            try:
+                self.flush(wait=False)
+                self._pause = self._between
+                self._give_up_if_hopeless()
+            except ConnectionError:
+                # The training goes on; what it has to say is sent when somebody listens again.
+                self._pause = _SECONDS_BETWEEN_TRIES
+            self._written = time.monotonic()
 
-    def flush(self) -> None:
-        self._context.store.log_history(self._run_id, self._points)
+    def _give_up_if_hopeless(self) -> None:
+        if self._context.sweep.prune:
+            reason = self._context.store.get(self._run_id).tags.get(names.PRUNE)
+            if reason is not None:
+                raise TrainingPruned(f"pruned: {reason}")
+
+    def flush(self, *, wait: bool = True) -> None:
+        """Write what was gathered; without `wait`, raise ConnectionError where nobody answers."""
+        self._context.store.log_history(self._run_id, self._points, wait=wait)
         self._points = []
-        self._written = time.monotonic()

@@ -42,15 +42,9 @@ class _VariantFile:
 
 def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
     """The finished run of `spec`; makes it, and what it descends from, where the store does not have it intact."""
-    if spec.evaluation_key in context.found:
-        return context.found[spec.evaluation_key]
-    with context.lock(spec.evaluation_key):
-        records = context.store.with_key(names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
-        found = next((record for record in records if context.store.artifacts.are_intact(record)), None) or _make(
-            spec, context
-        )
-    context.found[spec.evaluation_key] = found
-    return found
+    return context.found_or_made(
+        names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key, lambda earlier: _make(spec, context)
+    )
 
 
 def calibration_indices(samples: int, available: int, seed: int) -> np.ndarray:
@@ -71,6 +65,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
         names.TEST_IMAGES: str(len(context.dataset.test)),
     }
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
+        context.claim(run_id, names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
         context.progress.stage(f"exporting {spec.variant.name}")
         made = _known_file(spec, context) or _new_file(spec, source, context)
         hashes = store.upload(

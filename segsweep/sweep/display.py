@@ -1,6 +1,7 @@
 """What the terminal shows while a sweep runs: a live table, or plain lines where there is no terminal."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -9,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from segsweep.durations import duration
 from segsweep.progress import JobProgress, read_progress
 
 _SECONDS_BETWEEN_LOOKS = 0.25
@@ -24,11 +27,13 @@ _SECONDS_BETWEEN_LINES = 30.0
 class SweepDisplay:
     """Shows the jobs that report into a folder, from a thread of its own."""
 
-    def __init__(self, folder: Path, total: int, cached: int):
-        """`total` jobs, of which `cached` were found done."""
+    def __init__(self, folder: Path, total: int, *, batches_to_come: bool = False):
+        """`total` jobs at most, if they come in batches."""
+        self._batches_to_come = batches_to_come
         self._folder = folder
         self._total = total
-        self._cached = cached
+        self._listed = 0
+        self._cached = 0
         # A copy of standard error, since the jobs of this process may be sent elsewhere meanwhile.
         self._stream = os.fdopen(os.dup(sys.stderr.fileno() if _has_descriptor() else 2), "w", encoding="utf-8")
         self._console = Console(file=self._stream)
@@ -47,6 +52,13 @@ class SweepDisplay:
         self._stop.set()
         self._thread.join()
         self._stream.close()
+
+    def batch(self, jobs: int, cached: int) -> None:
+        """So many more jobs are to be done, of which `cached` were found done."""
+        self._listed += jobs
+        # Points that come to the same are one job.
+        self._total = max(self._listed, self._total if self._batches_to_come else 0)
+        self._cached += cached
 
     def note(self, text: str) -> None:
         """What the sweep itself is doing."""
@@ -76,6 +88,7 @@ class SweepDisplay:
             Text(f"{self._cached} cached", style="dim"),
             Text(f"{failed} failed", style="bold red" if failed else "dim"),
             Text(self._time_left(len(over)), style="cyan"),
+            Text(_room(self._folder), style="dim"),
             Text(self._note, style="dim"),
         )
         table = Table.grid(padding=(0, 2))
@@ -118,12 +131,10 @@ class SweepDisplay:
         return f"{before}about {duration((time.monotonic() - self._began) / over * left)} left"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `45 s`, `3 min`, `2 h 05 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+def _room(folder: Path) -> str:
+    """Free disk space where the sweep writes, and free memory."""
+    disk, memory = shutil.disk_usage(folder).free, psutil.virtual_memory().available
+    return f"free: disk {disk / 2**30:.0f} GiB, memory {memory / 2**30:.1f} GiB"
 
 
 def _details(job: JobProgress) -> str:
@@ -146,7 +157,8 @@ def _has_descriptor() -> bool:
 
 
 @contextmanager
-def showing(folder: Path, total: int, cached: int) -> Iterator[SweepDisplay]:
-    """A display around the work of a sweep."""
-    with SweepDisplay(folder, total, cached) as display:
+def showing(folder: Path, total: int, *, batches_to_come: bool) -> Iterator[SweepDisplay]:
+    """A display around the work of a sweep, whose jobs report into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with SweepDisplay(folder, total, batches_to_come=batches_to_come) as display:
         yield display

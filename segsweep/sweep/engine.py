@@ -1,13 +1,14 @@
-"""A sweep from its points to its comparison: find what is done, run the rest in waves, list what came of it."""
+"""A sweep from its first points to its comparison: find what is done, run the rest in waves, list what came of it."""
 
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
+from segsweep.config.schema import LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
 from segsweep.processes import end_children
@@ -15,24 +16,28 @@ from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
 from segsweep.report.formats import FORMATS
+from segsweep.sweep.budget import Budget
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
-from segsweep.sweep.members import members_file, members_of, with_runs
+from segsweep.sweep.members import members_file, members_of, skipped_members, with_runs
 from segsweep.sweep.plan import plan_text
-from segsweep.sweep.points import Point, jobs_of
-from segsweep.sweep.running import Launch, Runner
+from segsweep.sweep.points import Impossible, Point, jobs_of
+from segsweep.sweep.pruning import pruning
+from segsweep.sweep.running import Failure, Launch, Runner
+from segsweep.sweep.search import Result, Search
 from segsweep.sweep.waves import Job
 from segsweep.tracking import names
+from segsweep.tracking.location import locate, require_answer
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
 
 
-def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
-    """Do all points and print the comparison.
+def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
+    """Do all points of a search and print the comparison.
 
     Args:
-        points: the combinations, in the order they were asked for; equal ones are merged.
+        search: chooses the points; equal ones are merged.
         launch: how jobs are run.
         folder: for progress files and logs.
 
@@ -40,6 +45,9 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
         SegsweepError: what was asked cannot work; nothing was started.
         JobsFailed: some jobs failed; the others are finished and logged.
     """
+    points = search.ask()
+    if not points:
+        raise SegsweepError("the sweep has no jobs; give at least one value for each axis")
     jobs, impossible = jobs_of(points)
     first = points[0].config
     if first.sweep.plan:
@@ -51,73 +59,148 @@ def run_sweep(points: Sequence[Point], launch: Launch, folder: Path) -> None:
             f"{' '.join(impossible[0].job.overrides)}: {impossible[0].reason}; leave them out, or set "
             "sweep.skip_impossible=true"
         )
-    skipped = [
-        replace(member, status="SKIPPED", reason=each.reason)
-        for each in impossible
-        for member in members_of([each.job])
-        if member.asked
-    ]
-    store = Store.open(first.tracking.uri, first.tracking.experiment)
+    store = _store(first.tracking)
     store.bury_the_dead()
-    members = [*members_of(jobs), *skipped]
-    varying = _varying(points)
-    tags = {names.COMMAND: mask_credentials(shlex.join(["segsweep run", *sys.argv[1:]])), names.VERSION: __version__}
-    name = f"{first.data.name} {first.model.name}: {len(jobs)} jobs"
-    params = {name: value for name, value in parameters(first).items() if name not in varying}
-    with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:
-        store.log(sweep_id, tags={names.SWEEP_ID: sweep_id})
-        store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
-        try:
-            runs, reasons = _work(jobs, store, sweep_id, launch, folder)
-        except BaseException:
-            end_children()
-            store.end_running(sweep_id, "KILLED", "the sweep was stopped")
-            raise
-        members = [*with_runs([each for each in members if each.status is None], runs, reasons), *skipped]
-        store.add_artifacts(sweep_id, {names.MEMBERS_FILE: members_file(members)})
-        table = comparison(store, store.get(sweep_id))
-        files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
-        from segsweep.report.figure import size_accuracy_figure
-
-        files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
+    budget = Budget(first.sweep.max_hours)
+    with _sweep_run(store, points, search.total) as sweep_id:
+        search.begin(store, sweep_id)
+        runner = Runner(store, sweep_id, launch, folder, budget)
+        work = _Work(store, sweep_id, runner, folder, first.evaluation.latency)
+        with showing(folder / PROGRESS_FOLDER, search.total, batches_to_come=search.total > len(points)) as display:
+            while points:
+                with pruning(search, store, sweep_id):
+                    results = work.do(points, jobs, impossible, display, search.needs_latency)
+                search.tell(results)
+                points = [] if budget.is_over else search.ask()
+                jobs, impossible = jobs_of(points) if points else ([], [])
+            work.measure_latency(display)
+        # Those on other hosts that gave no sign of life since this sweep began.
+        store.bury_the_dead()
+        files = {names.MEMBERS_FILE: members_file(work.members), **search.summary()}
         store.add_artifacts(sweep_id, files)
-        print(FORMATS["md"](table))
-        failed = [member for member in members if member.status == "FAILED"]
-        print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
+        failed = _report(store, sweep_id, work.members)
         if failed:
             raise JobsFailed(_failure_table(failed))
 
 
-def _work(
-    jobs: Sequence[Job], store: Store, sweep_id: str, launch: Launch, folder: Path
-) -> tuple[dict[str, RunRecord], dict[str, str]]:
-    """Run what is missing; return the finished runs by evaluation key, and reasons of failure likewise."""
-    wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
-    runs = finished_variants(store, wanted)
-    pending = [job for job in jobs if any(spec.evaluation_key not in runs for spec in job.spec.variants)]
-    progress_folder = folder / PROGRESS_FOLDER
-    progress_folder.mkdir(parents=True, exist_ok=True)
-    reasons: dict[str, str] = {}
-    with showing(progress_folder, len(jobs), len(jobs) - len(pending)) as display:
+class _Work:
+    """What a sweep has done so far."""
+
+    def __init__(self, store: Store, sweep_id: str, runner: Runner, folder: Path, latency: LatencyConfig):
+        self.members: list[Member] = []
+        self._store = store
+        self._sweep_id = sweep_id
+        self._runner = runner
+        self._folder = folder
+        self._latency = latency
+        self._runs: dict[str, RunRecord] = {}
+
+    def do(
+        self,
+        points: Sequence[Point],
+        jobs: Sequence[Job],
+        impossible: Sequence[Impossible],
+        display: SweepDisplay,
+        needs_latency: bool,
+    ) -> list[Result]:
+        """Run what is missing of a batch of points; return what came of each."""
+        known = {member.evaluation_key for member in self.members}
+        new = [member for member in members_of(jobs) if member.evaluation_key not in known]
+        skipped = [each for each in skipped_members(impossible) if each.evaluation_key not in known]
+        self._list_members([*self.members, *new, *skipped])
+        wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
+        runs = finished_variants(self._store, wanted)
+        pending = [job for job in jobs if any(spec.evaluation_key not in runs for spec in job.spec.variants)]
+        display.batch(len(jobs), len(jobs) - len(pending))
+        failures: dict[str, Failure] = {}
         if pending:
-            runner = Runner(store, sweep_id, launch, folder)
-            reasons = runner.run(pending, finished_trainings(store))
-            store.end_running(sweep_id, "FAILED", "its worker ended without a word")
-            runs = finished_variants(store, wanted)
-        _measure_latency(jobs, store, list(runs.values()), folder / LOG_FOLDER / "latency.log", display)
-    return runs, reasons
+            failures = self._runner.run(pending, finished_trainings(self._store))
+            self._store.end_running(self._sweep_id, "FAILED", "its worker ended without a word")
+            runs = finished_variants(self._store, wanted)
+        self._runs |= runs
+        if needs_latency:
+            self.measure_latency(display)
+            runs = finished_variants(self._store, wanted)
+        members = [*with_runs(new, runs, failures), *skipped]
+        self._list_members([*(each for each in self.members if each.evaluation_key in known), *members])
+        return _results(points, jobs, impossible, runs, failures)
+
+    def measure_latency(self, display: SweepDisplay) -> None:
+        """Measure the files that have no latency of this host yet, when nothing else of the sweep runs."""
+        lacking = lacking_latency(self._runs.values())
+        if not self._latency.enabled or not lacking:
+            return
+        display.note(f"measuring latency of {len(lacking)} files, one after the other")
+        with quiet(self._folder / LOG_FOLDER / "latency.log"):
+            add_latencies(self._store, lacking, self._latency, Reporter(None, 0, "latency"))
+        display.note("")
+        self._runs = {key: self._store.get(run.run_id) for key, run in self._runs.items()} if lacking else self._runs
+
+    def _list_members(self, members: list[Member]) -> None:
+        self.members = members
+        self._store.add_artifacts(self._sweep_id, {names.MEMBERS_FILE: members_file(members)})
 
 
-def _measure_latency(
-    jobs: Sequence[Job], store: Store, records: list[RunRecord], log: Path, display: SweepDisplay
-) -> None:
-    settings = jobs[0].spec.config.evaluation.latency if jobs else None
-    lacking = lacking_latency(records)
-    if settings is None or not settings.enabled or not lacking:
-        return
-    display.note(f"measuring latency of {len(lacking)} files, one after the other")
-    with quiet(log):
-        add_latencies(store, lacking, settings, Reporter(None, 0, "latency"))
+def _results(
+    points: Sequence[Point],
+    jobs: Sequence[Job],
+    impossible: Sequence[Impossible],
+    runs: dict[str, RunRecord],
+    failures: dict[str, Failure],
+) -> list[Result]:
+    """What came of each point, equal ones and those that cannot work included."""
+    by_overrides = {overrides: job for job in jobs for overrides in (job.overrides, *job.equal)}
+    reasons = {each.job.overrides: each.reason for each in impossible}
+    results = []
+    for point in points:
+        job = by_overrides.get(point.overrides)
+        if job is None:
+            results.append(Result(point, None, None, reasons.get(point.overrides, "it cannot work")))
+            continue
+        key = job.spec.asked.evaluation_key
+        failure = failures.get(key)
+        reason, pruned = (None, False) if failure is None else (failure.reason, failure.pruned)
+        results.append(Result(point, job, runs.get(key), reason, pruned))
+    return results
+
+
+def _store(tracking: TrackingConfig) -> Store:
+    """The store, which must answer now; later it is waited for."""
+    require_answer(locate(tracking.uri).uri)
+    return Store.open(tracking.uri, tracking.experiment, patience=tracking.patience, heartbeat=tracking.heartbeat)
+
+
+@contextmanager
+def _sweep_run(store: Store, points: Sequence[Point], total: int) -> Iterator[str]:
+    """The sweep's own run; where it is stopped, so are its jobs, and their runs are KILLED."""
+    first = points[0].config
+    tags = {names.COMMAND: mask_credentials(shlex.join(["segsweep run", *sys.argv[1:]])), names.VERSION: __version__}
+    name = f"{first.data.name} {first.model.name}: {total} {'job' if total == 1 else 'jobs'}"
+    varying = _varying(points)
+    params = {name: value for name, value in parameters(first).items() if name not in varying}
+    with store.run(names.SWEEP, name, parent=None, tags=tags, params=params) as sweep_id:
+        store.log(sweep_id, tags={names.SWEEP_ID: sweep_id})
+        try:
+            yield sweep_id
+        except Exception:
+            raise
+        except BaseException:
+            end_children()
+            store.end_running(sweep_id, "KILLED", "the sweep was stopped")
+            raise
+
+
+def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Member]:
+    """Print the comparison and keep it with the sweep's run; return the members that failed."""
+    from segsweep.report.figure import size_accuracy_figure
+
+    table = comparison(store, store.get(sweep_id))
+    files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
+    files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
+    store.add_artifacts(sweep_id, files)
+    print(FORMATS["md"](table))
+    print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
+    return [member for member in members if member.status == "FAILED"]
 
 
 def _varying(points: Sequence[Point]) -> set[str]:
@@ -133,9 +216,3 @@ def _failure_table(failed: Sequence[Member]) -> str:
         what = f"w{settings.get('model.width')} lr{settings.get('training.learning_rate')}"
         lines.append(f"  {settings.get('quantization.name')} {what} ({member.training_kind}): {member.reason}")
     return "\n".join(lines)
-
-
-def require_points(points: Sequence[Point]) -> None:
-    """Refuse a sweep without any point."""
-    if not points:
-        raise SegsweepError("the sweep has no jobs; give at least one value for each axis")

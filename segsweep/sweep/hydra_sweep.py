@@ -2,8 +2,9 @@
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -12,28 +13,71 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from segsweep.config.job_config import to_job_config
 from segsweep.errors import ConfigError
+from segsweep.processes import default_workers
 from segsweep.sweep.composing import Composer
-from segsweep.sweep.engine import require_points, run_sweep
+from segsweep.sweep.engine import run_sweep
 from segsweep.sweep.launching import launch_on_pool, launch_with_hydra
+from segsweep.sweep.plan import store_if_there
 from segsweep.sweep.points import Point
+from segsweep.sweep.search import Grid, Search
 
 
 def run(
     params: Sequence[str], arguments: Sequence[str], config: DictConfig, context: HydraContext, launcher: Launcher
 ) -> None:
     """Run the sweep of the axes in `params` (from the configuration) and `arguments` (from the command line)."""
-    folder = Path(str(config.hydra.sweep.dir))
-    combinations = expand(params, arguments, context)
+    compose = _composing(config, context)
+    points = [compose(each) for each in expand(params, arguments, context)]
+    if not points:
+        raise ConfigError("the sweep has no jobs; give at least one value for each axis")
+    _run(Grid(points), points, Path(str(config.hydra.sweep.dir)), launcher)
+
+
+def run_search(
+    options: Mapping[str, Any],
+    params: Sequence[str],
+    arguments: Sequence[str],
+    config: DictConfig,
+    context: HydraContext,
+    launcher: Launcher,
+) -> None:
+    """Search the space of the axes, as `options` (of the sweeper's preset) say.
+
+    Raises:
+        ConfigError: a setting of the search is wrong, or Optuna is not installed.
+    """
+    try:
+        from segsweep.sweep.optuna_search import OptunaSearch
+        from segsweep.sweep.search_space import search_settings
+    except ImportError as error:
+        raise ConfigError(
+            "hydra/sweeper=segsweep_optuna: Optuna is not installed; pip install 'segsweep[optuna]'"
+        ) from error
+    axes = list(_axes(params, arguments, context).values())
+    compose = _composing(config, context)
+    first = to_job_config(config)
+    settings = search_settings(options, axes, first.sweep.workers or default_workers(first.training.threads))
+    if first.sweep.max_trials is None:
+        raise ConfigError("sweep.max_trials is not set; a search needs to know how many points it may try")
+    search = OptunaSearch(settings, compose, first.sweep.max_trials)
+    search.remember(store_if_there(first.tracking.uri, first.tracking.experiment))
+    _run(search, [Point((), first)], Path(str(config.hydra.sweep.dir)), launcher)
+
+
+def _composing(config: DictConfig, context: HydraContext) -> Callable[[Sequence[str]], Point]:
     composer = Composer(config, context)
-    points = [Point(tuple(each), composer.compose(each)) for each in combinations]
-    require_points(points)
+    return lambda overrides: Point(tuple(overrides), composer.compose(overrides))
+
+
+def _run(search: Search, points: Sequence[Point], folder: Path, launcher: Launcher) -> None:
     pool_for = getattr(launcher, "pool_for", None)
     if pool_for is None:
-        run_sweep(points, launch_with_hydra(launcher), folder)
+        run_sweep(search, launch_with_hydra(launcher), folder)
         return
     with contextlib.closing(pool_for(points)) as pool:
-        run_sweep(points, launch_on_pool(pool, folder), folder)
+        run_sweep(search, launch_on_pool(pool, folder), folder)
 
 
 def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContext) -> list[list[str]]:
@@ -44,14 +88,19 @@ def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContex
     Raises:
         ConfigError: an axis cannot be expanded.
     """
+    axes = _axes(params, arguments, context)
+    return [list(each) for each in itertools.product(*map(_values, axes.values()))]
+
+
+def _axes(params: Sequence[str], arguments: Sequence[str], context: HydraContext) -> dict[str, Override]:
     parser = OverridesParser.create(config_loader=context.config_loader)
-    axes: dict[str, list[str]] = {}
+    axes: dict[str, Override] = {}
     for override in [*parser.parse_overrides(list(params)), *parser.parse_overrides(list(arguments))]:
         key = override.get_key_element().lstrip("+")
         if key.startswith("~"):
             raise ConfigError(f"{override.input_line}: a setting cannot be deleted; give it another value")
-        axes[key] = _values(override)
-    return [list(each) for each in itertools.product(*axes.values())]
+        axes[key] = override
+    return axes
 
 
 def _values(override: Override) -> list[str]:

@@ -8,14 +8,14 @@ from hydra.plugins.launcher import Launcher
 from segsweep.config.schema import JobConfig
 from segsweep.engines.pool import JobTask, Pool
 from segsweep.job import JobOutcome, run_job
-from segsweep.sweep.running import Launch, Start
+from segsweep.sweep.running import Launch, Obstacle, Start
 from segsweep.tracking.store import reason_of
 
 
 def launch_alone(config: JobConfig, folder: Path) -> Launch:
     """A launch for a single job: in this process, or in one of its own where a time limit may have to end it."""
     if config.sweep.timeout is None and config.sweep.retries is None:
-        return lambda starts: [run_job(start.config, folder) for start in starts]
+        return lambda starts, obstacle: [run_job(start.config, folder) for start in starts]
     from segsweep.engines.local import local_pool
 
     return launch_on_pool(local_pool(1, config.training.threads), folder)
@@ -24,8 +24,8 @@ def launch_alone(config: JobConfig, folder: Path) -> Launch:
 def launch_on_pool(pool: Pool, folder: Path) -> Launch:
     """A launch on workers that take a job's settings as they are, without composing them anew."""
 
-    def launch(starts: Sequence[Start]) -> Sequence[JobOutcome]:
-        return pool.run([JobTask(start.config, folder.absolute(), Path.cwd()) for start in starts])
+    def launch(starts: Sequence[Start], obstacle: Obstacle) -> Sequence[JobOutcome]:
+        return pool.run([JobTask(start.config, folder.absolute(), Path.cwd()) for start in starts], obstacle)
 
     return launch
 
@@ -37,7 +37,11 @@ def launch_with_hydra(launcher: Launcher) -> Launch:
     so that only what kills its worker fails.
     """
 
-    def launch(starts: Sequence[Start]) -> Sequence[JobOutcome]:
+    def launch(starts: Sequence[Start], obstacle: Obstacle) -> Sequence[JobOutcome]:
+        # What has been handed to such a launcher cannot be called back.
+        reason = obstacle()
+        if reason is not None:
+            return [JobOutcome(reason, started=False) for _ in starts]
         try:
             return _launched(launcher, starts)
         except Exception:
@@ -60,6 +64,7 @@ def _launched(launcher: Launcher, starts: Sequence[Start]) -> list[JobOutcome]:
             f"++sweep.id={start.sweep_id}",
             f"++sweep.number={start.number}",
             f"++sweep.attempt={start.attempt}",
+            f"++sweep.prune={str(start.config.sweep.prune).lower()}",
         ]
         for start in starts
     ]

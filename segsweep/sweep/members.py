@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from segsweep.lineage import used_settings
+from segsweep.sweep.points import Impossible
+from segsweep.sweep.running import Failure
 from segsweep.sweep.waves import Job
 from segsweep.tracking.records import Member, RunRecord
 
@@ -31,20 +33,36 @@ def members_of(jobs: Sequence[Job]) -> list[Member]:
     return list(found.values())
 
 
-def with_runs(members: Sequence[Member], runs: Mapping[str, RunRecord], reasons: Mapping[str, str]) -> list[Member]:
+def skipped_members(impossible: Sequence[Impossible]) -> list[Member]:
+    """A member for each variant that was asked for and cannot work."""
+    return [
+        replace(member, status="SKIPPED", reason=each.reason)
+        for each in impossible
+        for member in members_of([each.job])
+        if member.asked
+    ]
+
+
+def with_runs(
+    members: Sequence[Member], runs: Mapping[str, RunRecord], failures: Mapping[str, Failure]
+) -> list[Member]:
     """Members with their runs and how they ended.
 
     Args:
         members: of the sweep.
         runs: the finished run of each evaluation key.
-        reasons: why the variants failed that did, by evaluation key.
+        failures: why the others were not made, by evaluation key.
     """
-    return [
-        replace(member, run_id=runs[member.evaluation_key].run_id, status="FINISHED")
-        if member.evaluation_key in runs
-        else replace(member, status="FAILED", reason=reasons.get(member.evaluation_key, _NO_RUN))
-        for member in members
-    ]
+    return [_ended(member, runs.get(member.evaluation_key), failures.get(member.evaluation_key)) for member in members]
+
+
+def _ended(member: Member, run: RunRecord | None, failure: Failure | None) -> Member:
+    if run is not None:
+        return replace(member, run_id=run.run_id, status="FINISHED")
+    if failure is None:
+        return replace(member, status="FAILED", reason=_NO_RUN)
+    status = "FAILED" if failure.started and not failure.pruned else "SKIPPED"
+    return replace(member, status=status, reason=failure.reason)
 
 
 def members_file(members: Sequence[Member]) -> bytes:

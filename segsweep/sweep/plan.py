@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Sequence
 
+from segsweep.durations import duration
 from segsweep.errors import NoStoreError
 from segsweep.lineage import TrainingSpec
-from segsweep.sweep.display import duration
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.points import Impossible, Point
 from segsweep.sweep.waves import Job, waves
@@ -18,7 +18,7 @@ _KINDS = {"float": "float trainings", "qat": "QAT fine-tunes", "finetune": "floa
 def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence[Impossible]) -> str:
     """How many jobs, trainings and variants, what of it is done, in which waves, and what cannot work and why."""
     first = points[0].config
-    store = _store_if_there(first.tracking.uri, first.tracking.experiment)
+    store = store_if_there(first.tracking.uri, first.tracking.experiment)
     trained = finished_trainings(store) if store is not None else set()
     variants = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
     made = finished_variants(store, variants) if store is not None else {}
@@ -47,7 +47,7 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     return "\n".join(lines) + "\n"
 
 
-def _store_if_there(uri: str, experiment: str) -> Store | None:
+def store_if_there(uri: str, experiment: str) -> Store | None:
     """The store, or None where there is none yet: a plan makes nothing."""
     try:
         return Store.open_to_read(uri, experiment)

@@ -1,7 +1,7 @@
 """From the points of a sweep to its jobs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset
@@ -41,7 +41,11 @@ def jobs_of(points: Sequence[Point]) -> tuple[list[Job], list[Impossible]]:
     impossible: dict[str, Impossible] = {}
     for point in points:
         spec = lineage(point.config, load_dataset(point.config.data))
-        if spec.key in jobs or spec.key in impossible:
+        if spec.key in jobs:
+            job = jobs[spec.key]
+            jobs[spec.key] = replace(job, equal=(*job.equal, point.overrides))
+            continue
+        if spec.key in impossible:
             continue
         job = Job(point.overrides, spec)
         obstacle = quantization_obstacle(point.config.model, spec.asked.variant.training_kind)

@@ -4,9 +4,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segsweep.config.job_config import parameters
 from segsweep.config.schema import JobConfig
 from segsweep.job import PROGRESS_FOLDER, JobOutcome, hang_file
 from segsweep.progress import end_lost
+from segsweep.runs.context import variant_name
+from segsweep.sweep.budget import Budget
 from segsweep.sweep.found import finished_variants
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
@@ -33,24 +36,39 @@ class Start:
         return replace(config, sweep=replace(config.sweep, id=self.sweep_id, number=self.number, attempt=self.attempt))
 
 
-Launch = Callable[[Sequence[Start]], Sequence[JobOutcome]]
+Obstacle = Callable[[], str | None]
+"""Why no further job is to be started; None while there is no reason."""
+
+Launch = Callable[[Sequence[Start], Obstacle], Sequence[JobOutcome]]
 """Runs jobs and returns their outcomes in the same order."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a variant was not made."""
+
+    reason: str
+    started: bool
+    """False where its job's turn did not come."""
+    pruned: bool = False
+    """Whether its training was given up as hopeless."""
 
 
 class Runner:
     """Runs jobs through a launch, and keeps the store true about those that were lost."""
 
-    def __init__(self, store: Store, sweep_id: str, launch: Launch, folder: Path):
+    def __init__(self, store: Store, sweep_id: str, launch: Launch, folder: Path, budget: Budget):
         """`folder` is the sweep's, where jobs that passed their time limit say what they were doing."""
+        self._budget = budget
         self._store = store
         self._sweep_id = sweep_id
         self._launch = launch
         self._folder = folder
-        self._failed_trainings: dict[str, str] = {}
+        self._failed_trainings: dict[str, JobOutcome] = {}
         self._started = 0
 
-    def run(self, pending: Sequence[Job], trained: Collection[str]) -> dict[str, str]:
-        """Run all of `pending`; return why variants failed, by evaluation key.
+    def run(self, pending: Sequence[Job], trained: Collection[str]) -> dict[str, Failure]:
+        """Run all of `pending`; return why variants were not made, by evaluation key.
 
         A job whose training failed in an earlier wave is not started: it would only repeat the failure.
 
@@ -58,20 +76,24 @@ class Runner:
             pending: what is to be done.
             trained: keys of the trainings that are done.
         """
-        reasons: dict[str, str] = {}
+        failures: dict[str, Failure] = {}
         for wave in waves(pending, trained):
             ready = [job for job in wave if self._obstacle(job) is None]
             outcomes = self._outcomes(ready)
             for job in wave:
-                reason = outcomes[id(job)].reason if id(job) in outcomes else self._obstacle(job)
-                if reason is not None:
-                    reasons.update({spec.evaluation_key: reason for spec in job.spec.variants})
-        return reasons
+                outcome = outcomes.get(id(job)) or self._obstacle(job)
+                if outcome is not None and outcome.reason is not None:
+                    failure = Failure(outcome.reason, outcome.started, outcome.pruned)
+                    failures.update({spec.evaluation_key: failure for spec in job.spec.variants})
+        return failures
 
-    def _obstacle(self, job: Job) -> str | None:
+    def _obstacle(self, job: Job) -> JobOutcome | None:
         """Why the job cannot succeed, if a training that it needs has failed."""
         failed = (self._failed_trainings.get(training.key) for training in job.spec.trainings)
-        return next((reason for reason in failed if reason is not None), None)
+        return next((outcome for outcome in failed if outcome is not None), None)
+
+    def _is_time_over(self) -> str | None:
+        return self._budget.reason if self._budget.is_over else None
 
     def _outcomes(self, jobs: Sequence[Job]) -> dict[int, JobOutcome]:
         """Outcomes of jobs by their identity, after as many attempts as they are given."""
@@ -80,18 +102,20 @@ class Runner:
         found: dict[int, JobOutcome] = {}
         while starts:
             again = []
-            for start, outcome in zip(starts, self._launch(starts), strict=True):
-                found[id(start.job)] = self._settled(start, outcome)
-                if outcome.reason is not None and start.attempt <= _retries(start.config, outcome):
+            for start, outcome in zip(starts, self._launch(starts, self._is_time_over), strict=True):
+                outcome = found[id(start.job)] = self._settled(start, outcome)
+                if outcome.started and outcome.reason is not None and start.attempt <= _retries(start.config, outcome):
                     again.append(replace(start, attempt=start.attempt + 1))
                 elif outcome.failed_training is not None:
-                    self._failed_trainings[outcome.failed_training] = outcome.reason or ""
+                    self._failed_trainings[outcome.failed_training] = outcome
             starts = again
         return found
 
     def _settled(self, start: Start, outcome: JobOutcome) -> JobOutcome:
         """The outcome, with the runs of a lost worker ended, and what it was doing when it was lost."""
         if not outcome.killed:
+            if outcome.started and not outcome.pruned and outcome.reason is not None:
+                self._leave_a_run(start, outcome)
             return outcome
         if self._is_done(start.job):
             # The worker was lost with others after its job had ended.
@@ -104,8 +128,36 @@ class Runner:
         assert outcome.reason is not None
         ended = self._store.end_running(self._sweep_id, "FAILED", outcome.reason, job=start.number, details=text)
         end_lost(self._folder / PROGRESS_FOLDER, start.number, outcome.reason)
+        self._leave_a_run(start, replace(outcome, details=text))
         training = next((run.tags.get(names.TRAINING_KEY) for run in ended if run.kind == names.TRAINING), None)
         return replace(outcome, failed_training=training)
+
+    def _leave_a_run(self, start: Start, outcome: JobOutcome) -> None:
+        """See to it that a failed attempt is a FAILED run, also where it ended before it had made one."""
+        assert outcome.reason is not None
+        condition = f"tags.`{names.SWEEP_ID}` = '{self._sweep_id}' AND tags.`{names.JOB}` = '{start.number}'"
+        runs = self._store.search(f"attributes.status = 'FAILED' AND {condition}")
+        if any(run.tags.get(names.ATTEMPT) == str(start.attempt) for run in runs):
+            return
+        asked = start.job.spec.asked
+        tags = {
+            names.SWEEP_ID: self._sweep_id,
+            names.JOB: str(start.number),
+            names.ATTEMPT: str(start.attempt),
+            names.TRAINING_KEY: asked.training.key,
+            names.TRAINING_KIND: asked.training.kind,
+            names.VARIANT_KEY: asked.key,
+            names.EVALUATION_KEY: asked.evaluation_key,
+        }
+        self._store.add_failure(
+            names.VARIANT,
+            variant_name(asked),
+            parent=self._sweep_id,
+            tags=tags,
+            params=parameters(start.config),
+            reason=outcome.reason,
+            details=outcome.details,
+        )
 
     def _is_done(self, job: Job) -> bool:
         keys = {spec.evaluation_key for spec in job.spec.variants}
@@ -113,6 +165,8 @@ class Runner:
 
 
 def _retries(config: JobConfig, outcome: JobOutcome) -> int:
+    if outcome.pruned:
+        return 0
     if config.sweep.retries is not None:
         return config.sweep.retries
     return _RETRIES_IF_KILLED if outcome.killed else 0

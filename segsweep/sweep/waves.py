@@ -17,6 +17,8 @@ class Job:
     overrides: tuple[str, ...]
     """What makes it this point, as given to Hydra."""
     spec: JobSpec = field(repr=False)
+    equal: tuple[tuple[str, ...], ...] = ()
+    """The overrides of other points that come to the same."""
 
 
 def waves(jobs: Sequence[Job], trained: Collection[str]) -> list[list[Job]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from segsweep.tracking.location import StoreLocation, path_of
 from segsweep.tracking.records import RunRecord
@@ -66,3 +67,22 @@ class Artifacts:
         if not fetch and path_of(record.artifact_uri) is None:
             return record.is_finished and bool(record.sha256)
         return record.is_finished and all(self.read(record, path) is not None for path in record.sha256)
+
+    def size(self, record: RunRecord, path: str) -> int:
+        """Bytes of an artifact where it lies; 0 where there is none."""
+        if path_of(record.artifact_uri) is not None:
+            local = self.path(record, path)
+            return local.stat().st_size if local is not None else 0
+        try:
+            listed = self._client.list_artifacts(record.run_id, str(Path(path).parent))
+        except MlflowException:
+            return 0
+        return next((int(each.file_size or 0) for each in listed if each.path == path), 0)
+
+    def remove(self, record: RunRecord, path: str) -> None:
+        """Delete an artifact; the run stays."""
+        local = self.path(record, path) if path_of(record.artifact_uri) is not None else None
+        if local is not None:
+            local.unlink()
+            return
+        get_artifact_repository(record.artifact_uri).delete_artifacts(path)

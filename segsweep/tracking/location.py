@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlparse
 import platformdirs
 
 from segsweep.config.job_config import mask_credentials
-from segsweep.errors import NoStoreError, StoreError
+from segsweep.errors import NoAnswerError, NoStoreError, StoreError
 
 _SQLITE = "sqlite:///"
 _SECONDS_TO_ANSWER = 10
@@ -109,7 +109,7 @@ def require_answer(uri: str) -> None:
     """Refuse an MLflow server that does not answer within seconds; MLflow itself would try for minutes.
 
     Raises:
-        StoreError: nothing answers there.
+        NoAnswerError: nothing answers there.
     """
     if not uri.startswith("http"):
         return
@@ -120,7 +120,7 @@ def require_answer(uri: str) -> None:
         return
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise StoreError(f"{mask_credentials(uri)}: no MLflow server answers there ({reason})") from error
+        raise NoAnswerError(f"{mask_credentials(uri)}: no MLflow server answers there ({reason})") from error
 
 
 def path_of(artifact_uri: str) -> Path | None:

@@ -7,12 +7,13 @@ import functools
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
+from segsweep.errors import NoAnswerError
 from segsweep.tracking.location import StoreLocation
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -40,7 +41,7 @@ def patient(client: mlflow.MlflowClient, location: StoreLocation, patience: floa
     """
     if location.database is not None or patience <= 0:
         return client
-    return _PatientClient(client, location.shown, patience)  # type: ignore[return-value]
+    return _PatientClient(client, location, patience)  # type: ignore[return-value]
 
 
 def is_outage(error: Exception) -> bool:
@@ -48,13 +49,31 @@ def is_outage(error: Exception) -> bool:
     if isinstance(error, MlflowException) and error.error_code == ErrorCode.Name(TEMPORARILY_UNAVAILABLE):
         return True
     text = str(error)
-    return isinstance(error, ConnectionError) or any(sign in text for sign in _SIGNS)
+    return isinstance(error, ConnectionError | NoAnswerError) or any(sign in text for sign in _SIGNS)
+
+
+T = TypeVar("T")
+
+
+def persist(call: Callable[[], T], location: StoreLocation, patience: float) -> T:
+    """What `call` returns, called again for up to `patience` seconds while nobody answers it."""
+    deadline = time.monotonic() + patience
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if location.database is not None or not is_outage(error) or time.monotonic() > deadline:
+                raise
+            print(f"segsweep: {location.shown} does not answer; trying again in {pause:g} s", file=sys.stderr)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class _PatientClient:
-    def __init__(self, client: mlflow.MlflowClient, shown: str, patience: float):
+    def __init__(self, client: mlflow.MlflowClient, location: StoreLocation, patience: float):
         self._client = client
-        self._shown = shown
+        self._location = location
         self._patience = patience
 
     def __getattr__(self, name: str) -> Any:
@@ -62,14 +81,4 @@ class _PatientClient:
         return functools.partial(self._call, value) if callable(value) else value
 
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        deadline = time.monotonic() + self._patience
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return function(*args, **kwargs)
-            except Exception as error:
-                if not is_outage(error) or time.monotonic() > deadline:
-                    raise
-                print(f"segsweep: {self._shown} does not answer; trying again in {pause:g} s", file=sys.stderr)
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        return persist(lambda: function(*args, **kwargs), self._location, self._patience)

@@ -19,12 +19,13 @@ import mlflow
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 
+from segsweep.errors import WorkStopped
 from segsweep.tracking import names
 from segsweep.tracking.artifacts import Artifacts
-from segsweep.tracking.liveness import maker_is_gone, process_tags
+from segsweep.tracking.liveness import Heartbeat, Watch, is_here, maker_is_gone, process_tags
 from segsweep.tracking.location import StoreLocation, locate
 from segsweep.tracking.opening import find_experiment, open_experiment
-from segsweep.tracking.patience import patient
+from segsweep.tracking.patience import is_outage, patient, persist
 from segsweep.tracking.records import RunRecord
 
 _PAGE = 1000
@@ -37,26 +38,44 @@ _LONGEST_TAG = 8000
 class Store:
     """An experiment of a tracking store."""
 
-    def __init__(self, location: StoreLocation, experiment: str, client: mlflow.MlflowClient, experiment_id: str):
+    def __init__(
+        self,
+        location: StoreLocation,
+        experiment: str,
+        client: mlflow.MlflowClient,
+        experiment_id: str,
+        *,
+        patience: float = 0.0,
+        heartbeat: float = 60.0,
+    ):
+        """See :meth:`open`; `client` is one that does not wait."""
         self.location = location
         self.experiment = experiment
-        self.artifacts = Artifacts(location, experiment, client)
-        self._client = client
+        self._impatient = client
+        self._client = patient(client, location, patience)
+        self.artifacts = Artifacts(location, experiment, self._client)
         self._experiment_id = experiment_id
+        self._heartbeat = Heartbeat(client, heartbeat)
+        self._watch = Watch()
 
     @classmethod
-    def open(cls, uri: str, experiment: str, patience: float = 0.0) -> "Store":
+    def open(cls, uri: str, experiment: str, *, patience: float = 0.0, heartbeat: float = 60.0) -> "Store":
         """Open a store for writing; database, schema and experiment are made where they are missing.
 
-        To be called once before workers start: many processes that race to create the schema fail. From then on, calls
-        wait up to `patience` seconds for a server that does not answer.
+        To be called once before workers start: many processes that race to create the schema fail.
+
+        Args:
+            uri: MLflow's tracking URI.
+            experiment: name of the MLflow experiment.
+            patience: seconds that this and later calls wait for a server that does not answer.
+            heartbeat: seconds between the signs of life of runs that this process makes.
 
         Raises:
             StoreError: the store cannot be reached or written, or was made by a newer MLflow.
         """
         location = locate(uri)
-        client, experiment_id = open_experiment(location, experiment)
-        return cls(location, experiment, patient(client, location, patience), experiment_id)
+        client, experiment_id = persist(lambda: open_experiment(location, experiment), location, patience)
+        return cls(location, experiment, client, experiment_id, patience=patience, heartbeat=heartbeat)
 
     @classmethod
     def open_to_read(cls, uri: str, experiment: str) -> "Store":
@@ -74,7 +93,8 @@ class Store:
         self, kind: str, name: str, *, parent: str | None, tags: Mapping[str, str], params: Mapping[str, Any]
     ) -> str:
         """Begin a run, marked with the process that makes it, and return its id."""
-        all_tags = {names.KIND: kind, names.SOURCE_NAME: "segsweep", **_user_tags(), **tags, **process_tags()}
+        all_tags = {names.KIND: kind, names.SOURCE_NAME: "segsweep", **_user_tags(), **tags}
+        all_tags |= process_tags(self._heartbeat.interval)
         if parent is not None:
             all_tags[names.PARENT_RUN] = parent
         run = self._client.create_run(
@@ -88,7 +108,7 @@ class Store:
     def reopen_run(self, run_id: str, *, parent: str, tags: Mapping[str, str]) -> None:
         """Make an interrupted run this process's own, under `parent` and with these tags."""
         self._client.update_run(run_id, status="RUNNING")
-        self.log(run_id, tags={**tags, **process_tags(), names.PARENT_RUN: parent})
+        self.log(run_id, tags={**tags, **process_tags(self._heartbeat.interval), names.PARENT_RUN: parent})
         with contextlib.suppress(MlflowException):
             self._client.delete_tag(run_id, names.FAILURE)
 
@@ -110,11 +130,20 @@ class Store:
         for start in range(0, len(rest), _PARAMS_A_BATCH):
             self._client.log_batch(run_id, params=rest[start : start + _PARAMS_A_BATCH])
 
-    def log_history(self, run_id: str, points: Sequence[tuple[str, float, int, int]]) -> None:
-        """Add metric values (name, value, step, milliseconds since 1970)."""
+    def log_history(self, run_id: str, points: Sequence[tuple[str, float, int, int]], *, wait: bool = True) -> None:
+        """Add metric values (name, value, step, milliseconds since 1970).
+
+        Raises ConnectionError where nobody answers and it is not to `wait`.
+        """
+        client = self._client if wait else self._impatient
         metrics = [Metric(name, value, when, step) for name, value, step, when in points if _is_finite(value)]
         for start in range(0, len(metrics), _METRICS_A_BATCH):
-            self._client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
+            try:
+                client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
+            except Exception as error:
+                if is_outage(error):
+                    raise ConnectionError(str(error)) from error
+                raise
 
     def add_artifacts(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Write artifacts (path in the run to bytes), then note their hashes on the run."""
@@ -129,6 +158,13 @@ class Store:
                 target.write_bytes(content)
             self._client.log_artifacts(run_id, folder)
         return {names.SHA256 + path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+
+    def upload_quietly(self, run_id: str, path: str, content: bytes) -> None:
+        """Write an artifact that no hash is kept of, without waiting for a server that does not answer."""
+        with tempfile.TemporaryDirectory(prefix="segsweep-") as folder:
+            target = Path(folder) / Path(path).name
+            target.write_bytes(content)
+            self._impatient.log_artifact(run_id, str(target), str(Path(path).parent))
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run as `FINISHED`, `FAILED` or `KILLED`."""
@@ -145,17 +181,28 @@ class Store:
 
     @contextlib.contextmanager
     def ending(self, run_id: str) -> Iterator[None]:
-        """End `run_id` as the enclosed work ends."""
+        """End `run_id` as the enclosed work ends, and give signs of life meanwhile."""
+        self._heartbeat.add(run_id)
         try:
             yield
+        except WorkStopped as error:
+            self.kill(run_id, str(error))
+            raise
         except Exception as error:
             self.fail(run_id, error)
             raise
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(Exception):
-                self.finish(run_id, "KILLED")
+                self.kill(run_id, f"stopped ({type(error).__name__})")
             raise
+        finally:
+            self._heartbeat.discard(run_id)
         self.finish(run_id, "FINISHED")
+
+    def kill(self, run_id: str, reason: str) -> None:
+        """End a run as KILLED, with the reason."""
+        self.log(run_id, tags={names.FAILURE: reason})
+        self.finish(run_id, "KILLED")
 
     def fail(self, run_id: str, error: BaseException) -> None:
         """End a run as FAILED, with the reason as tag and the traceback as artifact, as far as the store lets us."""
@@ -166,6 +213,23 @@ class Store:
             self._client.log_text(run_id, text, names.FAILURE_FILE)
         with contextlib.suppress(Exception):
             self.finish(run_id, "FAILED")
+
+    def add_failure(
+        self,
+        kind: str,
+        name: str,
+        *,
+        parent: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        reason: str,
+        details: str,
+    ) -> None:
+        """A FAILED run for work that ended before it had a run of its own; `details` become its artifact."""
+        run_id = self.create_run(kind, name, parent=parent, tags={**tags, names.FAILURE: reason}, params=params)
+        if details:
+            self._client.log_text(run_id, details, names.FAILURE_FILE)
+        self.finish(run_id, "FAILED")
 
     def end_running(
         self, sweep_id: str, status: str, reason: str, *, job: int | None = None, details: str = ""
@@ -191,15 +255,35 @@ class Store:
         return left
 
     def is_abandoned(self, record: RunRecord) -> bool:
-        """Whether a run ended early: it failed or was killed, or says RUNNING although its process is gone."""
-        return record.status in ("FAILED", "KILLED") or (record.status == "RUNNING" and maker_is_gone(record))
+        """Whether a run ended early: it failed or was killed, or says RUNNING although its maker is gone.
+
+        A maker on another host is gone when its signs of life cease while this store is open.
+        """
+        if record.status != "RUNNING":
+            return record.status in ("FAILED", "KILLED")
+        return maker_is_gone(record) if is_here(record) else self._watch.is_silent(record)
+
+    def being_made_elsewhere(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Those of `records` that another host is making now."""
+        return [
+            record
+            for record in records
+            if record.status == "RUNNING" and not is_here(record) and not self.is_abandoned(record)
+        ]
 
     def bury_the_dead(self) -> list[RunRecord]:
-        """Mark as KILLED the RUNNING runs of processes of this host that are gone; return them."""
-        dead = [record for record in self.search("attributes.status = 'RUNNING'") if maker_is_gone(record)]
+        """Mark as KILLED the RUNNING runs whose makers are gone, and return them.
+
+        What the jobs of a live sweep left is that sweep's to mark.
+        """
+        running = self.search("attributes.status = 'RUNNING'")
+        abandoned = {record.run_id for record in running if self.is_abandoned(record)}
+        alive = {record.run_id for record in running if record.kind == names.SWEEP} - abandoned
+        dead = [
+            record for record in running if record.run_id in abandoned and record.tags.get(names.SWEEP_ID) not in alive
+        ]
         for record in dead:
-            self.log(record.run_id, tags={names.FAILURE: "its process is gone"})
-            self.finish(record.run_id, "KILLED")
+            self.kill(record.run_id, "its process is gone")
         return dead
 
     # Reading

@@ -1,0 +1,34 @@
+"""Which variants no other one beats."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+DIRECTIONS = {
+    "accuracy": "maximize",
+    "mean_iou": "maximize",
+    "mean_dice": "maximize",
+    "agreement": "maximize",
+    "size_bytes": "minimize",
+    "latency_p50_ms": "minimize",
+    "train_s": "minimize",
+}
+"""Columns of the comparison that one may be after, and the direction that is better."""
+
+
+def pareto_optimal(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """Whether no other row of a comparison is at least as good in all `columns` and better in one.
+
+    Controls (fine-tunes in float) are not considered; a row without one of the numbers is not optimal.
+    """
+    candidates = (table["status"] == "FINISHED") & (table["training_kind"] != "finetune")
+    signs = [1.0 if DIRECTIONS[column] == "maximize" else -1.0 for column in columns]
+    values = table[list(columns)].astype(float) * signs
+    candidates &= values.notna().all(axis=1)
+    considered = values[candidates]
+    optimal = {
+        index
+        for index, row in considered.iterrows()
+        if not ((considered >= row).all(axis=1) & (considered > row).any(axis=1)).any()
+    }
+    return pd.Series([index in optimal for index in table.index], index=table.index)

@@ -1,0 +1,70 @@
+"""What takes up space in a store and could go, without any run being lost."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Files that nobody needs any more."""
+
+    what: str
+    """What they are and whose, for people."""
+    size: int
+    """Bytes."""
+    remove: Callable[[], None]
+
+
+def leftovers(store: Store) -> list[Leftover]:
+    """Checkpoints of trainings that are done, and artifacts of runs that failed or were superseded.
+
+    What an interrupted training would go on from is kept, and so is all that belongs to a sweep's own run.
+    """
+    trainings, variants = store.of_kind(names.TRAINING), store.of_kind(names.VARIANT)
+    return [*_checkpoints(store, trainings), *_artifacts(store, trainings, names.TRAINING_KEY),
+            *_artifacts(store, variants, names.EVALUATION_KEY)]  # fmt: skip
+
+
+def _checkpoints(store: Store, trainings: list[RunRecord]) -> Iterator[Leftover]:
+    """Local checkpoint files, unless a run that is not finished may still want them."""
+    by_key: dict[str, list[RunRecord]] = {}
+    for run in trainings:
+        by_key.setdefault(run.tags.get(names.TRAINING_KEY, ""), []).append(run)
+    for path in sorted((store.location.folder / "checkpoints").glob("*.npz")):
+        runs = by_key.get(path.stem, [])
+        if not runs or any(run.is_finished for run in runs):
+            name = runs[0].name if runs else "a training without a run"
+            yield Leftover(f"checkpoint of {name}", path.stat().st_size, path.unlink)
+    for run in trainings:
+        size = store.artifacts.size(run, names.CHECKPOINT_FILE) if run.is_finished else 0
+        if size:
+            yield Leftover(f"shared checkpoint of {run.name}", size, _removal(store, run, names.CHECKPOINT_FILE))
+
+
+def _artifacts(store: Store, runs: list[RunRecord], key_name: str) -> Iterator[Leftover]:
+    """Artifacts of runs that failed, or after which the same was made again; `runs` are newest first."""
+    made: set[str] = set()
+    for run in runs:
+        key = run.tags.get(key_name, "")
+        superseded = run.is_finished and key in made
+        if run.is_finished and store.artifacts.are_intact(run, fetch=False):
+            made.add(key)
+        if superseded or run.status in ("FAILED", "KILLED"):
+            kept = {names.FAILURE_FILE, *([] if superseded else [names.CHECKPOINT_FILE])}
+            paths = [path for path in run.sha256 if path not in kept]
+            size = sum(store.artifacts.size(run, path) for path in paths)
+            if size:
+                why = "superseded" if superseded else run.status.lower()
+                yield Leftover(f"artifacts of {run.name} ({why})", size, _removal(store, run, *paths))
+
+
+def _removal(store: Store, run: RunRecord, *paths: str) -> Callable[[], None]:
+    def remove() -> None:
+        for path in paths:
+            store.artifacts.remove(run, path)
+
+    return remove

@@ -1,0 +1,76 @@
+"""What may go and what must stay; runs stay in any case."""
+
+import pytest
+
+from segsweep.cli import main
+from segsweep.tracking import names
+from segsweep.tracking.leftovers import leftovers
+from segsweep.tracking.store import Store
+
+
+@pytest.fixture
+def store(workplace) -> Store:
+    return Store.open("sqlite:///mlruns/mlflow.db", "segsweep")
+
+
+def add(store: Store, kind: str, key: str, status: str, content: bytes = b"x" * 100) -> str:
+    key_name = names.TRAINING_KEY if kind == names.TRAINING else names.EVALUATION_KEY
+    path = names.WEIGHTS_FILE if kind == names.TRAINING else names.MODEL_FILE
+    run_id = store.create_run(kind, f"{key} {status}", parent=None, tags={key_name: key}, params={})
+    store.add_artifacts(run_id, {path: content})
+    if status != "RUNNING":
+        store.finish(run_id, status)
+    return run_id
+
+
+def checkpoint(store: Store, key: str):
+    path = store.location.folder / "checkpoints" / f"{key}.npz"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"c" * 10)
+    return path
+
+
+def test_checkpoints_of_done_trainings_go_and_those_of_interrupted_ones_stay(store):
+    add(store, names.TRAINING, "done", "FINISHED")
+    add(store, names.TRAINING, "stopped", "KILLED", b"")
+    add(store, names.TRAINING, "going", "RUNNING")
+    stale, orphan = checkpoint(store, "done"), checkpoint(store, "unknown")
+    kept = [checkpoint(store, "stopped"), checkpoint(store, "going")]
+    for each in leftovers(store):
+        each.remove()
+    assert not stale.exists()
+    assert not orphan.exists()
+    assert all(path.exists() for path in kept)
+
+
+def test_artifacts_of_failed_and_superseded_runs_go_and_the_newest_stays(store):
+    old = add(store, names.VARIANT, "a", "FINISHED")
+    failed = add(store, names.VARIANT, "b", "FAILED")
+    new = add(store, names.VARIANT, "a", "FINISHED")
+    found = leftovers(store)
+    assert sum(each.size for each in found) == 200
+    for each in found:
+        each.remove()
+    assert store.artifacts.read(store.get(new), names.MODEL_FILE) is not None
+    for run_id in (old, failed):
+        assert store.artifacts.read(store.get(run_id), names.MODEL_FILE) is None
+    assert len(store.of_kind(names.VARIANT)) == 3
+    assert leftovers(store) == []
+
+
+def test_an_old_run_stays_whole_while_the_newer_one_is_damaged(store):
+    old = add(store, names.VARIANT, "a", "FINISHED")
+    new = add(store, names.VARIANT, "a", "FINISHED")
+    store.artifacts.path(store.get(new), names.MODEL_FILE).write_bytes(b"damaged")
+    assert leftovers(store) == []
+    assert store.artifacts.read(store.get(old), names.MODEL_FILE) is not None
+
+
+def test_gc_removes_only_with_yes(store, capsys):
+    add(store, names.VARIANT, "b", "FAILED", b"x" * 3_000_000)
+    assert main(["gc"]) == 0
+    assert "2.9 MiB could be freed" in capsys.readouterr().out
+    assert main(["gc", "--yes"]) == 0
+    assert "2.9 MiB freed" in capsys.readouterr().out
+    assert main(["gc"]) == 0
+    assert capsys.readouterr().out == "nothing to free\n"
