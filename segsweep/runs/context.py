@@ -20,6 +20,7 @@ from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 
 _SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_BETWEEN_CLAIMS = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,27 @@ class Context:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def claim(self, run_id: str, kind: str, key_name: str, key: str) -> None:
-        """Of two hosts that began the same at the same moment, the later one gives way.
+        """See to it that of the hosts that began the same at the same moment one goes on, which says so on its run.
 
-        Raises MadeElsewhere. The lock settles it among the processes of a host.
+        Whoever sees that another has said so, or has the smaller run id, gives way; whoever has the smaller one waits
+        for the others to do the one or the other. The lock settles it among the processes of a host.
+
+        Raises MadeElsewhere.
         """
         if self.store.location.database is not None:
             return
-        records = self.store.with_key(kind, key_name, key)
-        own = next(record for record in records if record.run_id == run_id)
-        for rival in self.store.being_made_elsewhere(records):
-            if (rival.started_ms, rival.run_id) < (own.started_ms, own.run_id):
-                raise MadeElsewhere(f"{rival.tags[names.HOST]} makes the same in run {rival.run_id}")
+        while True:
+            records = [record for record in self.store.with_key(kind, key_name, key) if record.run_id != run_id]
+            rivals = self.store.being_made_elsewhere(records)
+            for rival in [*rivals, *(record for record in records if record.is_finished)]:
+                if rival.is_finished and not self.store.artifacts.are_intact(rival):
+                    continue
+                if rival.is_finished or names.CLAIMED in rival.tags or rival.run_id < run_id:
+                    raise MadeElsewhere(f"{rival.tags[names.HOST]} makes the same in run {rival.run_id}")
+            if not rivals:
+                self.store.log(run_id, tags={names.CLAIMED: "true"})
+                return
+            time.sleep(_SECONDS_BETWEEN_CLAIMS)
 
     def common_tags(self, training: TrainingSpec) -> dict[str, str]:
         """Tags of a training run, which its variants bear too."""

@@ -105,7 +105,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     shared = SharedCheckpoint(store, checkpoint)
     if interrupted and not checkpoint.exists():
         shared.fetch(interrupted)
-    if checkpoint.exists() and interrupted:
+    if checkpoint.exists() and interrupted and store.may_reopen(interrupted[0]):
         run_id = interrupted[0].run_id
         store.reopen_run(run_id, parent=parent_run, tags=context.common_tags(spec))
     else:
@@ -153,7 +153,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         best = result.history[result.best_epoch - 1].metrics
         store.log(
             run_id,
-            tags=hashes,
+            tags={**hashes, **({names.RESUMED: str(result.resumed_from)} if result.resumed_from else {})},
             metrics={
                 names.TRAIN_SECONDS: result.seconds if result.resumed_from else time.perf_counter() - started,
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,

@@ -109,8 +109,9 @@ class Store:
         """Make an interrupted run this process's own, under `parent` and with these tags."""
         self._client.update_run(run_id, status="RUNNING")
         self.log(run_id, tags={**tags, **process_tags(self._heartbeat.interval), names.PARENT_RUN: parent})
-        with contextlib.suppress(MlflowException):
-            self._client.delete_tag(run_id, names.FAILURE)
+        for tag in (names.FAILURE, names.CLAIMED):
+            with contextlib.suppress(MlflowException):
+                self._client.delete_tag(run_id, tag)
 
     def log(
         self,
@@ -262,6 +263,10 @@ class Store:
         if record.status != "RUNNING":
             return record.status in ("FAILED", "KILLED")
         return maker_is_gone(record) if is_here(record) else self._watch.is_silent(record)
+
+    def may_reopen(self, record: RunRecord) -> bool:
+        """Whether no other host could reopen the run at the same moment."""
+        return self.location.database is not None or is_here(record)
 
     def being_made_elsewhere(self, records: Sequence[RunRecord]) -> list[RunRecord]:
         """Those of `records` that another host is making now."""

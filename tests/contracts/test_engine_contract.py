@@ -29,44 +29,48 @@ RATES = (0.001, 0.002, 1e30)
 """The last of them makes the loss infinite."""
 
 
+@pytest.fixture(scope="class")
+def swept(request, tmp_path_factory) -> Path:
+    """The folder of a sweep with the launcher of the test class, one of whose workers was killed."""
+    launcher = request.cls.launcher
+    folder = tmp_path_factory.mktemp(launcher)
+    rates = ",".join(f"{rate:g}" for rate in RATES)
+    command = [sys.executable, "-m", "segsweep.cli", "run", "-m", *WORDS, f"hydra/launcher={launcher}"]
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    with (folder / "err.txt").open("w") as err, (folder / "out.txt").open("w") as out:
+        process = subprocess.Popen(
+            [*command, f"training.learning_rate={rates}"], cwd=folder, stdout=out, stderr=err, env=environment
+        )
+        try:
+            kill_one_half_way(folder, process)
+            status = process.wait(400)
+        finally:
+            if process.poll() is None:
+                process.kill()
+    (folder / "status.txt").write_text(str(status))
+    return folder
+
+
+def kill_one_half_way(folder: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Kill the worker of a training that has a checkpoint; note which run it was."""
+    deadline = time.monotonic() + 300
+    while True:
+        assert process.poll() is None, (folder / "err.txt").read_text()
+        assert time.monotonic() < deadline, (folder / "err.txt").read_text()
+        for checkpoint in (folder / "mlruns" / "checkpoints").glob("*.npz"):
+            runs = store_of(folder).with_key(names.TRAINING, names.TRAINING_KEY, checkpoint.stem)
+            running = [run for run in runs if run.status == "RUNNING"]
+            if running:
+                psutil.Process(int(running[0].tags[names.PID])).send_signal(signal.SIGKILL)
+                (folder / "killed.txt").write_text(running[0].run_id)
+                return
+        time.sleep(0.02)
+
+
 class EngineContract:
     """What holds for each launcher."""
 
     launcher: str
-
-    @pytest.fixture(scope="class")
-    def swept(self, tmp_path_factory) -> Path:
-        folder = tmp_path_factory.mktemp(self.launcher)
-        rates = ",".join(f"{rate:g}" for rate in RATES)
-        command = [sys.executable, "-m", "segsweep.cli", "run", "-m", *WORDS, f"hydra/launcher={self.launcher}"]
-        environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
-        with (folder / "err.txt").open("w") as err, (folder / "out.txt").open("w") as out:
-            process = subprocess.Popen(
-                [*command, f"training.learning_rate={rates}"], cwd=folder, stdout=out, stderr=err, env=environment
-            )
-            try:
-                self.kill_one_half_way(folder, process)
-                status = process.wait(400)
-            finally:
-                if process.poll() is None:
-                    process.kill()
-        (folder / "status.txt").write_text(str(status))
-        return folder
-
-    def kill_one_half_way(self, folder: Path, process: "subprocess.Popen[bytes]") -> None:
-        """Kill the worker of a training that has a checkpoint; note which run it was."""
-        deadline = time.monotonic() + 300
-        while True:
-            assert process.poll() is None, (folder / "err.txt").read_text()
-            assert time.monotonic() < deadline, (folder / "err.txt").read_text()
-            for checkpoint in (folder / "mlruns" / "checkpoints").glob("*.npz"):
-                runs = store_of(folder).with_key(names.TRAINING, names.TRAINING_KEY, checkpoint.stem)
-                running = [run for run in runs if run.status == "RUNNING"]
-                if running:
-                    psutil.Process(int(running[0].tags[names.PID])).send_signal(signal.SIGKILL)
-                    (folder / "killed.txt").write_text(running[0].run_id)
-                    return
-            time.sleep(0.02)
 
     def test_what_can_succeed_succeeds(self, swept):
         rows = comparison(store_of(swept), find_sweep(store_of(swept), None))

@@ -17,7 +17,7 @@ from segsweep.tracking.store import Store
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 150
+EPOCHS = 600
 WORDS = [
     *("data.size=32", "data.train_images=12", "data.validation_images=4", "data.test_images=4"),
     *("model.depth=1", "model.width=3", f"training.epochs={EPOCHS}", "training.batch_size=4"),
@@ -104,6 +104,7 @@ class MlflowServer:
                 urllib.request.urlopen(f"{self.uri}/health", timeout=2).close()
                 return
             except OSError:
+                assert self._process.poll() is None, "the server ended; its log is in server.log"
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
 
@@ -153,7 +154,8 @@ def test_two_hosts_share_the_work_and_a_restarted_server_costs_nothing(server, t
     one = start(tmp_path / "one", server.uri, "one", *words, "sweep.workers=1")
     wait_until(lambda: training_runs(server.uri, "shared"), 200, one)
     two = start(tmp_path / "two", server.uri, "two", *words, "sweep.workers=1")
-    wait_until(lambda: any("train/loss" in run.metrics for run in training_runs(server.uri, "shared")), 200, one)
+    # Both have begun: a server that does not answer when a sweep begins is an error.
+    wait_until(lambda: len(Store.open_to_read(server.uri, "shared").of_kind(names.SWEEP)) == 2, 200, one, two)
     server.stop()
     time.sleep(8)
     server.start()
@@ -171,7 +173,7 @@ def test_two_hosts_share_the_work_and_a_restarted_server_costs_nothing(server, t
 
 
 def test_another_host_goes_on_with_the_training_of_a_dead_one(server, tmp_path):
-    words = ["training.learning_rate=0.003", "training.epochs=400", "tracking.experiment=resumed", "sweep.workers=1"]
+    words = ["training.learning_rate=0.003", "tracking.experiment=resumed", "sweep.workers=1"]
     one = start(tmp_path / "three", server.uri, "three", *words)
 
     def has_checkpoint() -> bool:
@@ -185,8 +187,10 @@ def test_another_host_goes_on_with_the_training_of_a_dead_one(server, tmp_path):
     two = start(tmp_path / "four", server.uri, "four", *words)
     assert two.wait(500) == 0, (tmp_path / "four" / "err.txt").read_text()
     store = Store.open_to_read(server.uri, "resumed")
-    (training,) = store.of_kind(names.TRAINING)
-    assert training.status == "FINISHED"
-    assert training.tags[names.HOST] == "four"
-    assert [step for step, _ in store.history(training.run_id, "train/loss")] == list(range(1, 401))
+    training, dead = store.of_kind(names.TRAINING)
+    assert (training.status, training.tags[names.HOST]) == ("FINISHED", "four")
+    assert (dead.status, dead.tags[names.HOST]) == ("KILLED", "three")
+    assert training.metrics["time/train_s"] > 0
+    assert int(training.tags[names.RESUMED]) > 0
+    assert [step for step, _ in store.history(training.run_id, "train/loss")] == list(range(1, EPOCHS + 1))
     assert not store.search("attributes.status = 'RUNNING'")
