@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,8 +20,12 @@ _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _NOT_SETTINGS = {"hydra", "experiment"}
 
 
-def to_job_config(composed: DictConfig) -> JobConfig:
+def to_job_config(composed: DictConfig, checked: Mapping[str, Any] | None = None) -> JobConfig:
     """The checked settings of one job.
+
+    Args:
+        composed: sections and seed.
+        checked: sections that were checked before, by name; `composed` need not have them.
 
     Raises:
         ConfigError: a setting is unknown, missing, of the wrong type or out of range.
@@ -29,7 +34,8 @@ def to_job_config(composed: DictConfig) -> JobConfig:
     for key in map(str, composed):
         if key not in known | _NOT_SETTINGS:
             raise ConfigError(f"unknown setting {key}{_suggestion(key, known)}")
-    sections = {section: _section(section, composed) for section in SECTIONS}
+    sections = {name: section for name, section in (checked or {}).items() if name not in composed}
+    sections |= {section: to_section(section, composed) for section in SECTIONS if section not in sections}
     seed = composed.get("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ConfigError(f"seed={seed} is not a whole number; give an integer from 0")
@@ -61,7 +67,12 @@ def to_yaml(config: JobConfig) -> str:
     return OmegaConf.to_yaml(settings)
 
 
-def _section(section: str, composed: DictConfig) -> Any:
+def to_section(section: str, composed: DictConfig) -> Any:
+    """The settings of one section, of the right types; their ranges are not checked yet.
+
+    Raises:
+        ConfigError: a setting is unknown, missing or of the wrong type.
+    """
     given = composed.get(section)
     if not isinstance(given, DictConfig):
         raise ConfigError(f"{section} has no settings; choose one of {', '.join(sorted(SECTIONS[section]))}")
@@ -69,7 +80,6 @@ def _section(section: str, composed: DictConfig) -> Any:
     schema = schema_of(section, name)
     if schema is None:
         raise ConfigError(f"{section}.name={name} is not a choice; it must be one of {', '.join(SECTIONS[section])}")
-    _reject_strays(section, given, schema)
     return _checked_section(section, name or "", json.dumps(OmegaConf.to_container(given, resolve=True)))
 
 
@@ -77,8 +87,11 @@ def _section(section: str, composed: DictConfig) -> Any:
 def _checked_section(section: str, name: str, given: str) -> Any:
     """A section from JSON; points of a sweep share the sections that do not vary."""
     schema = schema_of(section, name)
+    assert schema is not None
+    content = json.loads(given)
+    _reject_strays(section, content, schema)
     try:
-        settings = OmegaConf.merge(OmegaConf.structured(schema), json.loads(given))
+        settings = OmegaConf.merge(OmegaConf.structured(schema), content)
         missing = sorted(OmegaConf.missing_keys(settings))
         if missing:
             raise ConfigError(f"{section}.{missing[0]} is not set; give it as {section}.{missing[0]}=...")
@@ -88,16 +101,15 @@ def _checked_section(section: str, name: str, given: str) -> Any:
         raise ConfigError(f"{section}.{error.full_key or ''}: {what}") from error
 
 
-def _reject_strays(path: str, given: DictConfig, schema: type[Any]) -> None:
+def _reject_strays(path: str, given: Mapping[str, Any], schema: type[Any]) -> None:
     known = field_names(schema)
     defaults = OmegaConf.structured(schema)
-    for key in given:
-        name = str(key)
+    for name, value in given.items():
         if name not in known:
             raise ConfigError(f"unknown setting {path}.{name}{_suggestion(name, known, path + '.')}")
         nested = OmegaConf.get_type(defaults, name)
-        if is_dataclass(nested) and isinstance(given.get(key), DictConfig):
-            _reject_strays(f"{path}.{name}", given[key], nested)
+        if is_dataclass(nested) and isinstance(value, dict):
+            _reject_strays(f"{path}.{name}", value, nested)
 
 
 def _suggestion(name: str, known: set[str], prefix: str = "") -> str:

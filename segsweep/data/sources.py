@@ -1,7 +1,9 @@
 """The closed table of data sources."""
 
+import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -25,14 +27,14 @@ def load_dataset(config: DataConfig) -> Dataset:
     Raises:
         DataError: the data cannot be read, or one image is in two splits.
     """
-    return _load(config.name, OmegaConf.to_yaml(OmegaConf.structured(config)), os.getcwd())
+    return _load(config.name, json.dumps(asdict(config)), os.getcwd())
 
 
 @lru_cache(maxsize=2)
 def _load(name: str, settings: str, folder: str) -> Dataset:
     """`folder` is where relative paths begin."""
     schema, load = SOURCES[name]
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(settings)))
+    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), json.loads(settings)))
     dataset = load(config)
     check_labelled(dataset)
     check_disjoint(dataset)

@@ -18,6 +18,9 @@ _STYLES = {
 """Marker and colour of each variant; the colours are Okabe and Ito's (2008), made for all kinds of colour vision."""
 
 
+_MOST_LINES = 24
+
+
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -32,7 +35,10 @@ def size_accuracy_figure(table: pd.DataFrame) -> bytes:
     axes = figure.add_subplot()
     settings = list(table.columns[: table.columns.get_loc("training_kind")])
     same = [name for name in settings if name != "quantization" and not name.startswith("quantization.")]
-    for names, group in done[done["training_kind"] == "float"].groupby(same, sort=False, dropna=False):
+    floats = done[done["training_kind"] == "float"]
+    trainings = floats.groupby(same, sort=False, dropna=False)
+    # More than so many lines and names hide what they are about.
+    for names, group in trainings if trainings.ngroups <= _MOST_LINES else ():
         line = group.sort_values("size_bytes")
         axes.plot(line["size_bytes"] / 1024, line["mean_iou"], color="0.8", linewidth=1, zorder=1)
         top = line.iloc[-1]

@@ -205,8 +205,9 @@ def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Memb
 
 def _varying(points: Sequence[Point]) -> set[str]:
     """Names of the settings that are not the same in all points."""
-    leaves = [parameters(point.config) for point in points]
-    return {name for each in leaves for name in each if any(other.get(name) != each[name] for other in leaves)}
+    first, *others = (parameters(point.config) for point in points)
+    names_ = {name for other in others for name in other.keys() | first.keys()}
+    return {name for name in names_ if any(other.get(name) != first.get(name) for other in others)}
 
 
 def _failure_table(failed: Sequence[Member]) -> str:

@@ -34,6 +34,8 @@ POINTS = [
     ["data=npz", "data.train='a b.npz'", "data.classes=[x,y]"],
     ["experiment=quickstart", "model.width=2", "loss.class_weights=[1,2.5]"],
     ["training.augmentation={flips: false, turns: false}"],
+    ["training.epochs=9", "quantization.epochs=${training.epochs}"],
+    ["tracking.uri=sqlite:///elsewhere.db", "seed=3"],
 ]
 
 
