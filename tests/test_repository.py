@@ -2,7 +2,6 @@
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,10 +10,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from checkout import ROOT, tracked_files
 
 import segsweep
 
-ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
@@ -99,16 +98,7 @@ def relative(path: Path) -> str:
 @pytest.fixture(scope="module")
 def checkout() -> list[Path]:
     """The files that git tracks or would track."""
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return tracked_files()
 
 
 def test_imports_point_one_way() -> None:

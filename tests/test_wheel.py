@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
+from checkout import ROOT, tracked_files
 
 # An install of everything that TensorFlow and MLflow bring, then a first job.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -48,20 +47,11 @@ def scratch() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def wheel(scratch: Path) -> Path:
     """The wheel of what git tracks or would track, built away from the checkout."""
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
     source = scratch / "source"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, source / name)
+    for path in tracked_files():
+        target = source / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
     # A source archive first, and the wheel from it: both must be whole.
     built = run(sys.executable, "-m", "build", "--outdir", scratch / "dist", source, cwd=scratch)
     assert built.returncode == 0, built.stdout + built.stderr

@@ -4,9 +4,11 @@ Order and augmentation of an epoch depend on the seed, the epoch and the image's
 interrupted goes on as if it had not been.
 """
 
+import functools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from segsweep.data.dataset import IGNORE, Normalization, Split
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Images (B, H, W, C) float32, normalized, and labels (B, H, W) uint8."""
+
+P = ParamSpec("P")
 
 AHEAD = 2
 """Batches made in the background while one is used."""
@@ -39,6 +43,20 @@ def pad(images: np.ndarray, labels: np.ndarray, size: tuple[int, int]) -> Batch:
     return np.pad(images, (*edges, (0, 0)), mode="reflect"), np.pad(labels, edges, constant_values=IGNORE)
 
 
+def _ahead(make: Callable[P, Iterator[Batch]]) -> Callable[P, Iterator[Batch]]:
+    """Has the batches of `make` made in a background thread, some before they are asked for.
+
+    What fails there is raised where they are asked for; closing the iterator ends the thread.
+    """
+
+    @functools.wraps(make)
+    def made(*args: P.args, **settings: P.kwargs) -> Iterator[Batch]:
+        return _made_ahead(make(*args, **settings))
+
+    return made
+
+
+@_ahead
 def training_batches(
     split: Split,
     normalization: Normalization,
@@ -49,29 +67,7 @@ def training_batches(
     seed: int,
     epoch: int,
 ) -> Iterator[Batch]:
-    """The batches of one epoch, each image once; the last batch holds what is left and may be smaller.
-
-    Batches are made in a background thread. What fails there is raised here; closing the generator ends the thread.
-    """
-    return _made_ahead(_training_batches(split, normalization, size, batch_size, augmentation, seed, epoch))
-
-
-def evaluation_batches(
-    split: Split, normalization: Normalization, *, size: tuple[int, int], batch_size: int
-) -> Iterator[Batch]:
-    """All images of the split, in order; made in a background thread as in :func:`training_batches`."""
-    return _made_ahead(_evaluation_batches(split, normalization, size, batch_size))
-
-
-def _training_batches(
-    split: Split,
-    normalization: Normalization,
-    size: tuple[int, int],
-    batch_size: int,
-    augmentation: AugmentationConfig,
-    seed: int,
-    epoch: int,
-) -> Iterator[Batch]:
+    """The batches of one epoch, each image once; the last batch holds what is left and may be smaller."""
     order, mirrored, turns = _draws(len(split), augmentation, size[0] == size[1], seed, epoch)
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
@@ -81,9 +77,11 @@ def _training_batches(
         yield normalization.apply(images), labels
 
 
-def _evaluation_batches(
-    split: Split, normalization: Normalization, size: tuple[int, int], batch_size: int
+@_ahead
+def evaluation_batches(
+    split: Split, normalization: Normalization, *, size: tuple[int, int], batch_size: int
 ) -> Iterator[Batch]:
+    """All images of the split, in order."""
     for start in range(0, len(split), batch_size):
         images, labels = pad(*split.read(np.arange(start, min(start + batch_size, len(split)))), size)
         yield normalization.apply(images), labels
