@@ -79,6 +79,8 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
         return 1
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise _as_config_error(error) from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise ConfigError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
     except SystemExit as error:
@@ -187,13 +189,15 @@ def _task(composed: "DictConfig") -> object:
         return task(composed)
     from segsweep.config.job_config import to_job_config
     from segsweep.sweep.engine import run_sweep
-    from segsweep.sweep.launching import launch_alone as launch
+    from segsweep.sweep.launching import launch_alone
     from segsweep.sweep.points import Point
     from segsweep.sweep.search import Grid
 
     folder = Path("mlruns", "hydra", datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f"))
     config = to_job_config(composed)
-    run_sweep(Grid([Point(tuple(HydraConfig.get().overrides.task), config)]), launch(config, folder), folder)
+    search = Grid([Point(tuple(HydraConfig.get().overrides.task), config)])
+    with launch_alone(config, folder) as launch:
+        run_sweep(search, launch, folder)
     return None
 
 

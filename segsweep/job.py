@@ -4,6 +4,7 @@ import faulthandler
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,7 +21,7 @@ from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.runs.context import Context, variant_name
 from segsweep.runs.variant_run import ensure_variant
-from segsweep.tracking.location import locate
+from segsweep.tracking.location import locate, require_database
 from segsweep.tracking.store import Store, reason_of
 from segsweep.training.runtime import has_other_threads
 
@@ -69,11 +70,13 @@ def run_job(config: JobConfig, folder: Path) -> JobOutcome:
         config: its settings; `sweep` says of which sweep, which number and which attempt it is.
         folder: of the sweep; progress, and what libraries and tracebacks say, go into files there.
     """
-    if has_other_threads(config.training.threads):
-        return _in_fresh_process(config, folder)
     try:
+        if has_other_threads(config.training.threads):
+            return _in_fresh_process(config, folder)
         with _time_limit(config, folder):
             return _run(config, folder)
+    except BrokenProcessPool as error:
+        return JobOutcome(f"its worker was killed ({reason_of(error)})", killed=True)
     except Exception as error:
         return JobOutcome(reason_of(error), details=traceback.format_exc())
 
@@ -152,6 +155,10 @@ def _store(tracking: TrackingConfig) -> Store:
 
 @lru_cache(maxsize=1)
 def _opened_store(uri: str, experiment: str, patience: float, heartbeat: float) -> Store:
+    database = locate(uri).database
+    if database is not None:
+        # The sweep has made it. A worker on a host without it must not make another one.
+        require_database(database)
     return Store.open(uri, experiment, patience=patience, heartbeat=heartbeat)
 
 

@@ -1,5 +1,6 @@
 """Workers of Dask distributed: on this machine, or of a scheduler that runs already."""
 
+import contextlib
 import threading
 from typing import Any
 
@@ -30,7 +31,14 @@ def dask_pool(workers: int | None, threads: int, *, address: str | None = None) 
     except ImportError as error:
         raise ConfigError("hydra/launcher=dask: Dask is not installed; pip install 'segsweep[dask]'") from error
     # The sweep itself decides what is tried again.
-    dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "15s"})
+    dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.comm.timeouts.connect": "15s",
+            # A job with another number of threads needs a process of its own.
+            "distributed.worker.daemon": False,
+        }
+    )
     if address is None:
         count = workers or default_workers(threads)
         cluster = LocalCluster(
@@ -64,6 +72,10 @@ class DaskWorker(Worker):
         self._client = client
         self._future: Any = None
 
+    def is_ready(self, seconds: float) -> bool:
+        """Always: the scheduler keeps what there is no place for."""
+        return True
+
     def run(self, task: JobTask) -> JobOutcome:
         """Do the job; a worker that passes the job's time limit by far is started anew."""
         from distributed import CancelledError, KilledWorker
@@ -80,8 +92,10 @@ class DaskWorker(Worker):
         return outcome
 
     def close(self) -> None:
-        """Give up the job."""
-        if self._future is not None:
+        """Give up the job; the process that does it is started anew, or it would go on."""
+        if self._future is not None and not self._future.done():
+            with contextlib.suppress(Exception):
+                self._restart()
             self._future.cancel()
 
     def _restart(self) -> None:

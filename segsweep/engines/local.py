@@ -37,6 +37,10 @@ class LocalWorker(Worker):
         # The other end is the child's alone now, so that its death is seen here.
         there.close()
 
+    def is_ready(self, seconds: float) -> bool:
+        """Always: a process has its place as soon as it is started."""
+        return True
+
     def run(self, task: JobTask) -> JobOutcome:
         """Do the job; one that passes its time limit by far is killed."""
         limit, threads = task.config.sweep.timeout, task.config.training.threads

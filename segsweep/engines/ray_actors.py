@@ -61,8 +61,14 @@ def ray_pool(
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"hydra.launcher.address={address}: no Ray cluster answers there ({error})") from error
-    if workers is None and address is not None:
-        here = max(1, int(ray.cluster_resources().get("CPU", 1) // max(reserved["num_cpus"], 1)))
+    there = ray.cluster_resources()
+    wanted = {"CPU": reserved["num_cpus"], "GPU": gpus, "memory": reserved.get("memory", 0)}
+    fits = min(int(there.get(name, 0) // need) for name, need in wanted.items() if need)
+    if fits < 1:
+        ray.shutdown()
+        needs = ", ".join(f"{need:g} {name}" for name, need in wanted.items() if need)
+        raise ConfigError(f"hydra/launcher=ray: no place in the cluster for a worker with {needs}; reserve less")
+    here = fits if workers is None and address is not None else min(here, fits)
     return _RayPool(lambda slot: RayWorker(reserved), here)
 
 
@@ -81,7 +87,21 @@ class RayWorker(Worker):
     def __init__(self, reserved: dict[str, Any]):
         import ray
 
-        self._actor: Any = ray.remote(_Actor).options(max_restarts=0, max_task_retries=0, **reserved).remote()
+        actor: Any = ray.remote(_Actor).options(max_restarts=0, max_task_retries=0, **reserved).remote()
+        self._actor = actor
+        self._ready: Any = actor.ready.remote()
+
+    def is_ready(self, seconds: float) -> bool:
+        """Whether the cluster has a place for the actor."""
+        import ray
+        from ray.exceptions import RayError
+
+        done, _ = ray.wait([self._ready], timeout=seconds)
+        try:
+            ray.get(done)
+        except RayError as error:
+            raise WorkerLost(f"its worker did not start ({_short(error)})") from error
+        return bool(done)
 
     def run(self, task: JobTask) -> JobOutcome:
         """Do the job; an actor that passes the job's time limit by far is killed."""
@@ -90,16 +110,13 @@ class RayWorker(Worker):
 
         limit = task.config.sweep.timeout
         try:
-            # Until the cluster has a place for it; waiting is no part of the job's time.
-            ray.get(self._actor.ready.remote())
             outcome: JobOutcome = ray.get(
                 self._actor.run.remote(task), timeout=None if limit is None else limit + _GRACE
             )
         except GetTimeoutError:
             raise WorkerLost(f"it did not end {_GRACE:g} s after sweep.timeout={limit:g} s") from None
         except RayError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise WorkerLost(f"its worker was killed or ended ({reason})") from error
+            raise WorkerLost(f"its worker was killed or ended ({_short(error)})") from error
         return outcome
 
     def close(self) -> None:
@@ -108,6 +125,10 @@ class RayWorker(Worker):
 
         if ray.is_initialized():
             ray.kill(self._actor)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 class _Actor:

@@ -53,23 +53,29 @@ class SlurmWorker(Worker):
     def __init__(self, executor: Any):
         self._executor = executor
         self._job: Any = None
+        self._is_closed = False
+
+    def is_ready(self, seconds: float) -> bool:
+        """Always: SLURM keeps what there is no place for."""
+        return True
 
     def run(self, task: JobTask) -> JobOutcome:
         """Hand the job over and wait for it."""
         from submitit.core.utils import FailedJobError, UncompletedJobError
 
         self._job = self._executor.submit(served, task)
-        while not self._job.done():
+        while not self._job.done() and not self._is_closed:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         try:
             outcome: JobOutcome = self._job.result()
+        except FailedJobError as error:
+            return JobOutcome(str(error).strip().splitlines()[-1], details=str(error))
         except UncompletedJobError as error:
             raise WorkerLost(f"its SLURM job {self._job.job_id} ended as {self._job.state}") from error
-        except FailedJobError as error:
-            return JobOutcome(str(error).strip().splitlines()[-1])
         return outcome
 
     def close(self) -> None:
         """Cancel the job."""
+        self._is_closed = True
         if self._job is not None and not self._job.done():
             self._job.cancel(check=False)

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from segsweep import __version__
@@ -20,7 +20,7 @@ from segsweep.sweep.budget import Budget
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
-from segsweep.sweep.members import members_file, members_of, skipped_members, with_runs
+from segsweep.sweep.members import members_file, members_of, merged, skipped_members, with_runs
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Impossible, Point, jobs_of
 from segsweep.sweep.pruning import pruning
@@ -47,7 +47,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
     """
     points = search.ask()
     if not points:
-        raise SegsweepError("the sweep has no jobs; give at least one value for each axis")
+        raise SegsweepError("the sweep has no jobs: there is nothing left to try, and nothing was found")
     jobs, impossible = jobs_of(points)
     first = points[0].config
     if first.sweep.plan:
@@ -94,6 +94,7 @@ class _Work:
         self._folder = folder
         self._latency = latency
         self._runs: dict[str, RunRecord] = {}
+        self._failures: dict[str, Failure] = {}
 
     def do(
         self,
@@ -104,10 +105,7 @@ class _Work:
         needs_latency: bool,
     ) -> list[Result]:
         """Run what is missing of a batch of points; return what came of each."""
-        known = {member.evaluation_key for member in self.members}
-        new = [member for member in members_of(jobs) if member.evaluation_key not in known]
-        skipped = [each for each in skipped_members(impossible) if each.evaluation_key not in known]
-        self._list_members([*self.members, *new, *skipped])
+        self._list_members(merged(self.members, [*members_of(jobs), *skipped_members(impossible)]))
         wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
         runs = finished_variants(self._store, wanted)
         pending = [job for job in jobs if any(spec.evaluation_key not in runs for spec in job.spec.variants)]
@@ -121,8 +119,8 @@ class _Work:
         if needs_latency:
             self.measure_latency(display)
             runs = finished_variants(self._store, wanted)
-        members = [*with_runs(new, runs, failures), *skipped]
-        self._list_members([*(each for each in self.members if each.evaluation_key in known), *members])
+        self._failures = {key: each for key, each in {**self._failures, **failures}.items() if key not in self._runs}
+        self._list_members(with_runs(self.members, self._runs, self._failures))
         return _results(points, jobs, impossible, runs, failures)
 
     def measure_latency(self, display: SweepDisplay) -> None:
@@ -159,8 +157,10 @@ def _results(
             continue
         key = job.spec.asked.evaluation_key
         failure = failures.get(key)
-        reason, pruned = (None, False) if failure is None else (failure.reason, failure.pruned)
-        results.append(Result(point, job, runs.get(key), reason, pruned))
+        reason, pruned, started = None, False, True
+        if failure is not None:
+            reason, pruned, started = failure.reason, failure.pruned, failure.started
+        results.append(Result(point, job, runs.get(key), reason, pruned, started))
     return results
 
 
@@ -186,7 +186,8 @@ def _sweep_run(store: Store, points: Sequence[Point], total: int) -> Iterator[st
             raise
         except BaseException:
             end_children()
-            store.end_running(sweep_id, "KILLED", "the sweep was stopped")
+            with suppress(Exception):
+                store.kill_running(sweep_id, "the sweep was stopped")
             raise
 
 

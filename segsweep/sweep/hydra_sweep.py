@@ -1,6 +1,5 @@
 """Between Hydra's sweeper and launchers and segsweep's own idea of a sweep."""
 
-import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -76,8 +75,8 @@ def _run(search: Search, points: Sequence[Point], folder: Path, launcher: Launch
     if pool_for is None:
         run_sweep(search, launch_with_hydra(launcher), folder)
         return
-    with contextlib.closing(pool_for(points)) as pool:
-        run_sweep(search, launch_on_pool(pool, folder), folder)
+    with launch_on_pool(lambda: pool_for(points), folder) as launch:
+        run_sweep(search, launch, folder)
 
 
 def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContext) -> list[list[str]]:

@@ -1,6 +1,9 @@
 """How the attempts of a sweep are run: in this process, by segsweep's own pools, or by any launcher of Hydra."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from hydra.plugins.launcher import Launcher
@@ -9,32 +12,50 @@ from segsweep.config.schema import JobConfig
 from segsweep.engines.pool import JobTask, Pool
 from segsweep.job import JobOutcome, run_job
 from segsweep.sweep.running import Launch, Obstacle, Start
+from segsweep.tracking.location import locate
 from segsweep.tracking.store import reason_of
 
 
-def launch_alone(config: JobConfig, folder: Path) -> Launch:
+@contextmanager
+def launch_alone(config: JobConfig, folder: Path) -> Iterator[Launch]:
     """A launch for a single job: in this process, or in one of its own where a time limit may have to end it."""
     if config.sweep.timeout is None and config.sweep.retries is None:
-        return lambda starts, obstacle: [run_job(start.config, folder) for start in starts]
+        yield lambda starts, obstacle: [run_job(start.config, folder) for start in starts]
+        return
     from segsweep.engines.local import local_pool
 
-    return launch_on_pool(local_pool(1, config.training.threads), folder)
+    with launch_on_pool(lambda: local_pool(1, config.training.threads), folder) as launch:
+        yield launch
 
 
-def launch_on_pool(pool: Pool, folder: Path) -> Launch:
-    """A launch on workers that take a job's settings as they are, without composing them anew."""
+@contextmanager
+def launch_on_pool(make_pool: Callable[[], Pool], folder: Path) -> Iterator[Launch]:
+    """A launch on workers that take a job's settings as they are, without composing them anew.
 
-    def launch(starts: Sequence[Start], obstacle: Obstacle) -> Sequence[JobOutcome]:
-        return pool.run([JobTask(start.config, folder.absolute(), Path.cwd()) for start in starts], obstacle)
+    The pool is made when there is something to launch, and closed at the end.
+    """
+    with ExitStack() as stack:
 
-    return launch
+        @lru_cache(maxsize=1)
+        def pool() -> Pool:
+            return stack.enter_context(closing(make_pool()))
+
+        def launch(starts: Sequence[Start], obstacle: Obstacle) -> Sequence[JobOutcome]:
+            return pool().run([_task(start, folder) for start in starts], obstacle) if starts else []
+
+        yield launch
+
+
+def _task(start: Start, folder: Path) -> JobTask:
+    """The attempt as a worker takes it, which may stand in another folder."""
+    tracking = replace(start.config.tracking, uri=locate(start.config.tracking.uri).uri)
+    return JobTask(replace(start.config, tracking=tracking), folder.absolute(), Path.cwd())
 
 
 def launch_with_hydra(launcher: Launcher) -> Launch:
     """A launch through a launcher of Hydra, which may break, as joblib's does for all jobs when one worker is killed.
 
-    Jobs that were lost so are launched once more together, since a worker may have died by chance, and then one by one,
-    so that only what kills its worker fails.
+    What is not done then is launched one by one, so that only what kills its worker fails.
     """
 
     def launch(starts: Sequence[Start], obstacle: Obstacle) -> Sequence[JobOutcome]:

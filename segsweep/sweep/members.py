@@ -43,6 +43,18 @@ def skipped_members(impossible: Sequence[Impossible]) -> list[Member]:
     ]
 
 
+def merged(known: Sequence[Member], more: Sequence[Member]) -> list[Member]:
+    """Members of batches, each once; one that any batch asked for was asked for."""
+    found = {member.evaluation_key: member for member in known}
+    for member in more:
+        before = found.get(member.evaluation_key)
+        if before is None:
+            found[member.evaluation_key] = member
+        elif member.asked and not before.asked:
+            found[member.evaluation_key] = replace(before, asked=True)
+    return list(found.values())
+
+
 def with_runs(
     members: Sequence[Member], runs: Mapping[str, RunRecord], failures: Mapping[str, Failure]
 ) -> list[Member]:
@@ -53,12 +65,17 @@ def with_runs(
         runs: the finished run of each evaluation key.
         failures: why the others were not made, by evaluation key.
     """
-    return [_ended(member, runs.get(member.evaluation_key), failures.get(member.evaluation_key)) for member in members]
+    return [
+        member
+        if member.status == "SKIPPED" and member.evaluation_key not in runs and member.evaluation_key not in failures
+        else _ended(member, runs.get(member.evaluation_key), failures.get(member.evaluation_key))
+        for member in members
+    ]
 
 
 def _ended(member: Member, run: RunRecord | None, failure: Failure | None) -> Member:
     if run is not None:
-        return replace(member, run_id=run.run_id, status="FINISHED")
+        return replace(member, run_id=run.run_id, status="FINISHED", reason=None)
     if failure is None:
         return replace(member, status="FAILED", reason=_NO_RUN)
     status = "FAILED" if failure.started and not failure.pruned else "SKIPPED"

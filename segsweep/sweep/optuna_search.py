@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from segsweep.config.keys import content_key
 from segsweep.data.sources import load_dataset
-from segsweep.errors import ConfigError
+from segsweep.errors import ConfigError, SegsweepError
 from segsweep.lineage import lineage
 from segsweep.sweep.found import finished_variants
 from segsweep.sweep.objectives import METRICS, Constraint
@@ -68,8 +68,10 @@ class _TrialNote:
     """What `sweep/trials.json` keeps of a trial."""
 
     params: dict[str, Any]
-    evaluation_key: str
+    evaluation_key: str = ""
     state: str = _ASKED
+    reason: str | None = None
+    """Why it failed."""
     system_attrs: dict[str, Any] = field(default_factory=dict)
     reported: dict[str, float] = field(default_factory=dict)
 
@@ -87,7 +89,7 @@ class OptunaSearch:
         self._store: Store | None = None
         self._sweep_id = ""
         self._notes: list[_TrialNote] = []
-        self._earlier: list[_TrialNote] = []
+        self._earlier: list[tuple[Point, _TrialNote]] = []
         self._runs: Mapping[str, RunRecord] = {}
         self._asked: list[tuple[Trial, Point, _TrialNote]] = []
         self._study: optuna.Study | None = None
@@ -113,24 +115,28 @@ class OptunaSearch:
         """First what earlier sweeps found, to be listed; then batches, until all trials were made."""
         if self._study is None:
             self._study = self._rebuilt()
-            known = [note for note in self._earlier if note.evaluation_key in self._runs]
+            known = [point for point, note in self._earlier if note.evaluation_key in self._runs]
             if known:
-                return [self._point(note.params) for note in known]
+                return known
         study = self._study
-        left = self._trials - len(study.get_trials(deepcopy=False))
         self._asked = []
-        for _ in range(min(self._settings.batch, left)):
+        while len(self._asked) < self._settings.batch and len(study.get_trials(deepcopy=False)) < self._trials:
             if self._settings.sampler == "grid":
                 following = next(self._untried(study), None)
                 if following is None:
                     break
                 study.enqueue_trial(following)
             trial = study.ask(dict(self._settings.space))
-            point = self._point(trial.params)
-            spec = lineage(point.config, load_dataset(point.config.data))
-            note = _TrialNote(dict(trial.params), spec.asked.evaluation_key)
-            self._asked.append((trial, point, note))
+            note = _TrialNote(dict(trial.params))
             self._notes.append(note)
+            try:
+                point, note.evaluation_key = self._point(trial.params)
+            except SegsweepError as error:
+                # A corner of the space that no network fits into.
+                note.state, note.reason = _FAILED, str(error)
+                note.system_attrs = dict(study.tell(trial, state=TrialState.FAIL).system_attrs)
+                continue
+            self._asked.append((trial, point, note))
         self._keep_notes()
         return [point for _, point, _ in self._asked]
 
@@ -143,11 +149,16 @@ class OptunaSearch:
             if everything[index] not in tried:
                 yield everything[index]
 
-    def _point(self, params: Mapping[str, Any]) -> Point:
+    def _point(self, params: Mapping[str, Any]) -> tuple[Point, str]:
+        """The point of a trial, and the evaluation key of what it asks for.
+
+        Raises SegsweepError where the settings are wrong or do not fit the data.
+        """
         words = [f"{'++' if '.' in name else ''}{name}={value}" for name, value in params.items()]
         point = self._compose([*self._settings.fixed, *words])
         prune = self._settings.pruner != "none"
-        return replace(point, config=replace(point.config, sweep=replace(point.config.sweep, prune=prune)))
+        point = replace(point, config=replace(point.config, sweep=replace(point.config.sweep, prune=prune)))
+        return point, lineage(point.config, load_dataset(point.config.data)).asked.evaluation_key
 
     def tell(self, results: Sequence[Result]) -> None:
         """Tell Optuna what came of the batch; of what earlier sweeps found it knows already."""
@@ -163,7 +174,9 @@ class OptunaSearch:
             elif result.pruned:
                 note.state, state = _PRUNED, TrialState.PRUNED
             else:
-                note.state, state = _FAILED, TrialState.FAIL
+                # One whose turn did not come stays as it was asked for, and is open the next time.
+                note.state, state = (_FAILED if result.started else _ASKED), TrialState.FAIL
+                note.reason = result.reason
             told = self._study.tell(trial, values if state is TrialState.COMPLETE else None, state=state)
             note.system_attrs = dict(told.system_attrs)
         self._keep_notes()
@@ -182,25 +195,27 @@ class OptunaSearch:
         }
 
     def remember(self, store: Store | None) -> None:
-        """Take over the trials of earlier sweeps of the same study, as far as their runs are still there."""
+        """Take over the trials of earlier sweeps of the same study, as far as they are what they would be today."""
         if store is None:
             return
-        sweeps = store.search(
-            f"tags.`{names.KIND}` = '{names.SWEEP}' AND tags.`{names.STUDY}` = '{self._settings.key}'"
-        )
         notes: dict[str, _TrialNote] = {}
-        for sweep in reversed(sweeps):
+        for sweep in reversed(store.with_key(names.SWEEP, names.STUDY, self._settings.key)):
             content = store.artifacts.read(sweep, names.TRIALS_FILE)
             for entry in json.loads(content)["trials"] if content is not None else []:
                 notes[json.dumps(entry["params"], sort_keys=True)] = _TrialNote(**entry)
-        keys = {note.evaluation_key for note in notes.values()}
-        self._runs = finished_variants(store, keys)
-        self._earlier = list(notes.values())
+        for note in notes.values():
+            try:
+                point, key = self._point(note.params)
+            except SegsweepError:
+                continue
+            # Other data, other versions of libraries or another YAML make another point of the same parameters.
+            if key == note.evaluation_key:
+                self._earlier.append((point, note))
+        self._runs = finished_variants(store, {note.evaluation_key for _, note in self._earlier})
 
     def _rebuilt(self) -> optuna.Study:
-        """A study that knows the earlier trials."""
+        """A study that knows the earlier trials that were scored or pruned; what failed then may be tried again."""
         settings = self._settings
-        runs = self._runs
         # Of the trials before, since a sampler with the same seed would propose the same points again.
         seed = settings.seed + len(self._earlier)
         study = optuna.create_study(
@@ -208,22 +223,20 @@ class OptunaSearch:
             sampler=_sampler(settings, seed),
             pruner=_pruner(settings),
         )
-        for note in self._earlier:
-            run = runs.get(note.evaluation_key)
+        for _, note in self._earlier:
+            run = self._runs.get(note.evaluation_key)
             values = None if run is None else _values(run, settings.objectives)
-            if values is None and note.state not in (_FAILED, _PRUNED):
-                # It was stopped, or its run was deleted: it is not known.
+            if values is None and note.state != _PRUNED:
                 continue
             violations = {} if run is None else {each.text: each.violation(run) for each in settings.constraints}
-            state = {_FAILED: TrialState.FAIL, _PRUNED: TrialState.PRUNED}.get(note.state, TrialState.COMPLETE)
             study.add_trial(
                 create_trial(
-                    state=TrialState.COMPLETE if values is not None else state,
+                    state=TrialState.PRUNED if values is None else TrialState.COMPLETE,
                     values=values,
                     params=note.params,
                     distributions=dict(settings.space),
                     system_attrs={k: v for k, v in note.system_attrs.items() if not k.startswith("constraints")},
-                    intermediate_values={int(step): value for step, value in note.reported.items()},
+                    intermediate_values={int(step): self._sign * score for step, score in note.reported.items()},
                     constraints={name: value for name, value in violations.items() if value is not None} or None,
                 )
             )
@@ -246,15 +259,15 @@ class OptunaSearch:
         for trial, point, note in self._asked:
             spec = lineage(point.config, load_dataset(point.config.data))
             if spec.trainings[0].key == training_key and str(epoch) not in note.reported:
-                trial.report(score if self._study_maximizes else -score, epoch)
+                trial.report(self._sign * score, epoch)
                 note.reported[str(epoch)] = score
                 hopeless = hopeless or trial.should_prune()
         return hopeless
 
     @property
-    def _study_maximizes(self) -> bool:
+    def _sign(self) -> float:
         # What is reported, mean IoU, is the better the higher, whatever the objective is.
-        return next(iter(self._settings.objectives.values())) == "maximize"
+        return 1.0 if next(iter(self._settings.objectives.values())) == "maximize" else -1.0
 
 
 def _sampler(settings: SearchSettings, seed: int) -> optuna.samplers.BaseSampler:

@@ -25,7 +25,8 @@ def pruning(search: Search, store: Store, sweep_id: str) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join()
+        # It may be waiting for a server that does not answer.
+        thread.join(_SECONDS_BETWEEN_LOOKS)
 
 
 def _watch(search: Search, store: Store, sweep_id: str, over: threading.Event) -> None:

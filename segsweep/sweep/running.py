@@ -103,6 +103,9 @@ class Runner:
         while starts:
             again = []
             for start, outcome in zip(starts, self._launch(starts, self._is_time_over), strict=True):
+                if not outcome.started and start.attempt > 1:
+                    # Its time was over before it was tried again: it has failed.
+                    continue
                 outcome = found[id(start.job)] = self._settled(start, outcome)
                 if outcome.started and outcome.reason is not None and start.attempt <= _retries(start.config, outcome):
                     again.append(replace(start, attempt=start.attempt + 1))

@@ -27,6 +27,8 @@ class Result:
     """Why there is none."""
     pruned: bool = False
     """Whether it was given up as hopeless."""
+    started: bool = True
+    """False where the sweep's time was over before its turn came."""
 
 
 class Search(Protocol):

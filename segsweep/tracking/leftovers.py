@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -31,14 +32,11 @@ def leftovers(store: Store) -> list[Leftover]:
 
 def _checkpoints(store: Store, trainings: list[RunRecord]) -> Iterator[Leftover]:
     """Local checkpoint files, unless a run that is not finished may still want them."""
-    by_key: dict[str, list[RunRecord]] = {}
-    for run in trainings:
-        by_key.setdefault(run.tags.get(names.TRAINING_KEY, ""), []).append(run)
+    # The folder is that of all experiments of the store.
     for path in sorted((store.location.folder / "checkpoints").glob("*.npz")):
-        runs = by_key.get(path.stem, [])
-        if not runs or any(run.is_finished for run in runs):
-            name = runs[0].name if runs else "a training without a run"
-            yield Leftover(f"checkpoint of {name}", path.stat().st_size, path.unlink)
+        runs = store.in_all_experiments(names.TRAINING_KEY, path.stem)
+        if any(run.is_finished for run in runs) and not any(run.status == "RUNNING" for run in runs):
+            yield Leftover(f"checkpoint of {runs[0].name}", path.stat().st_size, partial(path.unlink, missing_ok=True))
     for run in trainings:
         size = store.artifacts.size(run, names.CHECKPOINT_FILE) if run.is_finished else 0
         if size:

@@ -62,6 +62,10 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, float]] = {}
 
+    def forget(self) -> None:
+        """Start watching anew: while the store did not answer, nobody could give a sign."""
+        self._seen.clear()
+
     def is_silent(self, record: RunRecord) -> bool:
         """Whether several signs of life are missing since this watch first saw the run's latest one."""
         sign = record.tags.get(names.HEARTBEAT, "")

@@ -37,17 +37,19 @@ _SIGNS = (
 """What is said when nobody answers, by requests, by psycopg and by MLflow of a proxy."""
 
 
-def patient(client: mlflow.MlflowClient, location: StoreLocation, patience: float) -> mlflow.MlflowClient:
+def patient(
+    client: mlflow.MlflowClient, location: StoreLocation, patience: float, on_outage: Callable[[], None]
+) -> mlflow.MlflowClient:
     """`client`, whose calls are made again for up to `patience` seconds while nobody answers them.
 
-    An SQLite file is no server: what it refuses is not waited for.
+    `on_outage` is called each time that nobody does. An SQLite file is no server: what it refuses is not waited for.
     """
     if location.database is not None or patience <= 0:
         return client
-    return _PatientClient(client, location, patience)  # type: ignore[return-value]
+    return _PatientClient(client, location, patience, on_outage)  # type: ignore[return-value]
 
 
-def is_outage(error: Exception) -> bool:
+def is_outage(error: BaseException) -> bool:
     """Whether an error says that nobody answered, not that the answer was no."""
     if isinstance(error, MlflowException) and error.error_code == ErrorCode.Name(TEMPORARILY_UNAVAILABLE):
         return True
@@ -58,7 +60,9 @@ def is_outage(error: Exception) -> bool:
 T = TypeVar("T")
 
 
-def persist(call: Callable[[], T], location: StoreLocation, patience: float) -> T:
+def persist(
+    call: Callable[[], T], location: StoreLocation, patience: float, on_outage: Callable[[], None] = lambda: None
+) -> T:
     """What `call` returns, called again for up to `patience` seconds while nobody answers it."""
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
@@ -68,14 +72,22 @@ def persist(call: Callable[[], T], location: StoreLocation, patience: float) -> 
         except Exception as error:
             if location.database is not None or not is_outage(error) or time.monotonic() > deadline:
                 raise
+            on_outage()
             print(f"segsweep: {location.shown} does not answer; trying again in {pause:g} s", file=sys.stderr)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class _PatientClient:
-    def __init__(self, client: mlflow.MlflowClient, location: StoreLocation, patience: float):
+    def __init__(
+        self,
+        client: mlflow.MlflowClient,
+        location: StoreLocation,
+        patience: float,
+        on_outage: Callable[[], None],
+    ):
         self._client = client
+        self._on_outage = on_outage
         self._location = location
         self._patience = patience
 
@@ -84,4 +96,4 @@ class _PatientClient:
         return functools.partial(self._call, value) if callable(value) else value
 
     def _call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return persist(lambda: function(*args, **kwargs), self._location, self._patience)
+        return persist(lambda: function(*args, **kwargs), self._location, self._patience, self._on_outage)

@@ -52,11 +52,11 @@ class Store:
         self.location = location
         self.experiment = experiment
         self._impatient = client
-        self._client = patient(client, location, patience)
+        self._watch = Watch()
+        self._client = patient(client, location, patience, self._watch.forget)
         self.artifacts = Artifacts(location, experiment, self._client)
         self._experiment_id = experiment_id
         self._heartbeat = Heartbeat(client, heartbeat)
-        self._watch = Watch()
 
     @classmethod
     def open(cls, uri: str, experiment: str, *, patience: float = 0.0, heartbeat: float = 60.0) -> "Store":
@@ -109,7 +109,7 @@ class Store:
         """Make an interrupted run this process's own, under `parent` and with these tags."""
         self._client.update_run(run_id, status="RUNNING")
         self.log(run_id, tags={**tags, **process_tags(self._heartbeat.interval), names.PARENT_RUN: parent})
-        for tag in (names.FAILURE, names.CLAIMED):
+        for tag in (names.FAILURE, names.CLAIMED, names.PRUNE):
             with contextlib.suppress(MlflowException):
                 self._client.delete_tag(run_id, tag)
 
@@ -194,26 +194,28 @@ class Store:
             raise
         except BaseException as error:
             with contextlib.suppress(Exception):
-                self.kill(run_id, f"stopped ({type(error).__name__})")
+                self.kill(run_id, f"stopped ({type(error).__name__})", wait=False)
             raise
         finally:
             self._heartbeat.discard(run_id)
         self.finish(run_id, "FINISHED")
 
-    def kill(self, run_id: str, reason: str) -> None:
-        """End a run as KILLED, with the reason."""
-        self.log(run_id, tags={names.FAILURE: reason})
-        self.finish(run_id, "KILLED")
+    def kill(self, run_id: str, reason: str, *, wait: bool = True) -> None:
+        """End a run as KILLED, with the reason; `wait` for a server that does not answer."""
+        client = self._client if wait else self._impatient
+        client.set_tag(run_id, names.FAILURE, reason[:_LONGEST_TAG])
+        client.set_terminated(run_id, "KILLED")
 
     def fail(self, run_id: str, error: BaseException) -> None:
         """End a run as FAILED, with the reason as tag and the traceback as artifact, as far as the store lets us."""
+        # Where the server does not answer any more, that may be why; it has been waited for long enough.
+        client = self._impatient if is_outage(error) else self._client
         with contextlib.suppress(Exception):
-            self.log(run_id, tags={names.FAILURE: reason_of(error)})
+            client.set_tag(run_id, names.FAILURE, reason_of(error)[:_LONGEST_TAG])
         with contextlib.suppress(Exception):
-            text = "".join(traceback.format_exception(error))
-            self._client.log_text(run_id, text, names.FAILURE_FILE)
+            client.log_text(run_id, "".join(traceback.format_exception(error)), names.FAILURE_FILE)
         with contextlib.suppress(Exception):
-            self.finish(run_id, "FAILED")
+            client.set_terminated(run_id, "FAILED")
 
     def add_failure(
         self,
@@ -231,6 +233,13 @@ class Store:
         if details:
             self._client.log_text(run_id, details, names.FAILURE_FILE)
         self.finish(run_id, "FAILED")
+
+    def kill_running(self, sweep_id: str, reason: str) -> None:
+        """End the runs of a sweep that is stopped as KILLED; a server that does not answer is not waited for."""
+        condition = f"attributes.status = 'RUNNING' AND tags.`{names.SWEEP_ID}` = '{sweep_id}'"
+        for run in self._impatient.search_runs([self._experiment_id], condition):
+            if run.data.tags.get(names.KIND) != names.SWEEP:
+                self.kill(run.info.run_id, reason, wait=False)
 
     def end_running(
         self, sweep_id: str, status: str, reason: str, *, job: int | None = None, details: str = ""
@@ -313,6 +322,14 @@ class Store:
             token = page.token
             if not token:
                 return records
+
+    def in_all_experiments(self, key_name: str, key: str) -> list[RunRecord]:
+        """Runs of any experiment of the store whose key tag matches, newest first."""
+        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
+        found = self._client.search_runs(
+            experiments, f"tags.`{key_name}` = '{key}'", order_by=["attributes.start_time DESC"]
+        )
+        return [_record(run) for run in found]
 
     def of_kind(self, kind: str) -> list[RunRecord]:
         """All sweeps, trainings or variants, newest first."""

@@ -27,6 +27,9 @@ class Recorder:
             self.recorder, self.slot = recorder, slot
             self.stop = threading.Event()
 
+        def is_ready(self, seconds):
+            return True
+
         def run(self, task):
             recorder = self.recorder
             with recorder.lock:
@@ -89,6 +92,36 @@ def test_workers_are_kept_from_one_call_to_the_next():
     assert len(recorder.started) == 2
     pool.close()
     assert sorted(recorder.closed) == [0, 1]
+
+
+def test_a_worker_without_a_place_takes_no_job_from_the_others():
+    """As actors of a cluster that is too small for all of them."""
+
+    class Crowded(Recorder):
+        class Worker(Recorder.Worker):
+            def is_ready(self, seconds):
+                if self.slot:
+                    self.stop.wait(seconds)
+                return self.slot == 0
+
+    recorder = Crowded()
+    outcomes = Pool(recorder, 3).run(tasks(1, 1, 1, 1))
+    assert [outcome.reason for outcome in outcomes] == [f"job {number}" for number in range(4)]
+    assert sorted(recorder.closed) == [1, 2], "what waits for a place gives way to others"
+
+
+def test_a_worker_that_cannot_be_started_costs_a_job_and_not_the_sweep():
+    class Scarce(Recorder):
+        def __call__(self, slot):
+            if not self.started:
+                self.started.append(slot)
+                raise OSError("Cannot allocate memory")
+            return super().__call__(slot)
+
+    first, second = Pool(Scarce(), 1).run(tasks(1, 1))
+    assert first.killed
+    assert "Cannot allocate memory" in first.reason
+    assert second.reason == "job 1"
 
 
 def test_nothing_is_started_once_there_is_an_obstacle():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from test_lineage import dataset, job
+from test_lineage import dataset, job, split
 
 from segsweep.config.schema import TrainingConfig
 from segsweep.errors import ConfigError
@@ -123,13 +123,43 @@ def test_points_whose_runs_were_deleted_are_not_known_any_more(store):
     assert len(search(store, settings(), 4).tried) == 4
 
 
-def test_failed_trials_are_told_as_failed_and_are_not_repeated(store):
+def test_failed_trials_are_told_as_failed(store):
     made = search(store, settings(), 6, fails=lambda rate: rate > 0.003)
     states = [trial.state.name for trial in made._study.trials]
     assert {"FAIL", "COMPLETE"} == set(states)
     assert all(trial.values is None for trial in made._study.trials if trial.state.name == "FAIL")
-    again = search(store, settings(), 6, fails=lambda rate: rate > 0.003)
-    assert len(again._study.trials) == 6
+
+
+def test_what_failed_or_was_not_begun_is_open_the_next_time(store):
+    first = search(store, settings(), 4, fails=lambda rate: True)
+    assert len(first.tried) == 4
+    second = search(store, settings(), 4)
+    assert len(second.tried) == 4
+    assert {trial.state.name for trial in second._study.trials} == {"COMPLETE"}
+
+
+def test_other_data_make_other_points(store, monkeypatch):
+    search(store, settings(), 4)
+    changed = dataset(train=split(9))
+    monkeypatch.setattr(optuna_search, "load_dataset", lambda config: changed)
+    made = OptunaSearch(settings(), compose, 4)
+    made.remember(store)
+    assert made._earlier == []
+
+
+def test_a_corner_that_no_network_fits_into_is_a_failed_trial(store):
+    def picky(overrides):
+        point = compose(overrides)
+        if point.config.training.learning_rate > 0.01:
+            raise ConfigError("training.learning_rate is out of range")
+        return point
+
+    made = OptunaSearch(settings(batch=20), picky, 20)
+    made.begin(store, store.create_run(names.SWEEP, "s", parent=None, tags={}, params={}))
+    points = made.ask()
+    states = [trial.state.name for trial in made._study.trials]
+    assert states.count("FAIL") + len(points) == 20
+    assert 0 < len(points) < 20
 
 
 def test_several_objectives_give_their_pareto_set(store):

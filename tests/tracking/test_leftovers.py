@@ -34,12 +34,15 @@ def test_checkpoints_of_done_trainings_go_and_those_of_interrupted_ones_stay(sto
     add(store, names.TRAINING, "done", "FINISHED")
     add(store, names.TRAINING, "stopped", "KILLED", b"")
     add(store, names.TRAINING, "going", "RUNNING")
-    stale, orphan = checkpoint(store, "done"), checkpoint(store, "unknown")
-    kept = [checkpoint(store, "stopped"), checkpoint(store, "going")]
+    other = Store.open(store.location.uri, "another experiment")
+    add(other, names.TRAINING, "elsewhere", "KILLED", b"")
+    add(other, names.TRAINING, "again", "RUNNING", b"")
+    add(store, names.TRAINING, "again", "FINISHED")
+    stale = checkpoint(store, "done")
+    kept = [checkpoint(store, key) for key in ("stopped", "going", "elsewhere", "again", "unknown")]
     for each in leftovers(store):
         each.remove()
     assert not stale.exists()
-    assert not orphan.exists()
     assert all(path.exists() for path in kept)
 
 
