@@ -76,7 +76,7 @@ def simulate() -> None:
     """Print what workers wait for a store that logs so many runs a second, by how long their jobs take."""
     print("| runs/s of the store | workers | seconds a job | store busy | a job waits, s | share lost |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    for rate in (10, 40):
+    for rate in (8, 45):
         for workers in (10, 100, 1000):
             for job in (10, 60, 600):
                 busy, wait = queue(workers, job, 1 / rate)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +16,7 @@ from segsweep.config.schema import JobConfig, TrackingConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import TrainingFailed
 from segsweep.lineage import lineage
+from segsweep.outcome import JobOutcome
 from segsweep.processes import end_children, end_with_parent, keep_joblib_worker
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
@@ -30,24 +31,6 @@ if TYPE_CHECKING:
 
 PROGRESS_FOLDER = "progress"
 LOG_FOLDER = "logs"
-
-
-@dataclass(frozen=True)
-class JobOutcome:
-    """How one job ended."""
-
-    reason: str | None
-    """Why it failed, in one line; None where it did not."""
-    failed_training: str | None = None
-    """Key of the training that failed, if it was one."""
-    killed: bool = False
-    """Whether its worker was lost, which says nothing about the job itself."""
-    pruned: bool = False
-    """Whether its training was given up as hopeless."""
-    started: bool = True
-    """False where the sweep's time was over before the job's turn came."""
-    details: str = ""
-    """The traceback, where there is one."""
 
 
 def task(composed: "DictConfig") -> JobOutcome:

@@ -79,3 +79,48 @@ def test_a_plan_names_what_cannot_work_and_is_no_failure(workplace, capfd, obsta
     out = capfd.readouterr().out
     assert "cannot     1 combinations" in out
     assert "quantization=qat_int8: layer swish" in out
+
+
+def test_a_job_that_takes_too_long_fails_with_what_it_was_doing(workplace, capfd):
+    words = [word for word in TINY if "launcher" not in word]
+    # Also without -m: the job then has a process of its own, which ends with the program.
+    assert main(["run", *words, "training.epochs=100000", "sweep.timeout=25"]) == 1
+    assert "longer than sweep.timeout=25 s" in capfd.readouterr().err
+    store = store_of(workplace)
+    (training,) = store.of_kind("training")
+    assert training.status == "FAILED"
+    assert "Thread" in store.artifacts.path(training, "failure/traceback.txt").read_text()
+    # Given the time, it goes on where it was.
+    assert main(["run", *words, "training.epochs=100000", "sweep.timeout=20"]) == 1
+    (training,) = store.of_kind("training")
+    steps = [step for step, _ in store.history(training.run_id, "train/loss")]
+    assert len(steps) == len(set(steps))
+
+
+def test_a_job_that_exits_is_a_failure_like_any_other(workplace, capfd, monkeypatch):
+    (workplace / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if '--multiprocessing-fork' in sys.orig_argv:\n"
+        "    import numpy\n"
+        "    numpy.savez_compressed = lambda *args, **kwargs: os._exit(7)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(workplace))
+    words = [word for word in TINY if "launcher" not in word]
+    assert main(["run", "-m", *words, "sweep.workers=1"]) == 1
+    assert "exit status 7" in capfd.readouterr().err
+    store = store_of(workplace)
+    variants = store.of_kind("variant")
+    assert [run.status for run in variants] == ["FAILED", "FAILED"], "a lost worker's job is tried once more"
+    assert sorted(run.tags["segsweep.attempt"] for run in variants) == ["1", "2"]
+    assert len(store.of_kind("training")) == 1
+
+
+def test_a_grid_that_runs_out_of_time_is_finished_the_next_time(workplace, capfd):
+    words = ["run", "-m", *TINY, "seed=0,1"]
+    assert main([*words, "sweep.max_hours=1e-6"]) == 0
+    store = store_of(workplace)
+    rows = comparison(store, find_sweep(store, None))
+    assert set(rows["status"]) == {"SKIPPED"}
+    assert main(words) == 0
+    rows = comparison(store, find_sweep(store, None))
+    assert set(rows["status"]) == {"FINISHED"}

@@ -22,7 +22,7 @@ LAYERS = [
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
-    {"errors", "durations", "progress", "quiet", "processes"},
+    {"errors", "durations", "outcome", "progress", "quiet", "processes"},
 ]
 """The parts of the package from top to bottom. A part imports from lower layers, or from its own without a cycle."""
 

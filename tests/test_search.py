@@ -56,6 +56,14 @@ def test_what_is_wrong_is_said_before_anything_is_done(workplace, capfd, words, 
     assert not (workplace / "mlruns" / "mlflow.db").exists()
 
 
+def test_a_plan_says_how_many_points_there_may_be(workplace, capfd):
+    assert main(["plan", *SEARCH[1:], *AXES, "sweep.max_trials=9"]) == 0
+    out = capfd.readouterr().out
+    assert "up to 9 jobs" in out
+    assert "jobs       2, 0 done" in out
+    assert not (workplace / "mlruns" / "mlflow.db").exists()
+
+
 def test_the_best_are_repeated_with_new_seeds(workplace):
     assert main(["run", "-m", *TINY, "model.width=2,3", "seed=0,1", "sweep.repeat_best=1"]) == 0
     rows = comparison(store_of(workplace), find_sweep(store_of(workplace), None))

@@ -15,15 +15,26 @@ class SegsweepLauncher(Launcher):
     def __init__(self, engine: str, **options: Any) -> None:
         self._engine = engine
         self._options = options
+        self._pool: Any = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Nothing to keep: jobs are given with their settings composed."""
+        """Start workers early where a store that is not there yet says that there is everything to do."""
+        from segsweep.engines.table import early_pool
+
+        self._pool = early_pool(self._engine, self._options, config)
 
     def pool_for(self, points: Sequence[Any]) -> Any:
         """A pool for the jobs of a sweep; see :func:`segsweep.engines.table.make_pool`."""
         from segsweep.engines.table import make_pool
 
-        return make_pool(self._engine, self._options, [point.config for point in points])
+        if self._pool is None:
+            self._pool = make_pool(self._engine, self._options, [point.config for point in points])
+        return self._pool
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.close()
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Refuse: another sweeper would have each job be a sweep of its own."""

@@ -1,6 +1,8 @@
 """Registers segsweep's schemas and its staged sweeper with Hydra."""
 
 # No `from __future__ import annotations` here: with a dataclass beside it, Hydra's discovery of plugins crashes.
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,13 +37,25 @@ class SegsweepSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; see :func:`segsweep.sweep.hydra_sweep.run`."""
-        from segsweep.sweep.hydra_sweep import run
-
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
         axes = [f"{key}={values}" for key, values in self.params.items()]
-        return run(axes, arguments, self.config, self.hydra_context, self.launcher)
+        with self._closing():
+            # Workers that have started by now import what they need at the same time.
+            from segsweep.sweep.hydra_sweep import run
+
+            return run(axes, arguments, self.config, self.hydra_context, self.launcher)
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """End the workers of segsweep's own launcher, which may have started before anything was checked."""
+        try:
+            yield
+        finally:
+            close = getattr(self.launcher, "close", None)
+            if close is not None:
+                close()
 
 
 class SegsweepOptunaSweeper(SegsweepSweeper):
@@ -59,7 +73,8 @@ class SegsweepOptunaSweeper(SegsweepSweeper):
         assert self.config is not None
         assert self.launcher is not None
         axes = [f"{key}={values}" for key, values in self.params.items()]
-        return run_search(self.options, axes, arguments, self.config, self.hydra_context, self.launcher)
+        with self._closing():
+            return run_search(self.options, axes, arguments, self.config, self.hydra_context, self.launcher)
 
 
 def _workers(configured: int | None) -> int:

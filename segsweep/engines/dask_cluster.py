@@ -6,7 +6,7 @@ from typing import Any
 
 from segsweep.engines.pool import JobTask, Pool, Worker, WorkerLost, served
 from segsweep.errors import ConfigError
-from segsweep.job import JobOutcome
+from segsweep.outcome import JobOutcome
 from segsweep.processes import default_workers
 
 _GRACE = 30.0

@@ -1,29 +1,42 @@
 """Workers that are processes of this machine, each kept for many jobs: imports cost more than most jobs."""
 
+import importlib
 import os
 import signal
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
 from segsweep.engines.pool import JobTask, Pool, Worker, WorkerLost, served
-from segsweep.job import JobOutcome
+from segsweep.outcome import JobOutcome
 from segsweep.processes import default_workers, end_with_parent, gpus, how_it_ended
+from segsweep.training.runtime import load_tensorflow
 
 _GRACE = 30.0
 """Seconds that a job which passed `sweep.timeout` has to end itself, before its process is killed."""
 _SPAWN = get_context("spawn")
 
 
-def local_pool(workers: int | None, threads: int) -> Pool:
-    """A pool of `workers` processes, each for jobs of so many threads; None: as many as fit this machine."""
-    return Pool(LocalWorker, workers or default_workers(threads))
+def local_pool(workers: int | None, threads: int, *, early: bool = False) -> Pool:
+    """A pool of `workers` processes, each for jobs of so many threads; None: as many as fit this machine.
+
+    With `early`, the processes start at once and load what trainings need; else when there is something to do.
+    """
+    pool = Pool(partial(LocalWorker, load=early), workers or default_workers(threads))
+    if early:
+        pool.start()
+    return pool
 
 
 class LocalWorker(Worker):
     """One process; it ends with the process that started it, whatever happens to that."""
 
-    def __init__(self, slot: int):
-        """Processes share the GPUs of the machine in turn: the one in `slot` sees one of them."""
+    def __init__(self, slot: int, *, load: bool = False):
+        """Processes share the GPUs of the machine in turn: the one in `slot` sees one of them.
+
+        With `load`, the process imports what trainings need before it is asked for anything.
+        """
+        self._load = load
         self._slot = slot
         self._threads: int | None = None
         self._start()
@@ -32,7 +45,9 @@ class LocalWorker(Worker):
         self._here, there = _SPAWN.Pipe()
         devices, slot = gpus(), self._slot
         environment = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
-        self._process = _SPAWN.Process(target=_serve, args=(there, environment), name=f"segsweep worker {slot}")
+        self._process = _SPAWN.Process(
+            target=_serve, args=(there, environment, self._load), name=f"segsweep worker {slot}"
+        )
         self._process.start()
         # The other end is the child's alone now, so that its death is seen here.
         there.close()
@@ -65,13 +80,16 @@ class LocalWorker(Worker):
         self._process.join(5)
 
 
-def _serve(tasks: Any, environment: dict[str, str]) -> None:
+def _serve(tasks: Any, environment: dict[str, str], load: bool) -> None:
     """What a worker process does: jobs, one after the other, until nobody is left to ask for one."""
     # Ctrl-C goes to all processes of a terminal; the one that started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(environment)
     end_with_parent()
+    if load:
+        load_tensorflow()
+        importlib.import_module("segsweep.job")
     while True:
         try:
             task: JobTask = tasks.recv()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segsweep.config.schema import JobConfig
-from segsweep.job import JobOutcome, run_job
+from segsweep.outcome import JobOutcome
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -30,6 +30,9 @@ class JobTask:
 
 def served(task: JobTask) -> JobOutcome:
     """What a worker process does with a task."""
+    # Here, since whoever hands out the work need not wait for these imports.
+    from segsweep.job import run_job
+
     if task.working_folder.is_dir():
         # On another host it may not exist; paths on the command line are then to be absolute.
         os.chdir(task.working_folder)
@@ -69,6 +72,11 @@ class Pool:
         self._start_worker = start_worker
         self._workers: list[Worker | None] = [None] * slots
         self._is_closed = False
+
+    def start(self) -> None:
+        """Start all workers now, not when there is something for them to do."""
+        for slot in range(len(self._workers)):
+            self._worker(slot)
 
     def run(self, tasks: Sequence[JobTask], obstacle: Callable[[], str | None] = lambda: None) -> list[JobOutcome]:
         """Outcomes in the order of the tasks; every slot is busy until fewer tasks than slots are left.

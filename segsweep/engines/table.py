@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
 from segsweep.config.schema import JobConfig
 from segsweep.engines.pool import Pool
-from segsweep.errors import ConfigError
+from segsweep.errors import ConfigError, SegsweepError
+from segsweep.tracking.location import locate
 
 
 def _local(workers: int | None, threads: int) -> Pool:
@@ -53,3 +57,25 @@ def make_pool(engine: str, options: Mapping[str, Any], jobs: Sequence[JobConfig]
         return make(jobs[0].sweep.workers, threads, **options)
     except TypeError as error:
         raise ConfigError(f"hydra.launcher: {error}; its preset in conf/hydra/launcher says what it takes") from error
+
+
+def early_pool(engine: str, options: Mapping[str, Any], config: DictConfig) -> Pool | None:
+    """A pool that starts before it is known what there is to do, where that is clear: a first sweep on this machine.
+
+    Args:
+        engine: name of the engine.
+        options: of the launcher's preset.
+        config: of the sweep, composed and not checked yet.
+    """
+    if engine != "local" or options or config.sweep.plan:
+        return None
+    try:
+        database = locate(config.tracking.uri).database
+        if database is None or database.exists():
+            return None
+        from segsweep.engines.local import local_pool
+
+        return local_pool(config.sweep.workers, config.training.threads, early=True)
+    except (SegsweepError, OmegaConfBaseException, TypeError, ValueError):
+        # What is wrong with the settings is said when they are checked.
+        return None

@@ -83,7 +83,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     if content is None:
         raise StoreError(f"sweep {sweep.run_id}: its {names.MEMBERS_FILE} is missing or damaged; run the sweep again")
     members = read_members(content)
-    runs = _newest_runs(store)
+    runs = _newest_runs(store, members)
     sizes = _baseline_sizes(runs.values())
     extra = _varying_settings(members)
     rows = [_row(member, runs.get(member.evaluation_key), sizes, extra) for member in members]
@@ -140,11 +140,12 @@ def _equal(row: pd.Series, other: pd.Series, settings: Sequence[str]) -> bool:
     return all(row[name] == other[name] or pd.isna(row[name]) for name in settings)
 
 
-def _newest_runs(store: Store) -> dict[str, RunRecord]:
-    """For each evaluation key the newest finished variant run, else the newest other one."""
+def _newest_runs(store: Store, members: Sequence[Member]) -> dict[str, RunRecord]:
+    """For each evaluation key of `members` the newest finished variant run, else the newest other one."""
     newest: dict[str, RunRecord] = {}
-    for run in store.of_kind(names.VARIANT):
-        key = run.tags.get(names.EVALUATION_KEY, "")
+    keys = {member.evaluation_key for member in members}
+    for run in store.with_keys(names.VARIANT, names.EVALUATION_KEY, keys):
+        key = run.tags[names.EVALUATION_KEY]
         known = newest.get(key)
         if known is None or (run.is_finished and not known.is_finished):
             newest[key] = run

@@ -32,9 +32,9 @@ def _sweep_text(store: Store, sweep: RunRecord) -> str:
     members = read_members(content) if content is not None else []
     wanted = {member.evaluation_key for member in members}
     newest: dict[str, RunRecord] = {}
-    for run in store.of_kind(names.VARIANT):
-        key = run.tags.get(names.EVALUATION_KEY, "")
-        if key in wanted and (key not in newest or (run.is_finished and not newest[key].is_finished)):
+    for run in store.with_keys(names.VARIANT, names.EVALUATION_KEY, wanted):
+        key = run.tags[names.EVALUATION_KEY]
+        if key not in newest or (run.is_finished and not newest[key].is_finished):
             newest[key] = run
     done = [run for run in newest.values() if run.is_finished]
     made = [run for run in done if run.tags.get(names.SWEEP_ID) == sweep.run_id]

@@ -38,12 +38,25 @@ class Context:
     """Runs by training or evaluation key that this job found or made: they need no second look."""
 
     def found_or_made(
-        self, kind: str, key_name: str, key: str, make: Callable[[list[RunRecord]], RunRecord]
+        self,
+        kind: str,
+        key_name: str,
+        key: str,
+        make: Callable[[list[RunRecord]], RunRecord],
+        *,
+        among: tuple[str, str] | None = None,
     ) -> RunRecord:
-        """The finished and intact run of `key`, or what `make` makes, given the runs before that came to nothing.
+        """The finished and intact run of `key`, or what `make` makes.
 
         Nobody else makes it meanwhile: not on this host, since a lock is held that the system releases when its holder
         dies, and not on another, whose signs of life are waited for.
+
+        Args:
+            kind: of the run.
+            key_name: the tag that holds `key`.
+            key: what the run is to be.
+            make: is given the runs that were looked at, newest first; none of them is the one wanted.
+            among: tag and value that those share and more than those of `key` may have.
         """
         if key in self.found:
             return self.found[key]
@@ -52,23 +65,18 @@ class Context:
         with FileLock(folder / f"{key}.lock"):
             record = None
             while record is None:
-                records = self._settled(kind, key_name, key)
-                record = next((each for each in records if self.store.artifacts.are_intact(each)), None)
-                if record is None:
+                records = self.store.with_key(kind, *(among or (key_name, key)))
+                candidates = [each for each in records if each.tags.get(key_name) == key]
+                record = next((each for each in candidates if self.store.artifacts.are_intact(each)), None)
+                elsewhere = self.store.being_made_elsewhere(candidates)
+                if record is None and elsewhere:
+                    self.progress.stage(f"waiting for {elsewhere[0].tags[names.HOST]}")
+                    time.sleep(_SECONDS_BETWEEN_LOOKS)
+                elif record is None:
                     with suppress(MadeElsewhere):
                         record = make(records)
         self.found[key] = record
         return record
-
-    def _settled(self, kind: str, key_name: str, key: str) -> list[RunRecord]:
-        """Runs of `key`, newest first, once no other host makes one of them."""
-        while True:
-            records = self.store.with_key(kind, key_name, key)
-            elsewhere = self.store.being_made_elsewhere(records)
-            if not elsewhere or any(record.is_finished for record in records):
-                return records
-            self.progress.stage(f"waiting for {elsewhere[0].tags[names.HOST]}")
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def claim(self, run_id: str, kind: str, key_name: str, key: str) -> None:
         """See to it that of the hosts that began the same at the same moment one goes on, which says so on its run.

@@ -44,7 +44,8 @@ def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
         except TrainingPruned as error:
             raise TrainingFailed(spec.key, str(error), pruned=True) from error
         except Exception as error:
-            raise TrainingFailed(spec.key, f"its {spec.kind} training failed: {reason_of(error)}") from error
+            name = training_name(spec.config, spec.kind)
+            raise TrainingFailed(spec.key, f"training {name} failed: {reason_of(error)}") from error
 
     return context.found_or_made(names.TRAINING, names.TRAINING_KEY, spec.key, train)
 

@@ -43,7 +43,12 @@ class _VariantFile:
 def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
     """The finished run of `spec`; makes it, and what it descends from, where the store does not have it intact."""
     return context.found_or_made(
-        names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key, lambda earlier: _make(spec, context)
+        names.VARIANT,
+        names.EVALUATION_KEY,
+        spec.evaluation_key,
+        lambda same_file: _make(spec, context, same_file),
+        # Of the same file: one that was scored otherwise need not be exported again.
+        among=(names.VARIANT_KEY, spec.key),
     )
 
 
@@ -52,7 +57,7 @@ def calibration_indices(samples: int, available: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(available)[:samples])
 
 
-def _make(spec: VariantSpec, context: Context) -> RunRecord:
+def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> RunRecord:
     store = context.store
     training = ensure_training(spec.training, context)
     baseline = ensure_variant(spec.baseline, context) if spec.baseline is not None else None
@@ -67,7 +72,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
         context.claim(run_id, names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
         context.progress.stage(f"exporting {spec.variant.name}")
-        made = _known_file(spec, context) or _new_file(spec, source, context)
+        made = _known_file(spec, context, same_file) or _new_file(spec, source, context)
         hashes = store.upload(
             run_id,
             {
@@ -78,7 +83,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
             },
         )
         # Scored as a user would have it: read back from where it was put.
-        path = store.artifacts.path(store.get(run_id), names.MODEL_FILE)
+        path = store.path_in_new_run(run_id, names.MODEL_FILE)
         if path is None:
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
         context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
@@ -110,9 +115,9 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
     return store.get(run_id)
 
 
-def _known_file(spec: VariantSpec, context: Context) -> _VariantFile | None:
+def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> _VariantFile | None:
     """The file of an earlier run of the same variant, scored otherwise."""
-    for record in context.store.with_key(names.VARIANT, names.VARIANT_KEY, spec.key):
+    for record in same_file:
         if record.is_finished and names.MODEL_FILE in record.sha256:
             content = context.store.artifacts.read(record, names.MODEL_FILE)
             if content is not None:

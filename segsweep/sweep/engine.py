@@ -51,6 +51,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
     jobs, impossible = jobs_of(points)
     first = points[0].config
     if first.sweep.plan:
+        if search.total > len(points):
+            print(f"in all     up to {search.total} jobs, chosen by what the first ones give, which are these:")
         print(plan_text(points, jobs, impossible), end="")
         return
     if impossible and not first.sweep.skip_impossible:
@@ -112,7 +114,8 @@ class _Work:
         display.batch(len(jobs), len(jobs) - len(pending))
         failures: dict[str, Failure] = {}
         if pending:
-            failures = self._runner.run(pending, finished_trainings(self._store))
+            trainings = {spec.key for job in pending for spec in job.spec.trainings}
+            failures = self._runner.run(pending, finished_trainings(self._store, trainings))
             self._store.end_running(self._sweep_id, "FAILED", "its worker ended without a word")
             runs = finished_variants(self._store, wanted)
         self._runs |= runs

@@ -19,10 +19,10 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     """How many jobs, trainings and variants, what of it is done, in which waves, and what cannot work and why."""
     first = points[0].config
     store = store_if_there(first.tracking.uri, first.tracking.experiment)
-    trained = finished_trainings(store) if store is not None else set()
     variants = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
     made = finished_variants(store, variants) if store is not None else {}
     trainings = {spec.key: spec for job in jobs for spec in job.spec.trainings}
+    trained = finished_trainings(store, trainings) if store is not None else set()
     pending = [job for job in jobs if any(spec.evaluation_key not in made for spec in job.spec.variants)]
     merged = len(points) - len(jobs) - len(impossible)
     lines = [

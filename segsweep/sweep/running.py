@@ -6,7 +6,8 @@ from pathlib import Path
 
 from segsweep.config.job_config import parameters
 from segsweep.config.schema import JobConfig
-from segsweep.job import PROGRESS_FOLDER, JobOutcome, hang_file
+from segsweep.job import PROGRESS_FOLDER, hang_file
+from segsweep.outcome import JobOutcome
 from segsweep.progress import end_lost
 from segsweep.runs.context import variant_name
 from segsweep.sweep.budget import Budget
@@ -132,8 +133,11 @@ class Runner:
         ended = self._store.end_running(self._sweep_id, "FAILED", outcome.reason, job=start.number, details=text)
         end_lost(self._folder / PROGRESS_FOLDER, start.number, outcome.reason)
         self._leave_a_run(start, replace(outcome, details=text))
-        training = next((run.tags.get(names.TRAINING_KEY) for run in ended if run.kind == names.TRAINING), None)
-        return replace(outcome, failed_training=training)
+        training = next((run for run in ended if run.kind == names.TRAINING), None)
+        if training is None:
+            return outcome
+        reason = f"training {training.name} failed: {outcome.reason}"
+        return replace(outcome, reason=reason, failed_training=training.tags.get(names.TRAINING_KEY))
 
     def _leave_a_run(self, start: Start, outcome: JobOutcome) -> None:
         """See to it that a failed attempt is a FAILED run, also where it ended before it had made one."""

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from segsweep.tracking.patience import is_outage, patient, persist
 from segsweep.tracking.records import RunRecord
 
 _PAGE = 1000
+_KEYS_LOOKED_UP = 300
+"""Runs of so many keys are looked for one by one in a large store; for more, all runs are listed."""
+_FEW = 50
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
 _LONGEST_VALUE = 6000
@@ -56,6 +59,7 @@ class Store:
         self._client = patient(client, location, patience, self._watch.forget)
         self.artifacts = Artifacts(location, experiment, self._client)
         self._experiment_id = experiment_id
+        self._begun: dict[str, RunRecord] = {}
         self._heartbeat = Heartbeat(client, heartbeat)
 
     @classmethod
@@ -103,7 +107,12 @@ class Store:
             tags={key: value[:_LONGEST_TAG] for key, value in all_tags.items()},
         )
         self.log(run.info.run_id, params=params)
+        self._begun[run.info.run_id] = _record(run)
         return str(run.info.run_id)
+
+    def path_in_new_run(self, run_id: str, path: str) -> Path | None:
+        """A local file with an artifact of a run that this store began, as :meth:`Artifacts.path` finds it."""
+        return self.artifacts.path(self._begun[run_id], path)
 
     def reopen_run(self, run_id: str, *, parent: str, tags: Mapping[str, str]) -> None:
         """Make an interrupted run this process's own, under `parent` and with these tags."""
@@ -198,6 +207,7 @@ class Store:
             raise
         finally:
             self._heartbeat.discard(run_id)
+            self._begun.pop(run_id, None)
         self.finish(run_id, "FINISHED")
 
     def kill(self, run_id: str, reason: str, *, wait: bool = True) -> None:
@@ -311,13 +321,7 @@ class Store:
         records: list[RunRecord] = []
         token = None
         while True:
-            page = self._client.search_runs(
-                [self._experiment_id],
-                condition,
-                max_results=_PAGE,
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
+            page = self._page(condition, _PAGE, token)
             records.extend(_record(run) for run in page)
             token = page.token
             if not token:
@@ -334,6 +338,26 @@ class Store:
     def of_kind(self, kind: str) -> list[RunRecord]:
         """All sweeps, trainings or variants, newest first."""
         return self.search(f"tags.`{names.KIND}` = '{kind}'")
+
+    def with_keys(self, kind: str, key_name: str, keys: Collection[str]) -> list[RunRecord]:
+        """Runs of a kind whose key tag is one of `keys`; those of one key newest first."""
+        condition = f"tags.`{names.KIND}` = '{kind}'"
+        if len(keys) <= _KEYS_LOOKED_UP:
+            # Listing a run takes some 2 ms, looking for one some 6 ms: a small store is listed all the same.
+            page = self._page(condition, 3 * len(keys) + _FEW)
+            if page.token:
+                return [record for key in sorted(keys) for record in self.with_key(kind, key_name, key)]
+            records = [_record(run) for run in page]
+        else:
+            records = self.search(condition)
+        return [record for record in records if record.tags.get(key_name) in keys]
+
+    def _page(self, condition: str, size: int, token: str | None = None) -> Any:
+        """Some of the runs that fulfil a condition, newest first, and a token for the next."""
+        newest_first = ["attributes.start_time DESC"]
+        return self._client.search_runs(
+            [self._experiment_id], condition, max_results=size, order_by=newest_first, page_token=token
+        )
 
     def with_key(self, kind: str, key_name: str, key: str) -> list[RunRecord]:
         """Runs of a kind whose key tag matches, newest first."""

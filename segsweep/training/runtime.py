@@ -16,22 +16,27 @@ class ThreadsError(RuntimeError):
     """TensorFlow already runs in this process with another number of threads, which cannot be changed any more."""
 
 
+def load_tensorflow() -> None:
+    """Import TensorFlow, which takes seconds, without setting anything that could not be changed later."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if "tensorflow" in sys.modules:
+        return
+    import tensorflow  # noqa: F401
+
+    # The million objects of the library stay for good: collections look at what came later alone.
+    gc.collect()
+    gc.freeze()
+
+
 def configure(threads: int) -> None:
     """Import TensorFlow with `threads` threads and deterministic operations; call it before any model is built.
 
     Calling it again with the same number does nothing. Raises :class:`ThreadsError` where TensorFlow already computed
     something with another number: the training then needs a fresh process.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-
-    first = "tensorflow" not in sys.modules
+    load_tensorflow()
     import tensorflow as tf
-
-    if first:
-        # The million objects of the library stay for good: collections look at what came later alone.
-        gc.collect()
-        gc.freeze()
 
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)

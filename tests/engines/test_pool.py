@@ -8,7 +8,7 @@ import pytest
 from test_lineage import job
 
 from segsweep.engines.pool import JobTask, Pool, WorkerLost
-from segsweep.job import JobOutcome
+from segsweep.outcome import JobOutcome
 
 
 class Recorder:

@@ -4,8 +4,9 @@ import pytest
 from test_lineage import dataset, job
 
 from segsweep.config.schema import SweepConfig
-from segsweep.job import JobOutcome, hang_file
+from segsweep.job import hang_file
 from segsweep.lineage import lineage
+from segsweep.outcome import JobOutcome
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.running import Runner
 from segsweep.sweep.waves import Job
@@ -104,7 +105,7 @@ def test_dependants_of_a_lost_training_are_not_started_and_say_which_it_was(stor
     failures = run(store, launch, some, tmp_path)
     assert len(launch.seen) == 1
     assert len(failures) == 3
-    assert {failure.reason for failure in failures.values()} == {KILLED.reason}
+    assert {failure.reason for failure in failures.values()} == {f"training t failed: {KILLED.reason}"}
 
 
 def test_a_job_that_passed_its_time_limit_says_so_and_is_not_tried_again(store, tmp_path):

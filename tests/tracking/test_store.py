@@ -271,3 +271,15 @@ def test_passwords_are_not_shown():
     location = locate("postgresql://user:secret@127.0.0.1/runs")
     assert "secret" in location.uri
     assert "secret" not in location.shown
+
+
+@pytest.mark.parametrize("others", [0, 70])
+def test_runs_of_several_keys_are_found_in_small_and_in_larger_stores(tmp_path, others):
+    store = Store.open(f"sqlite:///{tmp_path}/mlflow.db", "e")
+    wanted = {f"key{number}": start(store, **{names.EVALUATION_KEY: f"key{number}"}) for number in range(2)}
+    for number in range(others):
+        start(store, **{names.EVALUATION_KEY: f"other{number}"})
+    newer = start(store, **{names.EVALUATION_KEY: "key0"})
+    found = store.with_keys(names.VARIANT, names.EVALUATION_KEY, {*wanted, "absent"})
+    assert {run.run_id for run in found} == {*wanted.values(), newer}
+    assert next(run.run_id for run in found if run.tags[names.EVALUATION_KEY] == "key0") == newer
