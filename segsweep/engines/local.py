@@ -5,16 +5,25 @@ import os
 import signal
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from segsweep.engines.pool import JobTask, Pool, Worker, WorkerLost, served
 from segsweep.outcome import JobOutcome
 from segsweep.processes import default_workers, end_with_parent, gpus, how_it_ended
+from segsweep.quiet import quiet
 from segsweep.training.runtime import load_tensorflow
 
 _GRACE = 30.0
 """Seconds that a job which passed `sweep.timeout` has to end itself, before its process is killed."""
+_GRACE_AT_END = 3.0
+"""Seconds in which an idle process should end by itself."""
 _SPAWN = get_context("spawn")
+
+# The process by which Python keeps account of semaphores warns of those of workers that were killed, at the end.
+os.environ["PYTHONWARNINGS"] = ",".join(
+    filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore::UserWarning:multiprocessing.resource_tracker"])
+)
 
 
 def local_pool(workers: int | None, threads: int, *, early: bool = False) -> Pool:
@@ -42,6 +51,7 @@ class LocalWorker(Worker):
         self._start()
 
     def _start(self) -> None:
+        self._is_busy = False
         self._here, there = _SPAWN.Pipe()
         devices, slot = gpus(), self._slot
         environment = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
@@ -64,10 +74,12 @@ class LocalWorker(Worker):
             self.close()
             self._start()
         self._threads = threads
+        self._is_busy = True
         try:
             self._here.send(task)
             if self._here.poll(None if limit is None else limit + _GRACE):
                 outcome: JobOutcome = self._here.recv()
+                self._is_busy = False
                 return outcome
         except (EOFError, OSError):
             self._process.join(5)
@@ -75,7 +87,10 @@ class LocalWorker(Worker):
         raise WorkerLost(f"it did not end {_GRACE:g} s after sweep.timeout={limit:g} s")
 
     def close(self) -> None:
-        """Kill the process."""
+        """End the process: at once where it does a job, else as soon as it sees that nobody has any for it."""
+        if not self._is_busy:
+            self._here.close()
+            self._process.join(_GRACE_AT_END)
         self._process.kill()
         self._process.join(5)
 
@@ -88,8 +103,10 @@ def _serve(tasks: Any, environment: dict[str, str], load: bool) -> None:
     os.environ.update(environment)
     end_with_parent()
     if load:
-        load_tensorflow()
-        importlib.import_module("segsweep.job")
+        # There is no job yet whose log could take what the libraries say.
+        with quiet(Path(os.devnull)):
+            load_tensorflow()
+            importlib.import_module("segsweep.job")
     while True:
         try:
             task: JobTask = tasks.recv()
