@@ -1,6 +1,7 @@
 """The verb `run`: hands the command line to Hydra, and turns its complaints into segsweep's."""
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -10,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segsweep.errors import ConfigError, JobsFailed, SegsweepError
+from segsweep.errors import ConfigError, JobsFailed, SegsweepError, StoreError
 from segsweep.quiet import VERBOSE_VARIABLE
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreError(
+                "no space is left on the disk of the store; free some (segsweep gc), and run the same command again: it "
+                "goes on where it was"
+            ) from error
         raise ConfigError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 2

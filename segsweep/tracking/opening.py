@@ -24,6 +24,8 @@ from segsweep.tracking.location import StoreLocation, path_of, prepare_database,
 for _chatty in ("mlflow", "alembic"):
     logging.getLogger(_chatty).setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.ERROR)
+# It would log a traceback of its own for an error that is raised all the same.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 def open_experiment(location: StoreLocation, experiment: str) -> tuple[mlflow.MlflowClient, str]:
