@@ -85,8 +85,8 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StoreError(
-                "no space is left on the disk of the store; free some (segsweep gc), and run the same command again: it "
-                "goes on where it was"
+                "no space is left on the disk of the store; free some (segsweep gc), and run the same command again: "
+                "it goes on where it was"
             ) from error
         raise ConfigError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
     except SystemExit as error:
