@@ -51,7 +51,8 @@ class LocalWorker(Worker):
         self._start()
 
     def _start(self) -> None:
-        self._is_busy = False
+        # With its imports, at first.
+        self._is_busy = True
         self._here, there = _SPAWN.Pipe()
         devices, slot = gpus(), self._slot
         environment = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if devices else {}
