@@ -7,7 +7,6 @@ from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from segsweep.tracking.location import StoreLocation, path_of
 from segsweep.tracking.records import RunRecord
@@ -85,4 +84,7 @@ class Artifacts:
         if local is not None:
             local.unlink()
             return
+        # It brings the clients of all kinds of storage with it.
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         get_artifact_repository(record.artifact_uri).delete_artifacts(path)
