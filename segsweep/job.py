@@ -109,7 +109,7 @@ def _run(config: JobConfig, folder: Path) -> JobOutcome:
                 traceback.print_exc()
                 raise
     except TrainingFailed as error:
-        progress.end(str(error))
+        progress.end(str(error), pruned=error.pruned)
         return JobOutcome(str(error), error.training_key, pruned=error.pruned, details=traceback.format_exc())
     except BaseException as error:
         progress.end(reason_of(error))

@@ -18,7 +18,7 @@ class JobProgress:
     job: str
     """The job's name."""
     state: str = "running"
-    """`running`, `done` or `failed`."""
+    """`running`, `done`, `failed` or `pruned`."""
     stage: str = "starting"
     """What it is doing, in a word or two."""
     done: int = 0
@@ -59,9 +59,10 @@ class Reporter:
         if time.monotonic() - self._written >= _SHORTEST_PAUSE:
             self._write()
 
-    def end(self, reason: str | None = None) -> None:
-        """The job is over, well or with a reason why not."""
-        self._progress = replace(self._progress, state="failed" if reason else "done", stage="", reason=reason)
+    def end(self, reason: str | None = None, *, pruned: bool = False) -> None:
+        """The job is over, well or with a reason why not; `pruned` where it was given up on purpose."""
+        state = "pruned" if pruned else "failed" if reason else "done"
+        self._progress = replace(self._progress, state=state, stage="", reason=reason)
         self._write()
 
     def _write(self) -> None:

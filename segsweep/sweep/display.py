@@ -115,7 +115,8 @@ class SweepDisplay:
             if known.get(name) == mark and not is_due:
                 continue
             known[name], spoken[name] = mark, now
-            what = {"done": "done", "failed": f"FAILED: {job.reason}"}.get(job.state, f"{job.stage} {_details(job)}")
+            ended = {"done": "done", "failed": f"FAILED: {job.reason}", "pruned": job.reason or ""}
+            what = ended.get(job.state, f"{job.stage} {_details(job)}")
             left = f" [{self._cached + over}/{self._total} jobs{self._time_left(over, ', ')}]"
             self._console.print(
                 f"job {number}/{self._total} {job.job}: {what.strip()}{left}",
