@@ -185,3 +185,8 @@ def test_sigterm_ends_with_143(workplace):
     time.sleep(0.1)
     process.terminate()
     assert process.wait(20) == 143
+
+
+@pytest.mark.parametrize("word", ["training.threads=0", "sweep.workers=0"])
+def test_numbers_that_the_workers_of_a_first_sweep_start_by_are_checked(workplace, capfd, word):
+    assert word in complaint(capfd, ["run", "-m", word, "seed=1,2"])

@@ -31,9 +31,10 @@ def local_pool(workers: int | None, threads: int, *, early: bool = False) -> Poo
 
     With `early`, the processes start at once and load what trainings need; else when there is something to do.
     """
-    pool = Pool(partial(LocalWorker, load=early), workers or default_workers(threads))
+    fits = default_workers(threads)
+    pool = Pool(partial(LocalWorker, load=early), workers or fits)
     if early:
-        pool.start()
+        pool.start(fits)
     return pool
 
 

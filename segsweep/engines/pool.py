@@ -73,9 +73,9 @@ class Pool:
         self._workers: list[Worker | None] = [None] * slots
         self._is_closed = False
 
-    def start(self) -> None:
-        """Start all workers now, not when there is something for them to do."""
-        for slot in range(len(self._workers)):
+    def start(self, most: int) -> None:
+        """Start the first `most` workers now, not when there is something for them to do."""
+        for slot in range(min(most, len(self._workers))):
             self._worker(slot)
 
     def run(self, tasks: Sequence[JobTask], obstacle: Callable[[], str | None] = lambda: None) -> list[JobOutcome]:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
+from segsweep.config.job_config import to_job_config
 from segsweep.config.schema import JobConfig
 from segsweep.engines.pool import Pool
 from segsweep.errors import ConfigError, SegsweepError
@@ -70,12 +70,14 @@ def early_pool(engine: str, options: Mapping[str, Any], config: DictConfig) -> P
     if engine != "local" or options or config.sweep.plan:
         return None
     try:
-        database = locate(config.tracking.uri).database
-        if database is None or database.exists():
-            return None
-        from segsweep.engines.local import local_pool
-
-        return local_pool(config.sweep.workers, config.training.threads, early=True)
-    except (SegsweepError, OmegaConfBaseException, TypeError, ValueError):
-        # What is wrong with the settings is said when they are checked.
+        # Its ranges are checked too: a number of threads or workers is about to be used.
+        checked = to_job_config(config)
+        database = locate(checked.tracking.uri).database
+    except SegsweepError:
+        # What is wrong is said when the points are checked.
         return None
+    if database is None or database.exists():
+        return None
+    from segsweep.engines.local import local_pool
+
+    return local_pool(checked.sweep.workers, checked.training.threads, early=True)

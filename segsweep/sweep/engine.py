@@ -122,6 +122,7 @@ class _Work:
         if needs_latency:
             self.measure_latency(display)
             runs = finished_variants(self._store, wanted)
+            self._runs |= runs
         self._failures = {key: each for key, each in {**self._failures, **failures}.items() if key not in self._runs}
         self._list_members(with_runs(self.members, self._runs, self._failures))
         return _results(points, jobs, impossible, runs, failures)
@@ -135,7 +136,6 @@ class _Work:
         with quiet(self._folder / LOG_FOLDER / "latency.log"):
             add_latencies(self._store, lacking, self._latency, Reporter(None, 0, "latency"))
         display.note("")
-        self._runs = {key: self._store.get(run.run_id) for key, run in self._runs.items()} if lacking else self._runs
 
     def _list_members(self, members: list[Member]) -> None:
         self.members = members

@@ -132,7 +132,7 @@ class Runner:
         assert outcome.reason is not None
         ended = self._store.end_running(self._sweep_id, "FAILED", outcome.reason, job=start.number, details=text)
         end_lost(self._folder / PROGRESS_FOLDER, start.number, outcome.reason)
-        self._leave_a_run(start, replace(outcome, details=text))
+        self._leave_a_run(start, replace(outcome, details=text or outcome.details))
         training = next((run for run in ended if run.kind == names.TRAINING), None)
         if training is None:
             return outcome

@@ -91,8 +91,6 @@ class EngineContract:
     def test_a_killed_training_goes_on_from_its_checkpoint(self, swept):
         store = store_of(swept)
         killed = store.get((swept / "killed.txt").read_text())
-        if killed.params["training.learning_rate"] == "1e+30":
-            pytest.skip("the worker of the job that fails anyway was killed")
         assert killed.status == "FINISHED"
         assert [step for step, _ in store.history(killed.run_id, "train/loss")] == list(range(1, EPOCHS + 1))
 
