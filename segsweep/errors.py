@@ -60,3 +60,9 @@ class TrainingPruned(WorkStopped):
 
 class JobsFailed(Exception):
     """Some jobs of a sweep failed; the others are finished and logged."""
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from segsweep.config.schema import JobConfig, TrackingConfig
 from segsweep.data.sources import load_dataset
-from segsweep.errors import TrainingFailed
+from segsweep.errors import TrainingFailed, reason_of
 from segsweep.lineage import lineage
 from segsweep.outcome import JobOutcome
 from segsweep.processes import end_children, end_with_parent, keep_joblib_worker
@@ -23,7 +23,7 @@ from segsweep.quiet import quiet
 from segsweep.runs.context import Context, variant_name
 from segsweep.runs.variant_run import ensure_variant
 from segsweep.tracking.location import locate, require_database
-from segsweep.tracking.store import Store, reason_of
+from segsweep.tracking.store import Store
 from segsweep.training.runtime import has_other_threads
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segsweep.config.schema import JobConfig
+from segsweep.errors import reason_of
 from segsweep.outcome import JobOutcome
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -125,7 +126,7 @@ class Pool:
                 self._drop(slot)
                 with contextlib.suppress(queue.Empty):
                     index = waiting.get_nowait()
-                    outcomes[index] = JobOutcome(str(error), killed=True, details=traceback.format_exc())
+                    outcomes[index] = JobOutcome(_reason(error), killed=True, details=_details(error))
                 continue
             try:
                 index = waiting.get_nowait()
@@ -139,7 +140,7 @@ class Pool:
                 outcomes[index] = worker.run(tasks[index])
             except Exception as error:
                 self._drop(slot)
-                outcomes[index] = JobOutcome(str(error), killed=True, details=_details(error))
+                outcomes[index] = JobOutcome(_reason(error), killed=True, details=_details(error))
         if not self._is_ready(slot):
             self._drop(slot)
 
@@ -164,6 +165,10 @@ class Pool:
         worker, self._workers[slot] = self._workers[slot], None
         if worker is not None:
             worker.close()
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, WorkerLost) else reason_of(error)
 
 
 def _details(error: Exception) -> str:

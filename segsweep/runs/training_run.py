@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segsweep.config.job_config import parameters, to_yaml
-from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned
+from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage import TrainingSpec
 from segsweep.runs.context import Context, training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
-from segsweep.tracking.store import reason_of
 
 if TYPE_CHECKING:
     import tf_keras as keras

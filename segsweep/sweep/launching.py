@@ -10,11 +10,11 @@ from hydra.plugins.launcher import Launcher
 
 from segsweep.config.schema import JobConfig
 from segsweep.engines.pool import JobTask, Pool
+from segsweep.errors import reason_of
 from segsweep.job import run_job
 from segsweep.outcome import JobOutcome
 from segsweep.sweep.running import Launch, Obstacle, Start
 from segsweep.tracking.location import locate
-from segsweep.tracking.store import reason_of
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import contextlib
 import getpass
 import hashlib
 import json
-import os
 import tempfile
 import time
 import traceback
@@ -12,14 +11,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Must be set before the import to have an effect.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
 import mlflow
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 
-from segsweep.errors import WorkStopped
+from segsweep.errors import WorkStopped, reason_of
 from segsweep.tracking import names
 from segsweep.tracking.artifacts import Artifacts
 from segsweep.tracking.liveness import Heartbeat, Watch, is_here, maker_is_gone, process_tags
@@ -367,12 +363,6 @@ class Store:
         """Values of a metric by step."""
         points = self._client.get_metric_history(run_id, metric)
         return sorted({point.step: point.value for point in points}.items())
-
-
-def reason_of(error: BaseException) -> str:
-    """An error in one line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _user_tags() -> dict[str, str]:
