@@ -4,17 +4,19 @@ A key holds all that determines the thing and nothing else: a setting that is no
 differ only in it share the work.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from segsweep.config.job_config import parameters
 from segsweep.config.keys import content_key, versions
-from segsweep.config.schema import JobConfig, TrainingConfig
+from segsweep.config.schema import FineTuningConfig, JobConfig, TrainingConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.errors import ConfigError
 from segsweep.models.table import size_multiple
 from segsweep.quantization.variants import VARIANTS, Variant
+from segsweep.training.phases import fine_tuning_rate
 
 TRAINING_FORMAT = 1
 """Raised when the trainer changes what weights come out of the same settings."""
@@ -27,6 +29,27 @@ EVALUATION_FORMAT = 1
 
 DEFAULT_CALIBRATION_SAMPLES = 64
 FINETUNE_LEARNING_RATE_FACTOR = 0.1
+
+WITHOUT_EFFECT = ("preview_images", "tensorboard")
+"""Training settings that change nothing of the weights."""
+
+OFF: dict[str, Any] = {
+    "mixed_precision": False,
+    "xla": False,
+    "augmentation.scale": None,
+    "augmentation.brightness": 0.0,
+    "augmentation.contrast": None,
+    "augmentation.noise": 0.0,
+    "early_stopping.target": None,
+}
+"""Training settings that count only where they differ from the value here, at which they do nothing."""
+
+USED_WHERE: dict[str, Callable[[TrainingConfig], bool]] = {
+    "momentum": lambda training: training.optimizer == "sgd",
+    "plateau": lambda training: training.schedule == "plateau",
+    "fine_tuning": lambda training: training.fine_tuning.epochs > 0,
+}
+"""Training settings, or sections of them, that count only where others ask for them."""
 
 FINETUNED_FROM_QAT = ("float32", "int8")
 """The variants of the float fine-tune that stand beside a QAT variant as its control."""
@@ -121,9 +144,11 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
 def used_settings(spec: VariantSpec) -> dict[str, Any]:
     """The settings that bear on a variant, by override name; the others may vary without any effect on it."""
     leaves = parameters(spec.config)
-    unused = {"quantization.control", "training.momentum", "evaluation.batch_size"}
-    if spec.config.training.optimizer == "sgd":
-        unused.discard("training.momentum")
+    unused = {"quantization.control", "evaluation.batch_size", *(f"training.{name}" for name in WITHOUT_EFFECT)}
+    for setting, is_used in USED_WHERE.items():
+        if not is_used(spec.config.training):
+            path = f"training.{setting}"
+            unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")}
     if not spec.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
     if spec.training.kind == "float":
@@ -155,8 +180,13 @@ def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
     rate = quantization.learning_rate
     if rate is None:
         rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
+    training = config.training
+    if training.fine_tuning.epochs:
+        tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
+        training = replace(training, fine_tuning=tuning)
     return replace(
         config,
+        training=training,
         quantization=replace(
             quantization, learning_rate=rate, calibration=replace(quantization.calibration, samples=samples)
         ),
@@ -170,8 +200,14 @@ def _is_calibrated(config: JobConfig) -> bool:
 
 def _training_settings(training: TrainingConfig) -> dict[str, Any]:
     settings = asdict(training)
-    if training.optimizer != "sgd":
-        del settings["momentum"]
+    unused = [name for name, is_used in USED_WHERE.items() if not is_used(training)]
+    for path in (*WITHOUT_EFFECT, *unused, *OFF):
+        *sections, name = path.split(".")
+        section = settings
+        for each in sections:
+            section = section[each]
+        if path not in OFF or section[name] == OFF[path]:
+            del section[name]
     return settings
 
 
@@ -216,6 +252,11 @@ def _finetune(kind: str, parent: TrainingSpec) -> TrainingSpec:
             epochs=quantization.epochs,
             learning_rate=quantization.learning_rate,
             warmup_epochs=0,
+            # What a fine-tune is compared with, and exported to, is in float32.
+            mixed_precision=False,
+            fine_tuning=FineTuningConfig(),
+            # It starts where the target may have been reached.
+            early_stopping=replace(parent.config.training.early_stopping, target=None),
         ),
     )
     return TrainingSpec(kind, config, parent.size, content_key(content), parent)

@@ -9,6 +9,7 @@ from segsweep.config import schema
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.errors import ConfigError
+from segsweep.lineage import _training_settings as training_settings
 from segsweep.lineage import lineage, used_settings
 
 
@@ -158,3 +159,74 @@ def test_used_settings_name_what_bears_on_a_variant():
     assert not [name for name in float32 if name.startswith("quantization.") and name != "quantization.name"]
     assert "quantization.calibration.samples" in used_settings(BASE)
     assert "quantization.epochs" in used_settings(lineage(job("qat_int8"), dataset()).asked)
+
+
+ON = [
+    {"mixed_precision": True},
+    {"xla": True},
+    {"schedule": "plateau"},
+    {"schedule": "plateau", "plateau": schema.PlateauConfig(patience=2)},
+    {"fine_tuning": schema.FineTuningConfig(epochs=2)},
+    {"fine_tuning": schema.FineTuningConfig(epochs=2, learning_rate=1e-5)},
+    {"early_stopping": schema.EarlyStoppingConfig(target=0.9)},
+    *(
+        {"augmentation": schema.AugmentationConfig(**{name: value})}
+        for name, value in [
+            *(("flips", "horizontal"), ("scale", [0.5, 2.0]), ("brightness", 0.1)),
+            *(("contrast", [0.8, 1.2]), ("noise", 0.05)),
+        ]
+    ),
+]
+
+
+def test_what_is_switched_on_makes_a_new_training():
+    keys = [lineage(job(training=schema.TrainingConfig(**each)), dataset()).asked.training.key for each in ON]
+    assert len({*keys, BASE.training.key}) == len(ON) + 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"plateau": schema.PlateauConfig(factor=0.1)},
+        {"fine_tuning": schema.FineTuningConfig(frozen="all", learning_rate=0.5)},
+        {"preview_images": 0, "tensorboard": True},
+        {"augmentation": schema.AugmentationConfig(scale=None, brightness=0, contrast=None, noise=0)},
+    ],
+)
+def test_what_is_off_or_has_no_effect_does_not(changed):
+    spec = lineage(job(training=schema.TrainingConfig(**changed)), dataset()).asked
+    assert spec.training.key == BASE.training.key
+    section = next(iter(changed))
+    if section != "augmentation":
+        assert not [name for name in used_settings(spec) if name.startswith(f"training.{section}")]
+
+
+def test_a_setting_that_is_off_is_not_in_the_key_at_all():
+    """So that the trainings of stores from before the setting was there are still found."""
+    plain = training_settings(schema.TrainingConfig())
+    assert sorted(plain) == [
+        *("augmentation", "batch_size", "early_stopping", "epochs", "gradient_clip_norm", "learning_rate"),
+        *("optimizer", "schedule", "threads", "warmup_epochs", "weight_decay"),
+    ]
+    assert plain["augmentation"] == {"flips": True, "turns": True}
+    assert plain["early_stopping"] == {"monitor": "val/mean_iou", "patience": None}
+
+
+def test_the_rate_of_fine_tuning_is_a_tenth_where_none_is_given():
+    rates = [
+        lineage(job(training=schema.TrainingConfig(learning_rate=0.02, fine_tuning=each)), dataset()).asked.training
+        for each in (schema.FineTuningConfig(epochs=2), schema.FineTuningConfig(epochs=2, learning_rate=0.002))
+    ]
+    assert rates[0].key == rates[1].key
+    assert rates[0].config.training.fine_tuning.learning_rate == pytest.approx(0.002)
+
+
+def test_quantization_aware_training_is_in_one_phase_and_float32_and_knows_no_target():
+    settings = schema.TrainingConfig(
+        mixed_precision=True,
+        fine_tuning=schema.FineTuningConfig(epochs=2),
+        early_stopping=schema.EarlyStoppingConfig(target=0.5, patience=7),
+    )
+    training = lineage(job("qat_int8", training=settings), dataset()).asked.training.config.training
+    assert (training.fine_tuning.epochs, training.mixed_precision) == (0, False)
+    assert training.early_stopping == schema.EarlyStoppingConfig(patience=7)

@@ -21,7 +21,18 @@ class Range:
 class OneOf:
     """The words a setting may have."""
 
-    choices: tuple[str, ...]
+    choices: tuple[str | bool, ...]
+
+    @property
+    def words(self) -> str:
+        return ", ".join(str(each).lower() if isinstance(each, bool) else each for each in self.choices)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Two numbers, the lower first, each in a range."""
+
+    of: Range
 
 
 POSITIVE = Range("greater than 0 and finite", lambda value: value > 0 and math.isfinite(value))
@@ -29,7 +40,7 @@ AT_LEAST_ZERO = Range("0 or greater, and finite", lambda value: value >= 0 and m
 COUNT = Range("1 or greater", lambda value: value >= 1)
 FRACTION = Range("between 0 and 1, both excluded", lambda value: 0 < value < 1)
 
-RULES: dict[str, Range | OneOf] = {
+RULES: dict[str, Range | OneOf | Interval] = {
     "data.size": Range("16 or greater", lambda value: value >= 16),
     "data.train_images": COUNT,
     "data.validation_images": COUNT,
@@ -47,12 +58,24 @@ RULES: dict[str, Range | OneOf] = {
     "training.optimizer": OneOf(("adam", "adamw", "nadam", "rmsprop", "sgd")),
     "training.weight_decay": AT_LEAST_ZERO,
     "training.momentum": Range("at least 0 and below 1", lambda value: 0 <= value < 1),
-    "training.schedule": OneOf(("constant", "cosine", "linear", "exponential")),
+    "training.schedule": OneOf(("constant", "cosine", "linear", "exponential", "plateau")),
     "training.warmup_epochs": AT_LEAST_ZERO,
     "training.gradient_clip_norm": POSITIVE,
     "training.threads": COUNT,
     "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/accuracy", "val/loss")),
     "training.early_stopping.patience": COUNT,
+    "training.early_stopping.target": Range("finite", math.isfinite),
+    "training.augmentation.flips": OneOf((True, False, "horizontal")),
+    "training.augmentation.scale": Interval(Range("0.25 to 8", lambda value: 0.25 <= value <= 8)),
+    "training.augmentation.brightness": AT_LEAST_ZERO,
+    "training.augmentation.contrast": Interval(AT_LEAST_ZERO),
+    "training.augmentation.noise": AT_LEAST_ZERO,
+    "training.plateau.factor": FRACTION,
+    "training.plateau.patience": COUNT,
+    "training.plateau.min_share": FRACTION,
+    "training.fine_tuning.epochs": AT_LEAST_ZERO,
+    "training.fine_tuning.learning_rate": POSITIVE,
+    "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
         ("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8")
     ),
@@ -91,8 +114,14 @@ def check(leaves: dict[str, Any]) -> None:
         if rule is None or value is None:
             continue
         if isinstance(rule, OneOf):
-            if value not in rule.choices:
-                raise ConfigError(f"{name}={value} is not a choice; it must be one of {', '.join(rule.choices)}")
+            # As Python has it, 1 equals True; as a setting, it would be another one.
+            if not any(value == choice and type(value) is type(choice) for choice in rule.choices):
+                raise ConfigError(f"{name}={value} is not a choice; it must be one of {rule.words}")
+        elif isinstance(rule, Interval):
+            if len(value) != 2 or not (rule.of.holds(value[0]) and value[0] <= value[1] and rule.of.holds(value[1])):
+                raise ConfigError(
+                    f"{name}={value} is no interval; it must be [low, high] with each {rule.of.words}, or null"
+                )
         elif math.isnan(value) or not rule.holds(value):
             raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
     weights = leaves.get("loss.class_weights")

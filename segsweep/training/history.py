@@ -31,6 +31,8 @@ class EpochReport:
     """Wall time expected until the last epoch is done; None while nothing but the slow first epoch is known."""
     timestamp_ms: int
     """When it was done, in milliseconds since 1970."""
+    phase: int = 1
+    """2 in the fine-tuning that follows the first phase."""
 
 
 @dataclass(frozen=True)
