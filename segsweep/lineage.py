@@ -10,6 +10,7 @@ from typing import Any
 
 from segsweep.config.job_config import parameters
 from segsweep.config.keys import content_key, versions
+from segsweep.config.loss_schema import CombinedLossConfig, unused_terms, used_loss_settings
 from segsweep.config.schema import FineTuningConfig, JobConfig, TrainingConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
@@ -153,11 +154,13 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
     if spec.training.kind == "float":
         unused |= {"quantization.epochs", "quantization.learning_rate"}
-    return {
-        name: value
-        for name, value in leaves.items()
-        if name not in unused and not name.startswith(("tracking.", "sweep.", "evaluation.latency."))
-    }
+    other = (
+        "tracking.",
+        "sweep.",
+        "evaluation.latency.",
+        *(f"loss.{term}." for term in unused_terms(spec.config.loss)),
+    )
+    return {name: value for name, value in leaves.items() if name not in unused and not name.startswith(other)}
 
 
 def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
@@ -177,6 +180,9 @@ def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
             f"loss.class_weights has {len(weights)} weights for {len(dataset.classes)} classes "
             f"({', '.join(dataset.classes)}); give one a class"
         )
+    loss = config.loss
+    if isinstance(loss, CombinedLossConfig):
+        loss = replace(loss, terms=loss.terms.resolved())
     rate = quantization.learning_rate
     if rate is None:
         rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
@@ -224,7 +230,7 @@ def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) 
             "classes": len(dataset.classes),
             "size": size,
             "model": asdict(config.model),
-            "loss": asdict(config.loss),
+            "loss": used_loss_settings(config.loss),
             "training": _training_settings(config.training),
             "seed": config.seed,
             "versions": versions("tensorflow", "tf-keras"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from segsweep.config.loss_schema import TERMS
 from segsweep.errors import ConfigError
 
 
@@ -52,6 +53,11 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "model.width": COUNT,
     "model.depth": Range("1 to 7", lambda value: 1 <= value <= 7),
     "model.upsampling": OneOf(("nearest", "bilinear", "transposed")),
+    **{f"loss.terms.{term}": AT_LEAST_ZERO for term in TERMS},
+    **{f"loss.{term}gamma": AT_LEAST_ZERO for term in ("", "focal.", "partial_cross_entropy.")},
+    **{f"loss.{term}smooth": POSITIVE for term in ("", "dice.", "jaccard.", "tversky.")},
+    **{f"loss.{term}{name}": POSITIVE for term in ("", "tversky.") for name in ("alpha", "beta")},
+    "loss.tversky.gamma": POSITIVE,
     "training.epochs": COUNT,
     "training.batch_size": COUNT,
     "training.learning_rate": POSITIVE,
@@ -62,7 +68,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.warmup_epochs": AT_LEAST_ZERO,
     "training.gradient_clip_norm": POSITIVE,
     "training.threads": COUNT,
-    "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/accuracy", "val/loss")),
+    "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/mean_dice", "val/accuracy", "val/loss")),
     "training.early_stopping.patience": COUNT,
     "training.early_stopping.target": Range("finite", math.isfinite),
     "training.augmentation.flips": OneOf((True, False, "horizontal")),
@@ -124,6 +130,9 @@ def check(leaves: dict[str, Any]) -> None:
                 )
         elif math.isnan(value) or not rule.holds(value):
             raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
+    terms = [value for name, value in leaves.items() if name.startswith("loss.terms.") and value is not None]
+    if terms and not any(terms):
+        raise ConfigError("loss.terms: every term weighs 0; give at least one a weight greater than 0")
     weights = leaves.get("loss.class_weights")
     is_list = isinstance(weights, list) and all(
         isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0 for weight in weights

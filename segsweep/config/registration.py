@@ -5,12 +5,21 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from segsweep.config import schema
+from segsweep.config import loss_schema, schema
 
 SECTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"npz": schema.NpzConfig, "synthetic_parcels": schema.SyntheticParcelsConfig},
     "model": {"strided_unet": schema.StridedUnetConfig},
-    "loss": {"cross_entropy": schema.LossConfig},
+    "loss": {
+        "cross_entropy": schema.LossConfig,
+        "focal": loss_schema.FocalLossConfig,
+        "dice": loss_schema.DiceLossConfig,
+        "jaccard": loss_schema.JaccardLossConfig,
+        "tversky": loss_schema.TverskyLossConfig,
+        "lovasz": loss_schema.LovaszLossConfig,
+        "partial_cross_entropy": loss_schema.PartialCrossEntropyLossConfig,
+        "combined": loss_schema.CombinedLossConfig,
+    },
     "training": {"default": schema.TrainingConfig},
     "quantization": {"default": schema.QuantizationConfig},
     "evaluation": {"default": schema.EvaluationConfig},

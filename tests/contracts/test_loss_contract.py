@@ -1,15 +1,27 @@
 """What every loss keeps to; each one's numbers are tested in tests/training/test_losses.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from segsweep.config import loss_schema
 from segsweep.config.registration import SECTIONS
 from segsweep.config.schema import LossConfig
 from segsweep.data.dataset import IGNORE
 from segsweep.training.losses import LOSSES, build_loss
 
-CONFIGS = {"cross_entropy": LossConfig(name="cross_entropy")}
+CONFIGS = {
+    "cross_entropy": LossConfig(),
+    "focal": loss_schema.FocalLossConfig(),
+    "dice": loss_schema.DiceLossConfig(),
+    "jaccard": loss_schema.JaccardLossConfig(),
+    "tversky": loss_schema.TverskyLossConfig(gamma=0.75),
+    "lovasz": loss_schema.LovaszLossConfig(),
+    "partial_cross_entropy": loss_schema.PartialCrossEntropyLossConfig(),
+    "combined": loss_schema.CombinedLossConfig(terms=loss_schema.LossTerms(dice=1, focal=0.5, lovasz=2)),
+}
 CLASSES = 3
 
 
@@ -49,3 +61,41 @@ class TestContract:
             value = loss(logits, np.full_like(labels, IGNORE))
         assert float(value) == 0
         assert np.isfinite(tf.convert_to_tensor(tape.gradient(value, logits)).numpy()).all()
+
+    def test_half_precision_gives_single_precision(self, loss, labels):
+        logits = np.random.default_rng(1).normal(size=(*labels.shape, CLASSES)).astype(np.float16)
+        found = loss(tf.constant(logits), labels)
+        assert found.dtype == tf.float32
+        assert float(found) == pytest.approx(float(loss(logits.astype(np.float32), labels)))
+
+    def test_one_graph_serves_batches_of_any_size(self, loss, labels):
+        signature = [tf.TensorSpec((None, 4, 4, CLASSES), tf.float32), tf.TensorSpec((None, 4, 4), tf.uint8)]
+        graph = tf.function(loss, input_signature=signature, autograph=False).get_concrete_function()
+        logits = np.random.default_rng(1).normal(size=(*labels.shape, CLASSES)).astype(np.float32)
+        for images in (1, 2):
+            found = float(graph(tf.constant(logits[:images]), tf.constant(labels[:images])))
+            assert found == pytest.approx(float(loss(logits[:images], labels[:images])), rel=1e-5)
+
+    @pytest.mark.parametrize("sure", [30.0, 1e4])
+    @pytest.mark.parametrize("turn", [0, 1], ids=["right", "wrong"])
+    def test_sure_predictions_have_a_finite_gradient(self, loss, labels, turn, sure):
+        logits = tf.Variable(np.roll(sure * np.eye(CLASSES, dtype=np.float32)[labels], turn, axis=-1))
+        with tf.GradientTape() as tape:
+            value = loss(logits, labels)
+        assert 0 <= float(value) < np.inf
+        assert np.isfinite(tf.convert_to_tensor(tape.gradient(value, logits)).numpy()).all()
+
+    def test_a_step_against_the_gradient_lowers_it(self, loss, labels):
+        logits = tf.Variable(np.random.default_rng(1).normal(size=(*labels.shape, CLASSES)).astype(np.float32))
+        with tf.GradientTape() as tape:
+            before = loss(logits, labels)
+        logits.assign_sub(0.01 * tape.gradient(before, logits))
+        assert float(loss(logits, labels)) < float(before)
+
+    def test_a_class_without_weight_does_not_count(self, config):
+        # Class 2 weighs nothing: pixels of it may be predicted as any class.
+        weighted = build_loss(replace(config, class_weights=[1, 2, 0]), classes=CLASSES)
+        labels = np.full((1, 4, 4), 2, np.uint8)
+        logits = np.random.default_rng(1).normal(size=(*labels.shape, CLASSES)).astype(np.float32)
+        assert float(weighted(logits, labels)) == 0
+        assert float(build_loss(config, classes=CLASSES)(logits, labels)) > 0

@@ -83,5 +83,5 @@ def test_weights_that_do_not_fit(weights):
 
 
 def test_unknown_name():
-    with pytest.raises(ConfigError, match="loss=hinge is unknown; there are cross_entropy"):
+    with pytest.raises(ConfigError, match="loss=hinge is unknown; there are combined, cross_entropy"):
         build_loss(LossConfig(name="hinge"), classes=2)
