@@ -25,7 +25,7 @@ TRAINING_FORMAT = 1
 VARIANT_FORMAT = 1
 """Raised when a variant is made or described otherwise."""
 
-EVALUATION_FORMAT = 1
+EVALUATION_FORMAT = 2
 """Raised when scores are computed otherwise."""
 
 DEFAULT_CALIBRATION_SAMPLES = 64

@@ -25,6 +25,15 @@ class Scores:
     """(K,) intersection over union; NaN for a class absent from both truth and prediction."""
     dice: np.ndarray
     """(K,) twice the intersection over the sum of both areas; NaN as for `iou`."""
+    precision: np.ndarray
+    """(K,) share of the pixels predicted as a class that are of it; NaN for a class that is never predicted."""
+    recall: np.ndarray
+    """(K,) share of the pixels of a class that are predicted as it; NaN for a class absent from the truth."""
+    mean_precision: float
+    """Mean of `precision` over the classes present in truth or prediction; one never predicted counts as 0."""
+    mean_recall: float
+    """Mean of `recall` over the same classes; one absent from the truth counts as 0, as `zero_division=0` has it in
+    scikit-learn."""
 
 
 def count_confusions(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -53,17 +62,32 @@ def scores(counts: np.ndarray) -> Scores:
     """Scores of confusion counts (K, K), or (N, K, K) which are summed over the images first."""
     total = counts.sum(axis=0) if counts.ndim == 3 else counts
     intersection = np.diagonal(total).astype(np.float64)
-    areas = (total.sum(axis=0) + total.sum(axis=1)).astype(np.float64)
-    iou = _ratio(intersection, areas - intersection)
-    dice = _ratio(2 * intersection, areas)
-    accuracy = _ratio(intersection.sum(keepdims=True), total.sum(keepdims=True).astype(np.float64).reshape(1))[0]
-    return Scores(float(accuracy), _mean_of_present(iou), _mean_of_present(dice), iou, dice)
+    predicted, true = total.sum(axis=0).astype(np.float64), total.sum(axis=1).astype(np.float64)
+    areas = predicted + true
+    iou = ratio(intersection, areas - intersection)
+    dice = ratio(2 * intersection, areas)
+    precision = ratio(intersection, predicted)
+    recall = ratio(intersection, true)
+    accuracy = ratio(intersection.sum(keepdims=True), true.sum(keepdims=True))[0]
+    return Scores(
+        accuracy=float(accuracy),
+        mean_iou=mean_of_present(iou),
+        mean_dice=mean_of_present(dice),
+        iou=iou,
+        dice=dice,
+        precision=precision,
+        recall=recall,
+        mean_precision=mean_of_present(np.where(areas > 0, np.nan_to_num(precision), np.nan)),
+        mean_recall=mean_of_present(np.where(areas > 0, np.nan_to_num(recall), np.nan)),
+    )
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """The quotients, float64; NaN where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
 
 
-def _mean_of_present(values: np.ndarray) -> float:
+def mean_of_present(values: np.ndarray) -> float:
+    """Mean of what is not NaN; NaN where nothing is left."""
     present = values[~np.isnan(values)]
     return float(present.mean()) if len(present) else float("nan")

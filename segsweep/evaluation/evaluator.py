@@ -9,6 +9,7 @@ import numpy as np
 
 from segsweep.data.batches import evaluation_batches
 from segsweep.data.dataset import Normalization, Split
+from segsweep.evaluation.boundary_iou import BoundaryScores, boundary_scores, count_boundaries
 from segsweep.evaluation.confusion import Scores, count_confusions, scores
 
 
@@ -32,6 +33,7 @@ class Evaluation:
     predictions: np.ndarray = field(repr=False)
     """(N, H, W) uint8 class ids, real pixels only."""
     scores: Scores
+    boundary: BoundaryScores
     seconds: float
     """Wall time."""
 
@@ -58,6 +60,7 @@ def evaluate(
     started = time.perf_counter()
     height, width, _ = split.image_shape
     counts = np.empty((len(split), classes, classes), np.int64)
+    boundary_counts = np.zeros((2, classes), np.int64)
     predictions = np.empty((len(split), height, width), np.uint8)
     done = 0
     for images, labels in evaluation_batches(
@@ -65,11 +68,15 @@ def evaluate(
     ):
         part = slice(done, done + len(images))
         predictions[part] = predictor.predict(images)[:, :height, :width]
-        counts[part] = count_confusions(labels[:, :height, :width], predictions[part], classes)
+        truth = labels[:, :height, :width]
+        counts[part] = count_confusions(truth, predictions[part], classes)
+        boundary_counts += count_boundaries(truth, predictions[part], classes)
         done = part.stop
         if on_image is not None:
             on_image(done)
-    return Evaluation(counts, predictions, scores(counts), time.perf_counter() - started)
+    return Evaluation(
+        counts, predictions, scores(counts), boundary_scores(boundary_counts), time.perf_counter() - started
+    )
 
 
 def agreement(predictions: np.ndarray, baseline: np.ndarray, labels: np.ndarray, ignore: int) -> float:

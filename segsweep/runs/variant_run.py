@@ -20,6 +20,7 @@ from segsweep.lineage import VariantSpec
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
 from segsweep.runs.context import Context, variant_name
+from segsweep.runs.score_metrics import score_metrics
 from segsweep.runs.training_run import ensure_training, load_model
 from segsweep.tflite.census import Census, census
 from segsweep.tflite.interpreter import TFLiteModel
@@ -210,12 +211,8 @@ def _evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
 
 
 def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
-    scores = evaluation.scores
     return {
-        names.ACCURACY: scores.accuracy,
-        names.MEAN_IOU: scores.mean_iou,
-        names.MEAN_DICE: scores.mean_dice,
-        **{name: float(value) for name, value in zip(names.iou_metrics(dataset.classes), scores.iou, strict=True)},
+        **score_metrics(evaluation, dataset.classes),
         names.SIZE_BYTES: len(made.content),
         names.GZIP_BYTES: len(gzip.compress(made.content, mtime=0)),
         names.EXPORT_SECONDS: made.seconds,

@@ -55,6 +55,13 @@ USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 
 ACCURACY, MEAN_IOU, MEAN_DICE = "test/accuracy", "test/mean_iou", "test/mean_dice"
+MEAN_PRECISION, MEAN_RECALL = "test/mean_precision", "test/mean_recall"
+BOUNDARY_IOU = "test/boundary_iou"
+"""Mean over the classes; also what the names of its classes begin with, as `class_metrics` makes them."""
+IOU, DICE, PRECISION, RECALL = "test/iou", "test/dice", "test/precision", "test/recall"
+"""What the names of classes' scores begin with."""
+VALIDATION_IOU = "val/iou"
+"""The same by epoch."""
 DELTA_ACCURACY, DELTA_MEAN_IOU = "delta/accuracy", "delta/mean_iou"
 DELTA_ACCURACY_LOW, DELTA_ACCURACY_HIGH = "delta/accuracy_low", "delta/accuracy_high"
 DELTA_MEAN_IOU_LOW, DELTA_MEAN_IOU_HIGH = "delta/mean_iou_low", "delta/mean_iou_high"
@@ -87,16 +94,16 @@ COMPARISON_STEM = "sweep/comparison"
 FAILURE_FILE = "failure/traceback.txt"
 
 
-def iou_metrics(classes: Sequence[str]) -> list[str]:
-    """Names of the IoU metrics of classes.
+def class_metrics(stem: str, classes: Sequence[str]) -> list[str]:
+    """Names of what classes score, one each: `test/iou_water` for the stem `test/iou`.
 
     What MLflow forbids in a metric's name becomes `_`; where that makes two equal, the later one gets its index.
     """
     found: list[str] = []
     for index, name in enumerate(classes):
-        metric = "test/iou_" + re.sub(r"[^\w\-. /:]", "_", name)[:_LONGEST_CLASS]
+        metric = f"{stem}_" + re.sub(r"[^\w\-. /:]", "_", name)[:_LONGEST_CLASS]
         # MLflow also forbids what a path would not keep, as in `a//b`.
         if posixpath.normpath(metric) != metric:
-            metric = "test/" + metric.removeprefix("test/").replace("/", "_")
+            metric = f"{stem}_" + metric.removeprefix(f"{stem}_").replace("/", "_")
         found.append(f"{metric}_{index}" if metric in found else metric)
     return found

@@ -227,14 +227,15 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     ],
 )
 def test_class_names_become_names_that_mlflow_takes(store, name, metric):
-    assert names.iou_metrics([name]) == [metric]
+    assert names.class_metrics("test/iou", [name]) == [metric]
     run_id = start(store)
     store.log(run_id, metrics={metric: 0.5})
     assert store.get(run_id).metrics == {metric: 0.5}
 
 
 def test_class_names_that_become_equal_keep_a_metric_each():
-    assert names.iou_metrics(["a&b", "a%b", "c"]) == ["test/iou_a_b", "test/iou_a_b_1", "test/iou_c"]
+    found = names.class_metrics("val/iou", ["a&b", "a%b", "c"])
+    assert found == ["val/iou_a_b", "val/iou_a_b_1", "val/iou_c"]
 
 
 def test_a_moved_store_takes_new_runs_where_it_is(tmp_path):
