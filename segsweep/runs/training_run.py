@@ -159,7 +159,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
-                **{name.replace("val/", "best/val_"): value for name, value in best.items() if name.startswith("val/")},
+                **{name.replace("val/", "best/val_", 1): value for name, value in best.items() if name.startswith("val/")},
             },
         )
     checkpoint.unlink(missing_ok=True)

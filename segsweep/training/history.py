@@ -9,9 +9,10 @@ TRAIN_ACCURACY = "train/accuracy"
 VALIDATION_LOSS = "val/loss"
 VALIDATION_ACCURACY = "val/accuracy"
 VALIDATION_MEAN_IOU = "val/mean_iou"
+VALIDATION_MEAN_DICE = "val/mean_dice"
 LEARNING_RATE = "learning_rate"
 
-MONITORS = {VALIDATION_MEAN_IOU: 1.0, VALIDATION_ACCURACY: 1.0, VALIDATION_LOSS: -1.0}
+MONITORS = {VALIDATION_MEAN_IOU: 1.0, VALIDATION_MEAN_DICE: 1.0, VALIDATION_ACCURACY: 1.0, VALIDATION_LOSS: -1.0}
 """The metrics that can choose the best epoch; times this, higher is better."""
 
 

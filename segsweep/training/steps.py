@@ -1,7 +1,7 @@
 """The two computations of a training as TensorFlow graphs: a step of the optimizer, and the validation."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,17 +11,22 @@ from segsweep.data.batches import Batch, evaluation_batches
 from segsweep.data.dataset import IGNORE, Normalization, Split
 from segsweep.errors import DataError
 from segsweep.evaluation.confusion import scores
+from segsweep.tracking import names
 from segsweep.training.history import (
     TRAIN_ACCURACY,
     TRAIN_LOSS,
     VALIDATION_ACCURACY,
     VALIDATION_LOSS,
+    VALIDATION_MEAN_DICE,
     VALIDATION_MEAN_IOU,
 )
 from segsweep.training.losses import Loss
 
 CACHE_BYTES = 256 * 2**20
 """Validation images up to this size are kept in memory, normalized, over all epochs."""
+
+MOST_CLASSES_BY_EPOCH = 32
+"""Up to so many classes, the IoU of each is among the metrics of an epoch."""
 
 
 class TrainStep:
@@ -86,6 +91,7 @@ class Validation:
         split: Split,
         normalization: Normalization,
         *,
+        class_names: Sequence[str],
         size: tuple[int, int],
         batch_size: int,
     ) -> None:
@@ -94,6 +100,8 @@ class Validation:
         fits = len(split) * height * width * (4 * split.image_shape[2] + 1) <= CACHE_BYTES
         self._cached = [(tf.constant(images), tf.constant(labels)) for images, labels in self._read()] if fits else None
         classes = model.output_shape[-1]
+        by_class = classes <= MOST_CLASSES_BY_EPOCH
+        self._by_class = names.class_metrics(names.VALIDATION_IOU, class_names) if by_class else []
 
         @tf.function(input_signature=_batch_signature(model))
         @tf.autograph.experimental.do_not_convert
@@ -126,6 +134,8 @@ class Validation:
             VALIDATION_LOSS: float(np.average([loss for loss, _ in results], weights=pixels)),
             VALIDATION_ACCURACY: found.accuracy,
             VALIDATION_MEAN_IOU: found.mean_iou,
+            VALIDATION_MEAN_DICE: found.mean_dice,
+            **{name: float(iou) for name, iou in zip(self._by_class, found.iou) if not np.isnan(iou)},
         }
 
 

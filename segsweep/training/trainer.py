@@ -61,7 +61,13 @@ def fit(
     objective = _objective(loss, dataset)
     step = TrainStep(model, optimizer, objective)
     validation = Validation(
-        model, objective, dataset.validation, dataset.normalization, size=size, batch_size=training.batch_size
+        model,
+        objective,
+        dataset.validation,
+        dataset.normalization,
+        class_names=dataset.classes,
+        size=size,
+        batch_size=training.batch_size,
     )
     state = load(checkpoint, training_key) if checkpoint else None
     resumed_from = state.epoch if state else None
