@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.metrics import accuracy_score, jaccard_score, log_loss
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score, log_loss
 from tiny_training import LOSS, MODEL, SIZE, TRAINING, dataset, split
 
 from segsweep.config.schema import AugmentationConfig, EarlyStoppingConfig, LossConfig
@@ -142,7 +142,9 @@ class TestResuming:
 
 class TestBestEpoch:
     @pytest.mark.parametrize("misleading", [False, True])
-    @pytest.mark.parametrize(("monitor", "best"), [("val/loss", min), ("val/accuracy", max), ("val/mean_iou", max)])
+    @pytest.mark.parametrize(
+        ("monitor", "best"), [("val/loss", min), ("val/accuracy", max), ("val/mean_iou", max), ("val/mean_dice", max)]
+    )
     def test_its_weights_are_kept(self, monitor, best, misleading):
         settings = replace(
             TRAINING, epochs=8, learning_rate=0.03, schedule="constant", early_stopping=EarlyStoppingConfig(monitor)
@@ -182,7 +184,7 @@ class TestBestEpoch:
 
     def test_unknown_monitor(self):
         settings = replace(TRAINING, early_stopping=EarlyStoppingConfig("val/f1"))
-        with pytest.raises(ConfigError, match="val/f1 is unknown; there are val/accuracy, val/loss, val/mean_iou"):
+        with pytest.raises(ConfigError, match="val/f1 is unknown; there are val/accuracy, val/loss, val/mean_dice"):
             train(training=settings)
 
 
@@ -207,6 +209,10 @@ class TestMetrics:
         assert metrics["val/mean_iou"] == pytest.approx(
             jaccard_score(truth, predicted, labels=present, average="macro")
         )
+        assert metrics["val/mean_dice"] == pytest.approx(f1_score(truth, predicted, labels=present, average="macro"))
+        by_class = {name: value for name, value in metrics.items() if name.startswith("val/iou_")}
+        ious = jaccard_score(truth, predicted, labels=present, average=None)
+        assert by_class == pytest.approx({f"val/iou_class_{label}": iou for label, iou in zip(present, ious)})
         probabilities = softmax(logits.astype(np.float64), axis=-1)
         assert metrics["val/loss"] == pytest.approx(log_loss(truth, probabilities, labels=range(4)), rel=1e-4)
 
