@@ -5,10 +5,19 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
+from segsweep.config.loss_schema import (
+    TERMS,
+    CombinedLossConfig,
+    DiceLossConfig,
+    FocalLossConfig,
+    FocalSettings,
+    LossTerms,
+    RegionSettings,
+)
 from segsweep.config.schema import LossConfig
 from segsweep.data.dataset import IGNORE
 from segsweep.errors import ConfigError
-from segsweep.training.losses import build_loss, class_weights
+from segsweep.training.losses import LOSSES, build_loss, class_weights
 
 CLASSES = 3
 RANDOM = np.random.default_rng(0)
@@ -85,3 +94,34 @@ def test_weights_that_do_not_fit(weights):
 def test_unknown_name():
     with pytest.raises(ConfigError, match="loss=hinge is unknown; there are combined, cross_entropy"):
         build_loss(LossConfig(name="hinge"), classes=2)
+
+
+def test_a_sum_is_the_weighted_sum_of_its_terms_with_their_settings():
+    terms = LossTerms(dice=0.5, focal=3, cross_entropy=1, tversky=0)
+    config = CombinedLossConfig(
+        terms=terms, focal=FocalSettings(gamma=1), dice=RegionSettings(smooth=5), class_weights=[1, 2, 3]
+    )
+    parts = (
+        (0.5, DiceLossConfig(smooth=5, class_weights=[1, 2, 3])),
+        (3, FocalLossConfig(gamma=1, class_weights=[1, 2, 3])),
+        (1, LossConfig(class_weights=[1, 2, 3])),
+    )
+    total = sum(weight * float(build_loss(part, classes=CLASSES)(LOGITS, LABELS)) for weight, part in parts)
+    assert float(build_loss(config, classes=CLASSES)(LOGITS, LABELS)) == pytest.approx(total, rel=1e-5)
+
+
+def test_a_sum_is_by_default_of_dice_and_focal():
+    given = CombinedLossConfig(terms=LossTerms(dice=1, focal=1))
+    for config in (CombinedLossConfig(), given):
+        found = float(build_loss(config, classes=CLASSES)(LOGITS, LABELS))
+        parts = [build_loss(part, classes=CLASSES)(LOGITS, LABELS) for part in (DiceLossConfig(), FocalLossConfig())]
+        assert found == pytest.approx(float(sum(parts)), rel=1e-5)
+
+
+def test_a_sum_of_nothing():
+    with pytest.raises(ConfigError, match="every term weighs 0"):
+        build_loss(CombinedLossConfig(terms=LossTerms(dice=0)), classes=CLASSES)
+
+
+def test_every_loss_but_the_sum_can_be_a_term():
+    assert {*TERMS, "combined"} == LOSSES.keys()
