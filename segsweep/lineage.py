@@ -15,6 +15,7 @@ from segsweep.config.schema import FineTuningConfig, JobConfig, TrainingConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.errors import ConfigError
+from segsweep.models.encoders import frozen_blocks
 from segsweep.models.table import size_multiple
 from segsweep.quantization.variants import VARIANTS, Variant
 from segsweep.training.phases import fine_tuning_rate
@@ -188,6 +189,10 @@ def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
         rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
     training = config.training
     if training.fine_tuning.epochs:
+        try:
+            frozen_blocks(config.model, training.fine_tuning.frozen)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("model.frozen", "training.fine_tuning.frozen")) from error
         tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
         training = replace(training, fine_tuning=tuning)
     return replace(

@@ -60,7 +60,8 @@ def _progress(store: Store, run: RunRecord) -> str:
     if run.kind != names.TRAINING or _LOSS not in run.metrics:
         return where
     epoch, loss = store.history(run.run_id, _LOSS)[-1]
-    return f"epoch {epoch}/{run.params.get('training.epochs', '?')}, loss {loss:.3f}, {where}"
+    epochs = sum(int(run.params.get(name, 0)) for name in ("training.epochs", "training.fine_tuning.epochs"))
+    return f"epoch {epoch}/{epochs or '?'}, loss {loss:.3f}, {where}"
 
 
 def _ago(milliseconds: int | None) -> str:

@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,14 +70,22 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
     return model
 
 
-def _untrained(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "keras.Model":
+def _untrained(
+    spec: TrainingSpec, context: Context, size: tuple[int, int], *, mixed_precision: bool = False
+) -> "keras.Model":
     """The network of a training, prepared for its kind, with initial weights."""
     from segsweep.models.table import build_model
     from segsweep.training.runtime import configure
 
     configure(spec.config.training.threads)
+    from segsweep.training.precision import building, require_gpu
+
+    if mixed_precision:
+        require_gpu()
     shape = (*size, context.dataset.train.image_shape[2])
-    return _prepared(build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed), spec.kind)
+    with building(mixed_precision):
+        model = build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed)
+    return _prepared(model, spec.kind)
 
 
 def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
@@ -94,7 +103,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     store, dataset = context.store, context.dataset
     if spec.parent is None:
         parent_run = context.sweep.id or ""
-        model = _untrained(spec, context, spec.size)
+        model = _untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
     else:
         parent_run = ensure_training(spec.parent, context).run_id
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
@@ -118,6 +127,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         )
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
+        from segsweep.models.freezing import freeze
         from segsweep.training.trainer import fit
 
         log = _HistoryLog(context, run_id)
@@ -126,22 +136,28 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             log.add(report)
             shared.offer()
 
-        context.progress.stage(f"training {spec.kind}", spec.config.training.epochs)
+        training = spec.config.training
+        context.progress.stage(f"training {spec.kind}", training.epochs + training.fine_tuning.epochs)
         started = time.perf_counter()
         result = fit(
             model,
             dataset,
-            training=spec.config.training,
+            training=training,
             loss=spec.config.loss,
             size=spec.size,
             seed=spec.config.seed,
             checkpoint=checkpoint,
             training_key=spec.key,
             on_epoch=on_epoch,
+            set_frozen=partial(freeze, model, spec.config.model),
         )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])
         log.flush()
+        if training.mixed_precision:
+            # What is exported and fine-tuned computes in float32.
+            trained, model = model, _untrained(spec, context, spec.size)
+            model.set_weights(trained.get_weights())
         files = {
             names.WEIGHTS_FILE: _weights_file(model),
             names.CONFIG_FILE: to_yaml(spec.config).encode(),
@@ -159,7 +175,11 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
-                **{name.replace("val/", "best/val_", 1): value for name, value in best.items() if name.startswith("val/")},
+                **{
+                    name.replace("val/", "best/val_", 1): value
+                    for name, value in best.items()
+                    if name.startswith("val/")
+                },
             },
         )
     checkpoint.unlink(missing_ok=True)

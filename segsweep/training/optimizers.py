@@ -36,6 +36,8 @@ OPTIMIZERS: dict[str, Callable[[TrainingConfig, dict[str, Any]], keras.optimizer
 def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
     """The optimizer that `settings` names, with its clipping and its decoupled weight decay of all trainable weights.
 
+    With mixed precision it is wrapped so that the loss is scaled and steps that overflow in float16 are left out.
+
     Raises ConfigError for an unknown name.
     """
     if settings.optimizer not in OPTIMIZERS:
@@ -48,11 +50,15 @@ def build_optimizer(settings: TrainingConfig) -> keras.optimizers.Optimizer:
         "global_clipnorm": settings.gradient_clip_norm,
         "jit_compile": False,
     }
-    return OPTIMIZERS[settings.optimizer](settings, shared)
+    optimizer = OPTIMIZERS[settings.optimizer](settings, shared)
+    return keras.mixed_precision.LossScaleOptimizer(optimizer) if settings.mixed_precision else optimizer
 
 
 def state_variables(optimizer: keras.optimizers.Optimizer) -> list[tf.Variable]:
     """All variables of a built optimizer, those included that Keras leaves out of `variables` (one of Nadam's)."""
+    if isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer):
+        scale = optimizer._loss_scale
+        return [*state_variables(optimizer.inner_optimizer), scale.current_loss_scale, scale.counter]
     listed = list(optimizer.variables)
     known = {id(variable) for variable in listed}
     attributes = [value for _, value in sorted(vars(optimizer).items()) if isinstance(value, tf.Variable)]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from segsweep.data.dataset import IGNORE, Normalization, Split
 from segsweep.errors import DataError
 from segsweep.evaluation.confusion import scores
 from segsweep.tracking import names
+from segsweep.training.compilable import compilable, naming_what_does_not_compile
 from segsweep.training.history import (
     TRAIN_ACCURACY,
     TRAIN_LOSS,
@@ -32,23 +34,31 @@ MOST_CLASSES_BY_EPOCH = 32
 class TrainStep:
     """Steps of the optimizer, and the loss and accuracy they met since they were last asked for."""
 
-    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss) -> None:
+    def __init__(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, *, xla: bool = False
+    ) -> None:
+        """`xla`: compile the step; each size of batch is compiled anew."""
         # In the graph, so that nothing waits for a number before the epoch ends.
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         counted = tf.Variable(0, dtype=tf.int64, trainable=False)
         correct = tf.Variable(0, dtype=tf.int64, trainable=False)
-        optimizer.build(model.trainable_variables)
+        variables = model.trainable_variables
+        optimizer.build(variables)
+        is_scaled = isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
 
         # Plain TensorFlow all through, layers included: rewriting their Python (autograph) only takes time.
-        @tf.function(input_signature=[*_batch_signature(model), tf.TensorSpec([], tf.float32)])
+        @tf.function(input_signature=[*_batch_signature(model), tf.TensorSpec([], tf.float32)], jit_compile=xla or None)
         @tf.autograph.experimental.do_not_convert
         def step(images: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> None:
             optimizer.learning_rate.assign(learning_rate)
             with tf.GradientTape() as tape:
-                logits = model(images, training=True)
+                logits = _logits(model, images, training=True)
                 value = loss(logits, labels)
-            variables = model.trainable_variables
-            optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+                objective = optimizer.get_scaled_loss(value) if is_scaled else value
+            gradients = tape.gradient(objective, variables)
+            if is_scaled:
+                gradients = optimizer.get_unscaled_gradients(gradients)
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
             batch_counted, batch_correct = _accuracy_counts(logits, labels)
             loss_sum.assign_add(tf.cast(value, tf.float64) * tf.cast(batch_counted, tf.float64))
             counted.assign_add(batch_counted)
@@ -57,7 +67,10 @@ class TrainStep:
         self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
         # Traced at once: called as a tf.function, the step of each further job would warn of retracing in a loop.
         start = time.perf_counter()
-        self._step = step.get_concrete_function()
+        with compilable(model) if xla else nullcontext():
+            self._step = step.get_concrete_function()
+        if xla:
+            self._step = naming_what_does_not_compile(self._step, model)
         self.seconds = time.perf_counter() - start
         """Wall time of tracing and of all steps so far; on a GPU, where steps run on by themselves, of their start."""
 
@@ -94,8 +107,15 @@ class Validation:
         class_names: Sequence[str],
         size: tuple[int, int],
         batch_size: int,
+        watched: Sequence[int] = (),
     ) -> None:
+        """`watched` are the indices of images whose predictions are kept."""
         self._split, self._normalization, self._size, self._batch_size = split, normalization, size, batch_size
+        self._watched: dict[int, list[int]] = {}
+        for index in sorted(watched):
+            self._watched.setdefault(index // batch_size, []).append(index % batch_size)
+        self.predictions: list[np.ndarray] = []
+        """Class ids (H, W) uint8 of the watched images, in order, as they were scored last."""
         height, width = size
         fits = len(split) * height * width * (4 * split.image_shape[2] + 1) <= CACHE_BYTES
         self._cached = [(tf.constant(images), tf.constant(labels)) for images, labels in self._read()] if fits else None
@@ -105,9 +125,10 @@ class Validation:
 
         @tf.function(input_signature=_batch_signature(model))
         @tf.autograph.experimental.do_not_convert
-        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            logits = model(images, training=False)
-            return loss(logits, labels), _confusion(logits, labels, classes)
+        def score(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            logits = _logits(model, images, training=False)
+            predicted = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32), tf.uint8)
+            return loss(logits, labels), _confusion(logits, labels, classes), predicted
 
         start = time.perf_counter()
         self._score = score.get_concrete_function()
@@ -124,7 +145,11 @@ class Validation:
         """
         start = time.perf_counter()
         batches: Iterable = self._read() if self._cached is None else self._cached
-        results = [(float(loss), counts.numpy()) for loss, counts in (self._score(*batch) for batch in batches)]
+        results, self.predictions = [], []
+        for number, batch in enumerate(batches):
+            loss, counts, predicted = self._score(*batch)
+            results.append((float(loss), counts.numpy()))
+            self.predictions += [predicted[place].numpy() for place in self._watched.get(number, ())]
         self.seconds += time.perf_counter() - start
         pixels = [counts.sum() for _, counts in results]
         if not any(pixels):
@@ -137,6 +162,11 @@ class Validation:
             VALIDATION_MEAN_DICE: found.mean_dice,
             **{name: float(iou) for name, iou in zip(self._by_class, found.iou) if not np.isnan(iou)},
         }
+
+
+def _logits(model: keras.Model, images: tf.Tensor, *, training: bool) -> tf.Tensor:
+    """In float32, also those of a model that computes in float16."""
+    return tf.cast(model(images, training=training), tf.float32)
 
 
 def _batch_signature(model: keras.Model) -> list[tf.TensorSpec]:

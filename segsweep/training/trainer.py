@@ -3,10 +3,11 @@
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import tf_keras as keras
 
 from segsweep.config.schema import LossConfig, TrainingConfig
@@ -26,8 +27,19 @@ from segsweep.training.history import (
 )
 from segsweep.training.losses import Loss, build_loss
 from segsweep.training.optimizers import build_optimizer, state_variables
+from segsweep.training.phases import Phase, epochs_of, is_over, phases, plateau_share, target_is_reached
 from segsweep.training.schedules import learning_rate
 from segsweep.training.steps import TrainStep, Validation
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is shown of the validation while a training goes on."""
+
+    images: Sequence[int]
+    """Indices of the validation images whose predictions are shown, ascending."""
+    show: Callable[[int, list[np.ndarray], bool], None]
+    """Given after each epoch: its number, class ids (H, W) uint8 of each image, whether it is the best so far."""
 
 
 def fit(
@@ -41,13 +53,16 @@ def fit(
     checkpoint: Path | None = None,
     training_key: str = "",
     on_epoch: Callable[[EpochReport], None] | None = None,
+    set_frozen: Callable[[str], None] | None = None,
+    preview: Preview | None = None,
 ) -> FitResult:
     """Train `model` in place, float or quantization-aware; it ends with the weights of its best epoch.
 
     `size` is height and width of the model's input, in pixels; images are padded to it. `seed` determines order and
     augmentation. With `checkpoint`, a file, the state is written after each epoch, before `on_epoch` is called, and a
     training that finds its own state there (by `training_key`) goes on from it; with one thread it then ends with the
-    weights it would have had without the interruption. The file is left for the caller to remove.
+    weights it would have had without the interruption. The file is left for the caller to remove. `set_frozen` makes
+    layers of the model trainable or not, as `training.fine_tuning.frozen` says; in the end they are as they were.
 
     Raises NonFiniteLossError, DataError where no pixel counts, and ConfigError for settings that name nothing known.
     """
@@ -57,9 +72,7 @@ def fit(
             f"there are {', '.join(sorted(MONITORS))}"
         )
     start = time.perf_counter()
-    optimizer = build_optimizer(training)
     objective = _objective(loss, dataset)
-    step = TrainStep(model, optimizer, objective)
     validation = Validation(
         model,
         objective,
@@ -68,50 +81,75 @@ def fit(
         class_names=dataset.classes,
         size=size,
         batch_size=training.batch_size,
+        watched=preview.images if preview else (),
     )
     state = load(checkpoint, training_key) if checkpoint else None
     resumed_from = state.epoch if state else None
     history = _reports(state.history) if state else ()
     seconds_before = state.seconds if state else 0.0
-    if state:
-        model.set_weights(state.weights)
-        for variable, value in zip(state_variables(optimizer), state.optimizer, strict=True):
-            variable.assign(value)
+    train_step_seconds = 0.0
+    were_trainable = [(layer, layer.trainable) for layer in model.submodules if isinstance(layer, keras.layers.Layer)]
 
-    for epoch in range(len(history) + 1, training.epochs + 1):
-        if state and _is_over(state, training):
-            break
-        epoch_start = time.perf_counter()
-        metrics = _train_epoch(step, dataset, training, size=size, seed=seed, epoch=epoch)
-        metrics |= validation()
-        for name in (TRAIN_LOSS, VALIDATION_LOSS):
-            if not math.isfinite(metrics[name]):
-                raise NonFiniteLossError(f"{name} is {metrics[name]} in epoch {epoch} of {training.epochs}")
-        durations = [*(report.seconds for report in history[resumed_from or 0 :]), time.perf_counter() - epoch_start]
-        report = EpochReport(
-            epoch=epoch,
-            epochs=training.epochs,
-            metrics=metrics,
-            seconds=durations[-1],
-            seconds_left=seconds_left(epoch, training.epochs, durations),
-            timestamp_ms=time.time_ns() // 1_000_000,
-        )
-        history = (*history, report)
-        seconds = seconds_before + time.perf_counter() - start
-        state = _advanced(state, model, optimizer, training, training_key, history, seconds)
-        if checkpoint:
-            save(checkpoint, state)
-        if on_epoch:
-            on_epoch(report)
+    planned = phases(training)
+    for phase in planned:
+        begun = epochs_of(phase, history)
+        if history and (history[-1].phase > phase.number or _is_over(state, phase, history)):
+            continue
+        if phase.frozen is not None and set_frozen is not None:
+            set_frozen(phase.frozen)
+        optimizer = build_optimizer(phase.settings)
+        step = TrainStep(model, optimizer, objective, xla=training.xla)
+        if state:
+            model.set_weights(state.weights if begun else state.best_weights)
+        if state and begun:
+            for variable, value in zip(state_variables(optimizer), state.optimizer, strict=True):
+                variable.assign(value)
+        durations: list[float] = []
+        first = len(history) - len(begun) + 1
+        last = first + phase.settings.epochs - 1
+        epochs = last + sum(later.settings.epochs for later in planned[phase.number :])
+        for epoch in range(len(history) + 1, last + 1):
+            epoch_start = time.perf_counter()
+            metrics = _train_epoch(
+                step, dataset, phase, history[first - 1 :], size=size, seed=seed, epoch=epoch, first=first
+            )
+            metrics |= validation()
+            for name in (TRAIN_LOSS, VALIDATION_LOSS):
+                if not math.isfinite(metrics[name]):
+                    raise NonFiniteLossError(f"{name} is {metrics[name]} in epoch {epoch} of {epochs}")
+            durations.append(time.perf_counter() - epoch_start)
+            report = EpochReport(
+                epoch=epoch,
+                epochs=epochs,
+                metrics=metrics,
+                seconds=durations[-1],
+                seconds_left=seconds_left(epoch, epochs, durations),
+                timestamp_ms=time.time_ns() // 1_000_000,
+                phase=phase.number,
+            )
+            history = (*history, report)
+            seconds = seconds_before + time.perf_counter() - start
+            state = _advanced(state, model, optimizer, training, training_key, history, seconds)
+            if checkpoint:
+                save(checkpoint, state)
+            if preview:
+                preview.show(epoch, validation.predictions, state.best_epoch == epoch)
+            if on_epoch:
+                on_epoch(report)
+            if _is_over(state, phase, history):
+                break
+        train_step_seconds += step.seconds
 
     assert state is not None, "there is at least one epoch"
+    for layer, is_trainable in were_trainable:
+        layer.trainable = is_trainable
     model.set_weights(state.best_weights)
     return FitResult(
         history=history,
         best_epoch=state.best_epoch,
         seconds=seconds_before + time.perf_counter() - start,
         resumed_from=resumed_from,
-        train_step_seconds=step.seconds,
+        train_step_seconds=train_step_seconds,
         validation_seconds=validation.seconds,
     )
 
@@ -127,8 +165,18 @@ def _objective(loss: LossConfig, dataset: Dataset) -> Loss:
 
 
 def _train_epoch(
-    step: TrainStep, dataset: Dataset, training: TrainingConfig, *, size: tuple[int, int], seed: int, epoch: int
+    step: TrainStep,
+    dataset: Dataset,
+    phase: Phase,
+    begun: Sequence[EpochReport],
+    *,
+    size: tuple[int, int],
+    seed: int,
+    epoch: int,
+    first: int,
 ) -> dict[str, float]:
+    """One epoch of a phase, whose first one is `first` and whose epochs so far are `begun`."""
+    training = phase.settings
     steps = -(-len(dataset.train) // training.batch_size)
     batches = training_batches(
         dataset.train,
@@ -139,9 +187,9 @@ def _train_epoch(
         seed=seed,
         epoch=epoch,
     )
-    rate = 0.0
-    for number, (images, labels) in enumerate(batches, start=(epoch - 1) * steps):
-        rate = learning_rate(training, number, steps)
+    rate, share = 0.0, plateau_share(training, begun)
+    for number, (images, labels) in enumerate(batches, start=(epoch - first) * steps):
+        rate = learning_rate(training, number, steps, share)
         step(images, labels, rate)
     return {**step.metrics(), LEARNING_RATE: rate}
 
@@ -173,18 +221,22 @@ def _advanced(
     # Of equal epochs, the earlier one.
     if before is None or MONITORS[monitor] * (value - before.best_value) > 0:
         return now
+    waited = before.epochs_without_improvement if history[-2].phase == history[-1].phase else 0
     return replace(
         now,
         best_weights=before.best_weights,
         best_value=before.best_value,
         best_epoch=before.best_epoch,
-        epochs_without_improvement=before.epochs_without_improvement + 1,
+        epochs_without_improvement=waited + 1,
     )
 
 
-def _is_over(state: Checkpoint, training: TrainingConfig) -> bool:
-    patience = training.early_stopping.patience
-    return patience is not None and state.epochs_without_improvement >= patience
+def _is_over(state: Checkpoint | None, phase: Phase, history: Sequence[EpochReport]) -> bool:
+    """Whether no more epochs of a phase are to follow those of `history`."""
+    assert state is not None, "there was an epoch"
+    return target_is_reached(phase.settings, state.best_value) or is_over(
+        phase, history, state.epochs_without_improvement
+    )
 
 
 def _reports(history: str) -> tuple[EpochReport, ...]:
