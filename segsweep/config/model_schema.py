@@ -33,8 +33,8 @@ class EncoderModelConfig(ModelConfig):
     """`vgg16`, `resnet50`, `mobilenet_v2`, `mobilenet_v3_small`, `mobilenet_v3_large`, `efficientnet_b0` to `_b3` or
     `efficientnet_v2_b0` to `_b3`."""
     weights: str | None = None
-    """What the encoder starts from: `null` (random), `imagenet` (Keras's file, downloaded once), or the path of a weights
-    file of that encoder: Keras's HDF5, without its top, or a segsweep training's `weights.npz`."""
+    """What the encoder starts from: `null` (random), `imagenet` (Keras's file, downloaded once), or the path of a
+    weights file of that encoder: Keras's HDF5, without its top, or a segsweep training's `weights.npz`."""
     alpha: float = 1.0
     """Multiplier of the encoder's channels; > 0; other than 1 for the MobileNets alone."""
     frozen: str = "none"

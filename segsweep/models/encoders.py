@@ -203,8 +203,8 @@ def check_encoder(config: ModelConfig) -> None:
     frozen_blocks(config, config.frozen)
     if config.alpha != 1 and not encoder.has_alpha:
         raise ConfigError(
-            f"model.alpha={config.alpha:g}: model.encoder={config.encoder} has one width only; leave it at 1, or choose one "
-            f"of {', '.join(name for name, each in ENCODERS.items() if each.has_alpha)}"
+            f"model.alpha={config.alpha:g}: model.encoder={config.encoder} has one width only; leave it at 1, or "
+            f"choose one of {', '.join(name for name, each in ENCODERS.items() if each.has_alpha)}"
         )
     if config.weights == IMAGENET and config.alpha not in encoder.hashes:
         raise ConfigError(

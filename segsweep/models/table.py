@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segsweep.config.schema import ModelConfig
 from segsweep.errors import ConfigError
+from segsweep.models.encoders import ENCODERS, check_encoder
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -26,12 +27,20 @@ class Architecture:
 
 ARCHITECTURES = {
     "strided_unet": Architecture("segsweep.models.strided_unet", lambda config: 2**config.depth),
+    "unet": Architecture("segsweep.models.unet", lambda config: 2**config.depth),
+    "backbone_unet": Architecture("segsweep.models.backbone_unet", lambda config: ENCODERS[config.encoder].stride),
+    "deeplabv3": Architecture("segsweep.models.deeplabv3", lambda config: config.output_stride),
 }
 
 
 def size_multiple(config: ModelConfig) -> int:
-    """What the height and width of the model's input must be multiples of, in pixels."""
-    return _architecture(config).size_multiple(config)
+    """What the height and width of the model's input must be multiples of, in pixels.
+
+    Raises ConfigError for an unknown name, and where the settings of an encoder do not go together.
+    """
+    architecture = _architecture(config)
+    check_encoder(config)
+    return architecture.size_multiple(config)
 
 
 def quantization_obstacle(config: ModelConfig, training_kind: str) -> str | None:

@@ -75,13 +75,16 @@ def foldable(model: keras.Model) -> dict[str, str]:
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """A functional model without the batch norms that are `foldable`, with the same outputs at inference to 1e-5.
 
-    The layers left keep their names and weights; the given model is not changed. Batch norms elsewhere stay.
+    The layers left keep their names and weights, and all can be trained; the given model is not changed. Batch norms
+    elsewhere stay.
     """
     pairs = foldable(model)
     config = model.get_config()
     config["layers"] = [entry for entry in config["layers"] if entry["name"] not in pairs]
     for entry in config["layers"]:
         entry["inbound_nodes"] = _renamed(entry["inbound_nodes"], pairs)
+        if "trainable" in entry["config"]:
+            entry["config"]["trainable"] = True
         if entry["name"] in pairs.values():
             entry["config"]["use_bias"] = True
     config["output_layers"] = _renamed(config["output_layers"], pairs)

@@ -16,6 +16,7 @@ from tensorflow_model_optimization.quantization.keras import quantize_annotate_m
 from tf_keras import layers
 
 from segsweep.errors import ModelError
+from segsweep.models.constant_layers import Factor, Offset
 from segsweep.quantization.batch_norm_folding import fold_batch_norm, foldable
 from segsweep.quantization.fake_quantization import LayerQuantizeConfig
 
@@ -44,6 +45,8 @@ LAYERS: Mapping[type, LayerRounding] = {
     layers.LeakyReLU: _OWN_RANGE,
     layers.Add: _OWN_RANGE,
     layers.Multiply: _OWN_RANGE,
+    Offset: _OWN_RANGE,
+    Factor: _OWN_RANGE,
     layers.Concatenate: _OWN_RANGE,
     layers.GlobalAveragePooling2D: _OWN_RANGE,
     # These two keep their input's range in TFLite; with ranges of their own, the toolkit's choice, resizing rounds
@@ -74,7 +77,9 @@ ACTIVATIONS: Mapping[str, LayerRounding] = {
 FUSED_ACTIVATIONS = frozenset({"linear", "relu", "relu6"})
 """What a layer may have as its own `activation`: these are computed before its output is rounded."""
 
-_FUSES_RELU = frozenset({layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose, layers.Dense, layers.Add})
+_FUSES_RELU = frozenset(
+    {layers.Conv2D, layers.DepthwiseConv2D, layers.Conv2DTranspose, layers.Dense, layers.Add, Offset}
+)
 
 
 def unsupported_layers(model: keras.Model) -> list[str]:
