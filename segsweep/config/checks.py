@@ -53,6 +53,8 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "model.width": COUNT,
     "model.depth": Range("1 to 7", lambda value: 1 <= value <= 7),
     "model.upsampling": OneOf(("nearest", "bilinear", "transposed")),
+    "model.alpha": POSITIVE,
+    "model.output_stride": Range("8 or 16", lambda value: value in (8, 16)),
     **{f"loss.terms.{term}": AT_LEAST_ZERO for term in TERMS},
     **{f"loss.{term}gamma": AT_LEAST_ZERO for term in ("", "focal.", "partial_cross_entropy.")},
     **{f"loss.{term}smooth": POSITIVE for term in ("", "dice.", "jaccard.", "tversky.")},

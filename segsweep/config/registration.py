@@ -5,11 +5,16 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from segsweep.config import loss_schema, schema
+from segsweep.config import loss_schema, model_schema, schema
 
 SECTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {"npz": schema.NpzConfig, "synthetic_parcels": schema.SyntheticParcelsConfig},
-    "model": {"strided_unet": schema.StridedUnetConfig},
+    "model": {
+        "strided_unet": schema.StridedUnetConfig,
+        "unet": model_schema.UnetConfig,
+        "backbone_unet": model_schema.BackboneUnetConfig,
+        "deeplabv3": model_schema.Deeplabv3Config,
+    },
     "loss": {
         "cross_entropy": schema.LossConfig,
         "focal": loss_schema.FocalLossConfig,
