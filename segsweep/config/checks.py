@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from segsweep.config.loss_checks import check_loss
 from segsweep.config.loss_schema import TERMS
 from segsweep.errors import ConfigError
 
@@ -132,14 +133,4 @@ def check(leaves: dict[str, Any]) -> None:
                 )
         elif math.isnan(value) or not rule.holds(value):
             raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
-    terms = [value for name, value in leaves.items() if name.startswith("loss.terms.") and value is not None]
-    if terms and not any(terms):
-        raise ConfigError("loss.terms: every term weighs 0; give at least one a weight greater than 0")
-    weights = leaves.get("loss.class_weights")
-    is_list = isinstance(weights, list) and all(
-        isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0 for weight in weights
-    )
-    if weights not in (None, "balanced") and not is_list:
-        raise ConfigError(
-            f"loss.class_weights={weights} is not a choice; it must be null, balanced, or a list of a number a class"
-        )
+    check_loss(leaves)

@@ -104,7 +104,7 @@ class LossTerms:
     def weights(self) -> dict[str, float]:
         """Weight of each term that has one."""
         given = {name: weight for name, weight in asdict(self).items() if weight is not None}
-        return {name: weight for name, weight in (given or {"focal": 1.0, "dice": 1.0}).items() if weight > 0}
+        return {name: float(weight) for name, weight in (given or {"dice": 1.0, "focal": 1.0}).items() if weight > 0}
 
     def resolved(self) -> "LossTerms":
         """The same sum with the weight of each term written down."""
