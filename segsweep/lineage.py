@@ -197,6 +197,7 @@ def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
         training = replace(training, fine_tuning=tuning)
     return replace(
         config,
+        loss=loss,
         training=training,
         quantization=replace(
             quantization, learning_rate=rate, calibration=replace(quantization.calibration, samples=samples)
