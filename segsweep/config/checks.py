@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from segsweep.config.data_checks import check_data
 from segsweep.config.loss_checks import check_loss
 from segsweep.config.loss_schema import TERMS
 from segsweep.errors import ConfigError
@@ -44,6 +45,14 @@ FRACTION = Range("between 0 and 1, both excluded", lambda value: 0 < value < 1)
 
 RULES: dict[str, Range | OneOf | Interval] = {
     "data.size": Range("16 or greater", lambda value: value >= 16),
+    "data.fit": OneOf(("resize", "crop", "pad")),
+    "data.target": OneOf(("classes", "foreground")),
+    "data.normalize": OneOf(("standard", "percentile")),
+    "data.channels": AT_LEAST_ZERO,
+    "data.rgb": AT_LEAST_ZERO,
+    "data.patch.size": Range("8 or greater", lambda value: value >= 8),
+    "data.patch.stride": COUNT,
+    "data.cache_mib": AT_LEAST_ZERO,
     "data.train_images": COUNT,
     "data.validation_images": COUNT,
     "data.test_images": COUNT,
@@ -131,6 +140,11 @@ def check(leaves: dict[str, Any]) -> None:
                 raise ConfigError(
                     f"{name}={value} is no interval; it must be [low, high] with each {rule.of.words}, or null"
                 )
-        elif math.isnan(value) or not rule.holds(value):
+        elif not all(_is_within(rule, each) for each in (value if isinstance(value, list) else [value])):
             raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
+    check_data(leaves)
     check_loss(leaves)
+
+
+def _is_within(rule: Range, value: float) -> bool:
+    return not math.isnan(value) and rule.holds(value)

@@ -8,7 +8,13 @@ from hydra.core.config_store import ConfigStore
 from segsweep.config import loss_schema, model_schema, schema
 
 SECTIONS: dict[str, dict[str, type[Any]]] = {
-    "data": {"npz": schema.NpzConfig, "synthetic_parcels": schema.SyntheticParcelsConfig},
+    "data": {
+        "image_folder": schema.ImageFolderConfig,
+        "npz": schema.NpzConfig,
+        "oxford_pets": schema.OxfordPetsConfig,
+        "synthetic_parcels": schema.SyntheticParcelsConfig,
+        "voc": schema.VocConfig,
+    },
     "model": {
         "strided_unet": schema.StridedUnetConfig,
         "unet": model_schema.UnetConfig,

@@ -12,13 +12,24 @@ import platformdirs
 
 from segsweep.config.keys import content_key, versions
 
-_FILES_KEPT = 8
+_FILES_KEPT = {"generated": 8, "surveys": 64}
+"""By folder: what was generated is large, what was found out about files is small."""
 _LARGEST = 512 * 2**20
 """Bytes of arrays that are still kept."""
 
 
+def cache_folder(name: str) -> Path:
+    """A folder for what segsweep may make again at any time."""
+    return Path(platformdirs.user_cache_dir("segsweep")) / name
+
+
 def cached_arrays(
-    name: str, settings: Mapping[str, Any], code: Sequence[Path], make: Callable[[], dict[str, np.ndarray]]
+    name: str,
+    settings: Mapping[str, Any],
+    code: Sequence[Path],
+    make: Callable[[], dict[str, np.ndarray]],
+    *,
+    folder: str = "generated",
 ) -> dict[str, np.ndarray]:
     """What `make` returns, from the cache where it was made before.
 
@@ -27,12 +38,12 @@ def cached_arrays(
         settings: all that `make` depends on.
         code: the files that generate; when one of them changes, what was kept is not used again.
         make: generates the arrays by name.
+        folder: of the cache, `generated` or `surveys`.
     """
     key = content_key(
         {"settings": settings, "code": [path.read_text(encoding="utf-8") for path in code], **versions("numpy")}
     )
-    folder = Path(platformdirs.user_cache_dir("segsweep")) / "generated"
-    path = folder / f"{name}-{key[:24]}.npz"
+    path = cache_folder(folder) / f"{name}-{key[:24]}.npz"
     try:
         with np.load(path, allow_pickle=False) as kept:
             return {each: kept[each] for each in kept.files}
@@ -56,7 +67,8 @@ def _keep(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
-        for old in sorted(path.parent.glob("*.npz"), key=lambda each: each.stat().st_mtime, reverse=True)[_FILES_KEPT:]:
+        newest_first = sorted(path.parent.glob("*.npz"), key=lambda each: each.stat().st_mtime, reverse=True)
+        for old in newest_first[_FILES_KEPT[path.parent.name] :]:
             old.unlink(missing_ok=True)
     except OSError:
         return

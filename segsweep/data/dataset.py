@@ -3,9 +3,13 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+
+from segsweep.data.survey import Survey, joined, survey_images
+
+_CHUNK = 64
 
 IGNORE = 255
 """The label, inside segsweep, of a pixel that counts nowhere; at most 255 classes remain."""
@@ -50,6 +54,10 @@ class ArraySplit:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
+    @cached_property
+    def survey(self) -> Survey:
+        return survey_images(self.images, self.labels)
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -57,9 +65,26 @@ class ArraySplit:
         return self.images[indices], self.labels[indices]
 
 
+@runtime_checkable
+class Surveyed(Protocol):
+    """A split of which a survey is at hand."""
+
+    @property
+    def survey(self) -> Survey:
+        """Of its images, in order."""
+
+
+def survey_of(split: Split) -> Survey:
+    """What is known of each image of the split; all of it is read where nobody has done so before."""
+    if isinstance(split, Surveyed):
+        return split.survey
+    starts = range(0, len(split), _CHUNK)
+    return joined(survey_images(*split.read(np.arange(start, min(start + _CHUNK, len(split))))) for start in starts)
+
+
 @dataclass(frozen=True)
 class Normalization:
-    """Makes each band zero-mean and unit-variance over the training split: `(x - mean) / std`."""
+    """Makes bands comparable: `(x - mean) / std`, by default their mean and deviation over the training split."""
 
     mean: np.ndarray
     """(C,) float32."""
@@ -92,3 +117,7 @@ class Dataset:
     test: Split = field(repr=False)
     normalization: Normalization
     """From the training split alone."""
+    unlabelled: Split | None = field(default=None, repr=False)
+    """Further images, without labels: all are `IGNORE`."""
+    standin: bool = False
+    """Whether it was generated in place of a data set that must be downloaded."""

@@ -1,30 +1,36 @@
 """Normalization constants of a data set, from its training split alone."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from segsweep.data.dataset import Normalization, Split
+from segsweep.data.dataset import Normalization, Split, survey_of
+from segsweep.data.survey import Survey
 
-_CHUNK = 64
+_LOW, _HIGH = 2, 98
+"""Percentiles between which the values of a band usually lie."""
 
 
-def fit_normalization(split: Split) -> Normalization:
-    """Mean and standard deviation of each band over all pixels of `split`.
+def _standard(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
+    """To mean 0 and deviation 1."""
+    return survey.moments()
 
-    Sums are in float64, relative to the first image's mean, so that bands of large offset and small spread keep
-    their digits; a constant band gets the standard deviation 1.
-    """
-    channels = split.image_shape[2]
-    origin = split.read(np.array([0]))[0].reshape(-1, channels).mean(axis=0, dtype=np.float64)
-    total = np.zeros(channels)
-    squares = np.zeros(channels)
-    pixels = 0
-    for start in range(0, len(split), _CHUNK):
-        images, _ = split.read(np.arange(start, min(start + _CHUNK, len(split))))
-        values = images.reshape(-1, channels).astype(np.float64) - origin
-        total += values.sum(axis=0)
-        squares += np.square(values).sum(axis=0)
-        pixels += len(values)
-    mean = total / pixels
-    std = np.sqrt(np.maximum(squares / pixels - np.square(mean), 0))
-    std[std == 0] = 1
-    return Normalization((mean + origin).astype(np.float32), std.astype(np.float32))
+
+def _percentile(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
+    """The percentiles to -1 and 1: a few values far out, such as of clouds, change nothing."""
+    pixels = survey.samples.reshape(-1, survey.samples.shape[-1]).astype(np.float64)
+    low, high = np.percentile(pixels, (_LOW, _HIGH), axis=0)
+    return (low + high) / 2, (high - low) / 2
+
+
+NORMALIZATIONS: dict[str, Callable[[Survey], tuple[np.ndarray, np.ndarray]]] = {
+    "standard": _standard,
+    "percentile": _percentile,
+}
+"""By the name in `data.normalize`: what is subtracted from each band, and what it is divided by."""
+
+
+def fit_normalization(split: Split, how: str = "standard") -> Normalization:
+    """The constants of each band over all pixels of `split`; a constant band is divided by 1."""
+    centre, spread = NORMALIZATIONS[how](survey_of(split))
+    return Normalization(centre.astype(np.float32), np.where(spread == 0, 1, spread).astype(np.float32))

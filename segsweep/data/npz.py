@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.config.schema import NpzConfig
+from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset
+from segsweep.data.fitting import Patches
+from segsweep.data.labelling import merged_classes
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.palette import palette
 from segsweep.data.splits import equal_images, split_by_fraction
@@ -35,6 +38,7 @@ def load(config: NpzConfig) -> Dataset:
     Raises:
         DataError: a file is missing, broken, or holds what cannot be used.
     """
+    assert config.train is not None
     train = read_archive(Path(config.train), config.groups)
     others = [
         read_archive(Path(path), config.groups, groups_needed=False) if path is not None else None
@@ -56,9 +60,14 @@ def load(config: NpzConfig) -> Dataset:
             rows["train"], groups, config.validation_fraction, config.split_seed + 1, "data.validation_fraction"
         )
 
-    classes = _classes(config, [archive for archive in (train, validation, test) if archive is not None])
+    names = _classes(config, [archive for archive in (train, validation, test) if archive is not None])
+    classes, merged = merged_classes(names, config.merge, config.ignore)
+    table = np.full(IGNORE + 1, IGNORE, np.uint8)
+    table[: len(names)] = merged
     source = {"train": train, "validation": validation or train, "test": test or train}
     channels = train.images.shape[3]
+    used = used_channels(config, channels, f"X of {train.path}")
+    patches = Patches(config.patch.size, config.patch.stride)
     for role, archive in source.items():
         if archive.images.shape[3] != channels:
             raise DataError(
@@ -67,20 +76,23 @@ def load(config: NpzConfig) -> Dataset:
             )
     splits = {}
     for role, archive in source.items():
-        labels = _labels(archive, len(classes), config.ignore_label)
+        labels = _labels(archive, len(names), config.ignore_label)
         chosen = rows.get(role, np.arange(len(archive.images)))
-        splits[role] = ArraySplit(archive.images[chosen], labels[chosen])
+        images = archive.images[chosen] if used is None else archive.images[chosen][..., list(used)]
+        splits[role] = ArraySplit(patches.cut_all(images), patches.cut_all(table[labels[chosen]]))
     _require_several_classes(splits["train"], train.path)
+    channels = splits["train"].image_shape[2]
     return Dataset(
         name="npz",
         classes=classes,
         palette=palette(len(classes)),
-        bands=_bands(config, channels),
-        rgb=_rgb(config, channels),
+        bands=band_names(config, channels, "X"),
+        rgb=shown_channels(config, channels),
         train=splits["train"],
         validation=splits["validation"],
         test=splits["test"],
-        normalization=fit_normalization(splits["train"]),
+        normalization=fit_normalization(splits["train"], config.normalize),
+        standin=config.standin,
     )
 
 
@@ -184,11 +196,6 @@ def _require_apart(train: Archive, other: Archive, name: str | None) -> None:
 
 def _classes(config: NpzConfig, archives: list[Archive]) -> tuple[str, ...]:
     if config.classes is not None:
-        if len(set(config.classes)) != len(config.classes) or not 2 <= len(config.classes) <= IGNORE:
-            raise DataError(
-                f"data.classes: {len(config.classes)} names, {len(set(config.classes))} different ones; "
-                f"2 to {IGNORE} different names are needed"
-            )
         return tuple(config.classes)
     largest = 0
     for archive in archives:
@@ -227,19 +234,3 @@ def _require_several_classes(train: ArraySplit, path: Path) -> None:
     if len(present) < 2:
         what = f"only the class {present[0]}" if len(present) else "no labelled pixel"
         raise DataError(f"{path}: {what} in the training masks; there is nothing to tell apart")
-
-
-def _bands(config: NpzConfig, channels: int) -> tuple[str, ...]:
-    if config.bands is None:
-        return tuple(f"band_{index}" for index in range(channels))
-    if len(config.bands) != channels:
-        raise DataError(f"data.bands: {len(config.bands)} names for {channels} bands in X; one name a band is needed")
-    return tuple(config.bands)
-
-
-def _rgb(config: NpzConfig, channels: int) -> tuple[int, int, int]:
-    chosen = tuple(config.rgb) if config.rgb is not None else tuple(min(i, channels - 1) for i in range(3))
-    if len(chosen) != 3 or not all(0 <= channel < channels for channel in chosen):
-        raise DataError(f"data.rgb: {list(chosen)} must be three channels from 0 to {channels - 1}")
-    red, green, blue = chosen
-    return red, green, blue

@@ -9,14 +9,24 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from segsweep.config.schema import DataConfig, NpzConfig, SyntheticParcelsConfig
-from segsweep.data import npz, synthetic_parcels
+from segsweep.config.schema import (
+    DataConfig,
+    ImageFolderConfig,
+    NpzConfig,
+    OxfordPetsConfig,
+    SyntheticParcelsConfig,
+    VocConfig,
+)
+from segsweep.data import image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.dataset import Dataset
 from segsweep.data.splits import check_disjoint, check_labelled
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
+    "image_folder": (ImageFolderConfig, image_folder.load),
     "npz": (NpzConfig, npz.load),
+    "oxford_pets": (OxfordPetsConfig, oxford_pets.load),
     "synthetic_parcels": (SyntheticParcelsConfig, synthetic_parcels.load),
+    "voc": (VocConfig, voc.load),
 }
 """From the name in `data=NAME` to the settings and the loader of that source."""
 

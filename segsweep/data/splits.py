@@ -1,10 +1,11 @@
 """Setting images aside: by fraction, by group; and proof that no image is on two sides."""
 
-import hashlib
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from segsweep.data.dataset import IGNORE, Dataset, Split
+from segsweep.data.dataset import IGNORE, Dataset, Split, survey_of
+from segsweep.data.survey import digest
 from segsweep.errors import DataError
 
 
@@ -35,7 +36,7 @@ def split_by_fraction(
 
 def equal_images(images: np.ndarray) -> np.ndarray:
     """A number (N,) for each of (N, H, W, C) images, the same for equal ones."""
-    return np.unique([_digest(image).hex() for image in images], return_inverse=True)[1].reshape(-1)
+    return np.unique([digest(image).hex() for image in images], return_inverse=True)[1].reshape(-1)
 
 
 def check_labelled(dataset: Dataset) -> None:
@@ -45,12 +46,12 @@ def check_labelled(dataset: Dataset) -> None:
         DataError: naming the split.
     """
     for role, split in (("training", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
-        if not any((split.read(np.array([index]))[1] != IGNORE).any() for index in range(len(split))):
+        if not survey_of(split).counts[:, :IGNORE].any():
             raise DataError(f"data: no pixel of the {role} split is labelled; every pixel has the ignored label")
 
 
 def check_disjoint(dataset: Dataset) -> None:
-    """Refuse a data set in which one image is in two splits.
+    """Refuse a data set in which one image is in two splits; images of a single colour tell nothing of each other.
 
     Raises:
         DataError: naming the splits and how many images they share.
@@ -70,14 +71,31 @@ def check_disjoint(dataset: Dataset) -> None:
 
 
 def _image_hashes(split: Split) -> dict[bytes, int]:
+    """The number of the first image of each digest, where something is to be seen in it."""
+    survey = survey_of(split)
     hashes: dict[bytes, int] = {}
-    for index in range(len(split)):
-        hashes.setdefault(_digest(split.read(np.array([index]))[0][0]), index)
+    for index in np.flatnonzero(~survey.is_constant):
+        hashes.setdefault(survey.digests[index].tobytes(), int(index))
     return hashes
 
 
-def _digest(image: np.ndarray) -> bytes:
-    """Hash of an image's numbers; the same for equal numbers of another type."""
-    digest = hashlib.sha256(str(image.shape).encode())
-    digest.update(np.ascontiguousarray(image, np.float64).data)
-    return digest.digest()
+def joined_groups(*groupings: Sequence[Hashable | None]) -> np.ndarray:
+    """A number (N,) for each item, the same for items that any of the groupings puts together, also by way of others.
+
+    Args:
+        groupings: a value for each item, equal where items belong together; None belongs to nothing.
+    """
+    leader = list(range(len(groupings[0])))
+
+    def find(item: int) -> int:
+        while leader[item] != item:
+            leader[item] = leader[leader[item]]
+            item = leader[item]
+        return item
+
+    for grouping in groupings:
+        first: dict[Hashable, int] = {}
+        for item, value in enumerate(grouping):
+            if value is not None:
+                leader[find(item)] = find(first.setdefault(value, item))
+    return np.array([find(item) for item in range(len(leader))])

@@ -2,10 +2,18 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segsweep.config.registration import SECTIONS
-from segsweep.config.schema import NpzConfig, SyntheticParcelsConfig
-from segsweep.data.dataset import IGNORE
+from segsweep.config.schema import (
+    ImageFolderConfig,
+    NpzConfig,
+    OxfordPetsConfig,
+    PatchConfig,
+    SyntheticParcelsConfig,
+    VocConfig,
+)
+from segsweep.data.dataset import IGNORE, survey_of
 from segsweep.data.sources import SOURCES, load_dataset
 
 
@@ -21,7 +29,55 @@ def npz(tmp_path):
     return NpzConfig(train=str(tmp_path / "all.npz"), ignore_label=9)
 
 
-CONFIGS = {"npz": npz, "synthetic_parcels": synthetic_parcels}
+def write_image(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def image_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        write_image(tmp_path / f"images/{index}.png", rng.integers(0, 256, (24, 40, 3)).astype(np.uint8))
+        write_image(tmp_path / f"masks/{index}.png", rng.choice([0, 1, 9], (24, 40)).astype(np.uint8))
+    return ImageFolderConfig(root=str(tmp_path), classes=["a", "b"], ignore_label=9, patch=PatchConfig(size=16))
+
+
+def voc(tmp_path):
+    rng = np.random.default_rng(0)
+    root = tmp_path / "VOCdevkit" / "VOC2012"
+    names = [f"2007_{index:06}" for index in range(12)]
+    for index, name in enumerate(names):
+        height, width = 30 + index, 40
+        image = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        write_image(root / "JPEGImages" / f"{name}.jpg", image)
+        mask = rng.choice([0, 5, 255], (height, width)).astype(np.uint8)
+        write_image(root / "SegmentationClass" / f"{name}.png", mask)
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("\n".join(names[:8]))
+    (lists / "val.txt").write_text("\n".join(names[8:]))
+    return VocConfig(root=str(tmp_path), size=[16, 32], target="foreground")
+
+
+def oxford_pets(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"Beagle_{index}" for index in range(12)]
+    for name in names:
+        write_image(tmp_path / "images" / f"{name}.jpg", rng.integers(0, 256, (30, 40, 3)).astype(np.uint8))
+        trimap = rng.integers(1, 4, (30, 40)).astype(np.uint8)
+        write_image(tmp_path / "annotations" / "trimaps" / f"{name}.png", trimap)
+    (tmp_path / "annotations" / "trainval.txt").write_text("".join(f"{name} 1 2 1\n" for name in names[:8]))
+    (tmp_path / "annotations" / "test.txt").write_text("#Image CLASS\n" + "".join(f"{n} 1 2 1\n" for n in names[8:]))
+    return OxfordPetsConfig(root=str(tmp_path), size=[16, 16])
+
+
+CONFIGS = {
+    "image_folder": image_folder,
+    "npz": npz,
+    "oxford_pets": oxford_pets,
+    "synthetic_parcels": synthetic_parcels,
+    "voc": voc,
+}
 
 
 def test_every_source_is_tested_and_has_a_schema():
@@ -31,8 +87,12 @@ def test_every_source_is_tested_and_has_a_schema():
 @pytest.mark.parametrize("name", CONFIGS)
 class TestContract:
     @pytest.fixture
-    def dataset(self, name, tmp_path):
-        return load_dataset(CONFIGS[name](tmp_path))
+    def config(self, name, tmp_path):
+        return CONFIGS[name](tmp_path)
+
+    @pytest.fixture
+    def dataset(self, config):
+        return load_dataset(config)
 
     def test_names_fit_the_numbers(self, dataset, name):
         channels = dataset.train.image_shape[2]
@@ -58,8 +118,15 @@ class TestContract:
         np.testing.assert_allclose(images.mean(axis=(0, 1, 2)), 0, atol=1e-3)
         np.testing.assert_allclose(images.std(axis=(0, 1, 2)), 1, atol=1e-3)
 
-    def test_fingerprints_tell_splits_apart_and_come_again(self, dataset, name, tmp_path):
+    def test_surveys_know_what_is_read(self, dataset):
+        for split in (dataset.train, dataset.validation, dataset.test):
+            images, labels = split.read(np.arange(len(split)))
+            known = survey_of(split)
+            np.testing.assert_array_equal(known.counts.sum(axis=0), np.bincount(labels.ravel(), minlength=256))
+            np.testing.assert_allclose(known.moments()[0], images.mean(axis=(0, 1, 2), dtype=np.float64))
+            np.testing.assert_allclose(known.moments()[1], images.std(axis=(0, 1, 2), dtype=np.float64))
+
+    def test_fingerprints_tell_splits_apart_and_come_again(self, dataset, config, name):
         splits = (dataset.train, dataset.validation, dataset.test)
         assert len({split.fingerprint for split in splits}) == 3
-        load, config = SOURCES[name][1], CONFIGS[name](tmp_path)
-        assert load(config).train.fingerprint == dataset.train.fingerprint
+        assert SOURCES[name][1](config).train.fingerprint == dataset.train.fingerprint

@@ -12,7 +12,12 @@ from segsweep.quantization.variants import VARIANTS
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "experiment")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-NEEDED = {"npz": ["data.train=some.npz"]}
+NEEDED = {
+    "npz": ["data.train=some.npz"],
+    "image_folder": ["data.root=.", "data.classes=[a,b]"],
+    "voc": ["data.root=."],
+    "oxford_pets": ["data.root=."],
+}
 
 
 def composed(*overrides: str):

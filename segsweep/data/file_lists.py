@@ -1,0 +1,66 @@
+"""Files that name the images of a split, one a line."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.data.file_split import FilePair
+from segsweep.errors import DataError
+
+
+def read_list(path: Path, *, first_word: bool = False) -> list[str]:
+    """The lines of a list, without empty ones and comments (`#`); with `first_word`, only what stands before a space.
+
+    Raises:
+        DataError: it cannot be read, or names nothing.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no text; a list holds the name of an image a line") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); a list of images is needed") from error
+    names = [line.split()[0] if first_word else line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise DataError(f"{path}: names no image; give the name of an image a line")
+    return names
+
+
+def rows_of(names: Sequence[str], pairs: Sequence[FilePair], root: Path, listed_in: Path) -> np.ndarray:
+    """The indices in `pairs` of those named, each once, ascending.
+
+    A line is a pair's name, the path of its image in `root`, or the name of its image or mask, with or without ending.
+
+    Raises:
+        DataError: a name is none of them, or one of several.
+    """
+    known: dict[str, set[int]] = {}
+    for index, pair in enumerate(pairs):
+        files = [path for path in (pair.image, pair.mask) if path is not None]
+        paths = [path.relative_to(root).as_posix() for path in files]
+        for alias in {pair.name, *paths, *(path.name for path in files), *(path.stem for path in files)}:
+            known.setdefault(alias, set()).add(index)
+    absent = [name for name in names if name not in known]
+    if absent:
+        example = pairs[0].name if pairs else "none"
+        raise DataError(
+            f"{listed_in}: {len(absent)} of {len(names)} lines name no image of {root}, {absent[0]} for one; "
+            f"names are like {example}"
+        )
+    for name in names:
+        if len(known[name]) > 1:
+            several = ", ".join(pairs[index].image.relative_to(root).as_posix() for index in sorted(known[name])[:2])
+            raise DataError(f"{listed_in}: {name} may be any of {len(known[name])} images ({several}); give the path")
+    return np.unique([index for name in names for index in known[name]])
+
+
+def first_words(lists: Iterable[Path | None]) -> list[str]:
+    """All that these lists name, each once, in order."""
+    return sorted({name for path in lists if path is not None for name in read_list(path, first_word=True)})
+
+
+def absent_files(pairs: Sequence[FilePair]) -> list[str]:
+    """What is wrong with pairs of which a file is not there."""
+    paths = [path for pair in pairs for path in (pair.image, pair.mask) if path is not None]
+    return [f"{path}: no such file, though a list names it" for path in paths if not path.is_file()]

@@ -1,0 +1,181 @@
+"""From pairs of files to a data set: what all sources of files share."""
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.config.schema import FileDataConfig
+from segsweep.data.bands import band_names, shown_channels, used_channels
+from segsweep.data.dataset import Dataset
+from segsweep.data.file_lists import read_list, rows_of
+from segsweep.data.file_split import FilePair, FileSplit, Reading
+from segsweep.data.file_survey import FileSurvey, survey_files
+from segsweep.data.fitting import Fit, Patches
+from segsweep.data.image_files import ImageKind
+from segsweep.data.labelling import Labelling
+from segsweep.data.normalization import fit_normalization
+from segsweep.data.sample_cache import SampleCache
+from segsweep.data.splits import joined_groups, split_by_fraction
+from segsweep.errors import DataError
+
+_COLOURS = ("red", "green", "blue")
+ROLES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a source found on disk."""
+
+    root: Path
+    pairs: Sequence[FilePair]
+    kind: ImageKind
+    labelling: Labelling
+    lists: dict[str, Path | None]
+    """By role, the list of its images."""
+    first_word: bool = False
+    """Whether lists hold more than names, after a space."""
+    groups: Sequence[Hashable | None] | None = None
+    """For each pair what it belongs to; None where each stands for itself."""
+    unlabelled: Sequence[FilePair] = ()
+    problems: Sequence[str] = field(default=())
+    """Found so far, such as images without a mask."""
+
+
+def folder_of(config: FileDataConfig) -> Path:
+    """The folder of the data.
+
+    Raises:
+        DataError: it does not exist.
+    """
+    root = Path(config.root or "").expanduser()
+    if not root.is_dir():
+        raise DataError(f"data.root: {root} is no folder; give the folder of the data, or data.standin=true")
+    return root
+
+
+def lists_of(config: FileDataConfig, root: Path) -> dict[str, Path | None]:
+    """The lists that the settings name, by role."""
+    named = {role: getattr(config, role) for role in ROLES}
+    return {role: root / Path(path).expanduser() if path is not None else None for role, path in named.items()}
+
+
+def load_files(config: FileDataConfig, files: Files) -> Dataset:
+    """The data set of these files, each of which is checked.
+
+    Raises:
+        DataError: a file, a list or a setting is not right.
+    """
+    listed = {
+        role: rows_of(read_list(path, first_word=files.first_word), files.pairs, files.root, path)
+        for role, path in files.lists.items()
+        if path is not None
+    }
+    if "train" not in listed:
+        others = np.concatenate([np.array([], np.int64), *listed.values()])
+        listed["train"] = np.setdiff1d(np.arange(len(files.pairs)), others)
+    chosen = np.unique(np.concatenate(list(listed.values())))
+    if not len(chosen):
+        raise DataError(f"{files.root}: no image that has a mask")
+    pairs = [files.pairs[row] for row in chosen]
+    rows = {role: np.searchsorted(chosen, found) for role, found in listed.items()}
+
+    reading = _reading(config, files)
+    survey = survey_files(pairs, reading, files.problems)
+    named = [None] * len(pairs) if files.groups is None else [files.groups[row] for row in chosen]
+    groups = joined_groups(named, _contents(survey, len(pairs)))
+    _require_apart(rows, groups, pairs, files.lists)
+    rows = _set_aside(rows, groups, config)
+
+    cache = SampleCache(config.cache_mib * 2**20)
+    splits = {role: _split(pairs, survey, reading, rows[role], cache) for role in ROLES}
+    unlabelled = None
+    if files.unlabelled:
+        seen = survey_files(files.unlabelled, reading)
+        every = np.arange(len(files.unlabelled))
+        unlabelled = _split(files.unlabelled, seen, reading, every, SampleCache(0))
+    channels = splits["train"].image_shape[2]
+    default = _COLOURS if files.kind.mode == "RGB" else None
+    return Dataset(
+        name=config.name,
+        classes=files.labelling.classes,
+        palette=files.labelling.palette,
+        bands=band_names(config, channels, "the images", default),
+        rgb=shown_channels(config, channels),
+        train=splits["train"],
+        validation=splits["validation"],
+        test=splits["test"],
+        normalization=fit_normalization(splits["train"], config.normalize),
+        unlabelled=unlabelled,
+        standin=config.standin,
+    )
+
+
+def _reading(config: FileDataConfig, files: Files) -> Reading:
+    size = None if config.size is None else (config.size[0], config.size[1])
+    return Reading(
+        kind=files.kind,
+        channels=used_channels(config, files.kind.bands, files.pairs[0].image.name),
+        labelling=files.labelling,
+        fit=Fit(size, config.fit),
+        patches=Patches(config.patch.size, config.patch.stride),
+    )
+
+
+def _contents(survey: FileSurvey, pairs: int) -> list[Hashable | None]:
+    """What is to be seen in each image, the same for equal images; None where all is of one colour."""
+    digests = [hashlib.sha256() for _ in range(pairs)]
+    for source, digest in zip(survey.source, survey.patches.digests, strict=True):
+        digests[source].update(digest.tobytes())
+    seen = np.bincount(survey.source, ~survey.patches.is_constant, pairs) > 0
+    return [digest.digest() if visible else None for digest, visible in zip(digests, seen, strict=True)]
+
+
+def _require_apart(
+    rows: dict[str, np.ndarray], groups: np.ndarray, pairs: Sequence[FilePair], lists: dict[str, Path | None]
+) -> None:
+    """Refuse lists that put images of one group on two sides."""
+    given = [role for role in ROLES if role in rows]
+    for number, one in enumerate(given):
+        for other in given[number + 1 :]:
+            shared = np.flatnonzero(np.isin(groups[rows[other]], groups[rows[one]]))
+            if len(shared):
+                image = rows[other][shared[0]]
+                twin = next(row for row in rows[one] if groups[row] == groups[image])
+                raise DataError(
+                    f"{lists[other] or lists[one]}: {len(shared)} images of the {other} split are equal to, or of one "
+                    f"group with, images of the {one} split, {pairs[image].name} with {pairs[twin].name} for one; "
+                    "keep them on one side"
+                )
+
+
+def _set_aside(rows: dict[str, np.ndarray], groups: np.ndarray, config: FileDataConfig) -> dict[str, np.ndarray]:
+    """The rows of each role, those without a list by fraction of the training images."""
+    found = dict(rows)
+    for role, fraction, seed in (("test", config.test_fraction, 0), ("validation", config.validation_fraction, 1)):
+        if role not in found:
+            found["train"], found[role] = split_by_fraction(
+                found["train"], groups, fraction, config.split_seed + seed, f"data.{role}_fraction"
+            )
+    return found
+
+
+def _split(
+    pairs: Sequence[FilePair], survey: FileSurvey, reading: Reading, rows: np.ndarray, cache: SampleCache
+) -> FileSplit:
+    """The patches of some of the pairs."""
+    chosen = np.flatnonzero(np.isin(survey.source, rows))
+    height, width = (int(length) for length in survey.shapes[0])
+    source = survey.source[chosen]
+    return FileSplit(
+        pairs=pairs,
+        reading=reading,
+        source=source,
+        corners=survey.corners[chosen],
+        image_shape=(height, width, survey.patches.mean.shape[1]),
+        content=survey.content[source],
+        survey=survey.patches.take(chosen),
+        cache=cache,
+    )

@@ -1,0 +1,120 @@
+"""A split whose images and masks are files, decoded when they are asked for."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segsweep.data.dataset import IGNORE
+from segsweep.data.fitting import Fit, Patches, fit_image, fit_labels
+from segsweep.data.image_files import ImageKind, read_image
+from segsweep.data.labelling import Labelling
+from segsweep.data.mask_files import read_labels
+from segsweep.data.parallel import in_parallel
+from segsweep.data.sample_cache import Sample, SampleCache
+from segsweep.data.survey import Survey
+from segsweep.errors import DataError
+
+
+@dataclass(frozen=True)
+class FilePair:
+    """An image and its mask."""
+
+    name: str
+    """What lists call it."""
+    image: Path
+    mask: Path | None
+    """None where the image is not labelled."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that decides what comes of files."""
+
+    kind: ImageKind
+    channels: tuple[int, ...] | None
+    """Which bands to use; None for all."""
+    labelling: Labelling
+    fit: Fit
+    patches: Patches
+
+    def settings(self) -> dict[str, Any]:
+        """Those on which the numbers depend; names and colours for people are none."""
+        settings = asdict(self)
+        del settings["labelling"]
+        known = self.labelling
+        values = [value for _, value in known.stored]
+        return {**settings, "labels": [values, known.labels, known.void, known.coloured]}
+
+    def fitted(self, image: np.ndarray, labels: np.ndarray) -> Sample:
+        """An image with all its bands and its labels, made ready to be cut."""
+        if self.channels is not None:
+            image = image[..., list(self.channels)]
+        prepare = self.patches.prepare
+        return prepare(fit_image(image, self.fit)), prepare(fit_labels(labels, self.fit))
+
+    def read(self, pair: FilePair) -> Sample:
+        """The image (H, W, C) and its labels (H, W), ready to be cut.
+
+        Raises:
+            DataError: a file is gone, or not what it was when the data was checked.
+        """
+        image = read_image(pair.image, self.kind)
+        if pair.mask is None:
+            return self.fitted(image, np.full(image.shape[:2], IGNORE, np.uint8))
+        labels = read_labels(pair.mask, self.labelling)
+        if labels.shape != image.shape[:2]:
+            raise DataError(f"{pair.mask}: is {labels.shape} pixels large for an image of {image.shape[:2]}")
+        return self.fitted(image, labels)
+
+
+@dataclass(frozen=True, eq=False)
+class FileSplit:
+    """Images, or patches of them, in files."""
+
+    pairs: Sequence[FilePair] = field(repr=False)
+    reading: Reading
+    source: np.ndarray = field(repr=False)
+    """(N,) index in `pairs` for each image of the split."""
+    corners: np.ndarray = field(repr=False)
+    """(N, 2) row and column of its upper left pixel there."""
+    image_shape: tuple[int, int, int]
+    content: np.ndarray = field(repr=False)
+    """(N, 64) uint8: sha256 of the image file and of the mask file."""
+    survey: Survey = field(repr=False)
+    cache: SampleCache = field(repr=False)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex sha256 of the files' bytes and of how they are read, wherever they lie."""
+        digest = hashlib.sha256(json.dumps(self.reading.settings(), sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(self.content).data)
+        digest.update(np.ascontiguousarray(self.corners, np.int64).data)
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, indices: np.ndarray) -> Sample:
+        # Each file once, though several patches of it may be asked for.
+        wanted: dict[int, list[int]] = {}
+        for position, index in enumerate(indices):
+            wanted.setdefault(int(self.source[index]), []).append(position)
+        images = np.empty((len(indices), *self.image_shape), self.reading.kind.dtype)
+        labels = np.empty((len(indices), *self.image_shape[:2]), np.uint8)
+
+        def fill(pair: int) -> None:
+            image, mask = self.cache.get(pair, lambda: self.reading.read(self.pairs[pair]))
+            for position in wanted[pair]:
+                row, column = self.corners[indices[position]]
+                images[position] = self.reading.patches.cut(image, (row, column))
+                labels[position] = self.reading.patches.cut(mask, (row, column))
+
+        for _ in in_parallel(fill, list(wanted)):
+            pass
+        return images, labels

@@ -1,0 +1,151 @@
+"""Looking at every image and mask once: are they right, and what is in them."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.config.keys import versions
+from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
+from segsweep.data.array_cache import cached_arrays
+from segsweep.data.dataset import IGNORE
+from segsweep.data.file_split import FilePair, Reading
+from segsweep.data.image_files import file_digest, read_image
+from segsweep.data.mask_files import check_values, read_values
+from segsweep.data.parallel import in_parallel
+from segsweep.data.survey import Survey, joined, survey_images
+from segsweep.errors import DataError
+
+_NAMED = 3
+"""Problems that a message names."""
+_CODE = [Path(module.__file__ or "") for module in (file_split, fitting, image_files, labelling, mask_files, survey)]
+
+
+@dataclass(frozen=True, eq=False)
+class FileSurvey:
+    """Of P pairs of files, which give N images or patches of images."""
+
+    content: np.ndarray
+    """(P, 64) uint8: sha256 of the image file and of the mask file, zeros for a missing mask."""
+    source: np.ndarray
+    """(N,) index of the pair of each patch."""
+    corners: np.ndarray
+    """(N, 2) row and column of the upper left pixel of each patch."""
+    shapes: np.ndarray
+    """(N, 2) height and width of each patch."""
+    patches: Survey
+
+
+def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Sequence[str] = ()) -> FileSurvey:
+    """Look at all pairs, in parallel, and keep what was found until a file changes.
+
+    Args:
+        pairs: whose files exist.
+        reading: what is to come of them.
+        known_problems: found before; said with those found here.
+
+    Raises:
+        DataError: with the number of problems, the first of them named.
+    """
+
+    def look() -> dict[str, np.ndarray]:
+        found = list(in_parallel(functools.partial(_look_or_problem, reading=reading), pairs))
+        problems = [*known_problems, *(each for each in found if isinstance(each, str))]
+        parts = [each for each in found if not isinstance(each, str)]
+        problems += _other_sizes(pairs, parts, reading) if not problems else []
+        _require_none(problems)
+        return {
+            "source": np.repeat(np.arange(len(parts)), [len(part.patches) for part in parts]),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _OWN},
+            **joined(part.patches for part in parts).arrays(),
+        }
+
+    if known_problems:
+        look()
+    settings = {"reading": reading.settings(), "files": [_state(pair) for pair in pairs], **versions("pillow")}
+    arrays = cached_arrays("files", settings, _CODE, look, folder="surveys")
+    own = {name: arrays.pop(name) for name in ("source", *_OWN)}
+    return FileSurvey(**own, patches=Survey(**arrays))
+
+
+_OWN = ("content", "corners", "shapes")
+
+
+def _state(pair: FilePair) -> list[str | int]:
+    """What changes when a file does."""
+    found: list[str | int] = []
+    for path in (pair.image, pair.mask):
+        if path is not None:
+            try:
+                state = path.stat()
+            except OSError as error:
+                raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+            found += [str(path.absolute()), state.st_size, state.st_mtime_ns]
+    return found
+
+
+def _look_or_problem(pair: FilePair, reading: Reading) -> FileSurvey | str:
+    try:
+        return _look(pair, reading)
+    except DataError as error:
+        return str(error)
+
+
+def _look(pair: FilePair, reading: Reading) -> FileSurvey:
+    image = read_image(pair.image, reading.kind)
+    if pair.mask is None:
+        labels: np.ndarray = np.full(image.shape[:2], IGNORE, np.uint8)
+        content = file_digest(pair.image) + bytes(32)
+    else:
+        values = read_values(pair.mask, reading.labelling.coloured)
+        if values.shape != image.shape[:2]:
+            raise DataError(
+                f"{pair.mask}: a mask of {_size(values)} for an image of {_size(image)} ({pair.image.name}); "
+                "the sizes must be equal"
+            )
+        check_values(pair.mask, values, reading.labelling)
+        labels = reading.labelling.apply(values)
+        content = file_digest(pair.image) + file_digest(pair.mask)
+    image, labels = reading.fitted(image, labels)
+    patches = reading.patches
+    corners = patches.corners((labels.shape[0], labels.shape[1]))
+    cut = [(patches.cut(image, corner), patches.cut(labels, corner)) for corner in corners]
+    return FileSurvey(
+        content=np.frombuffer(content, np.uint8)[None],
+        source=np.zeros(len(corners), np.int64),
+        corners=np.array(corners, np.int64),
+        shapes=np.array([labels.shape for _, labels in cut], np.int64),
+        patches=joined(survey_images(image[None], labels[None]) for image, labels in cut),
+    )
+
+
+def _other_sizes(pairs: Sequence[FilePair], parts: Sequence[FileSurvey], reading: Reading) -> list[str]:
+    """Images that are not as large as the first."""
+    first = parts[0].shapes[0]
+    return [
+        f"{pair.image}: is {part.shapes[0][0]}x{part.shapes[0][1]} where {pairs[0].image.name} is "
+        f"{first[0]}x{first[1]}; set data.size=[height,width], or data.patch.size"
+        for pair, part in zip(pairs, parts, strict=True)
+        if (part.shapes[0] != first).any()
+    ]
+
+
+def _size(array: np.ndarray) -> str:
+    return f"{array.shape[0]}x{array.shape[1]}"
+
+
+def _require_none(problems: Sequence[str]) -> None:
+    """Refuse data with problems.
+
+    Raises:
+        DataError: the first ones, and how many there are.
+    """
+    if len(problems) == 1:
+        raise DataError(problems[0])
+    if problems:
+        more = len(problems) - _NAMED
+        rest = f"; and {more} more" if more > 0 else ""
+        listed = "; ".join(f"({number}) {each}" for number, each in enumerate(problems[:_NAMED], start=1))
+        raise DataError(f"{len(problems)} problems in the data: {listed}{rest}")

@@ -1,0 +1,123 @@
+"""Bringing images of many sizes to one, and cutting them into patches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from segsweep.data.dataset import IGNORE
+
+_PILLOW_BANDS = (1, 3, 4)
+"""How many bands of 8 bits Pillow resizes at once."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The size of all images, and how they are brought to it."""
+
+    size: tuple[int, int] | None
+    """Height and width; None where images stay as they are."""
+    how: str
+    """`resize`, `crop` or `pad`."""
+
+
+@dataclass(frozen=True)
+class _Placement:
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom of what is used of the image, in its pixels."""
+    inner: tuple[int, int]
+    """Height and width that the box is scaled to."""
+
+
+def _placement(shape: tuple[int, int], size: tuple[int, int], how: str) -> _Placement:
+    height, width = shape
+    whole = (0.0, 0.0, float(width), float(height))
+    scales = size[0] / height, size[1] / width
+    if how == "pad":
+        scale = min(scales)
+        inner = min(size[0], max(1, round(height * scale))), min(size[1], max(1, round(width * scale)))
+        return _Placement(whole, inner)
+    if how == "crop":
+        scale = max(scales)
+        used = size[0] / scale, size[1] / scale
+        top, left = (height - used[0]) / 2, (width - used[1]) / 2
+        return _Placement((left, top, min(left + used[1], width), min(top + used[0], height)), size)
+    return _Placement(whole, size)
+
+
+def fit_image(image: np.ndarray, fit: Fit) -> np.ndarray:
+    """An image (H, W, C) brought to the size by linear interpolation (averaged where it shrinks); keeps its type."""
+    if fit.size is None or image.shape[:2] == fit.size:
+        return image
+    place = _placement(image.shape[:2], fit.size, fit.how)
+    size = place.inner[::-1]
+    if image.dtype == np.uint8 and image.shape[2] in _PILLOW_BANDS:
+        flat = image[..., 0] if image.shape[2] == 1 else image
+        scaled = np.asarray(Image.fromarray(flat).resize(size, Image.Resampling.BILINEAR, place.box))
+        return pad_to(scaled.reshape(*place.inner, image.shape[2]), fit.size)
+    bands = [
+        np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BILINEAR, place.box))
+        for band in np.moveaxis(image.astype(np.float32), -1, 0)
+    ]
+    scaled = np.stack(bands, axis=-1)
+    return pad_to((np.rint(scaled) if image.dtype.kind in "iu" else scaled).astype(image.dtype), fit.size)
+
+
+def fit_labels(labels: np.ndarray, fit: Fit) -> np.ndarray:
+    """Labels (H, W) uint8 brought to the size by the nearest neighbour, `IGNORE` where the image was filled up."""
+    if fit.size is None or labels.shape == fit.size:
+        return labels
+    place = _placement((labels.shape[0], labels.shape[1]), fit.size, fit.how)
+    scaled = Image.fromarray(labels).resize(place.inner[::-1], Image.Resampling.NEAREST, place.box)
+    return pad_to(np.asarray(scaled), fit.size)
+
+
+def pad_to(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Filled up to at least `size` at the bottom and the right: images (H, W, C) by reflection, labels by `IGNORE`."""
+    edges = [(0, max(0, size[0] - array.shape[0])), (0, max(0, size[1] - array.shape[1]))]
+    if not any(after for _, after in edges):
+        return array
+    if array.ndim == 2:
+        return np.pad(array, edges, constant_values=IGNORE)
+    return np.pad(array, [*edges, (0, 0)], mode="reflect")
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How images are cut."""
+
+    size: int | None
+    """Height and width of a patch; None where images stay whole."""
+    stride: int | None
+    """Pixels from one to the next; None for `size`."""
+
+    def corners(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
+        """Row and column of the upper left pixel of each patch of an image of `shape`; [(0, 0)] for the whole image."""
+        if self.size is None:
+            return [(0, 0)]
+        rows, columns = (self._starts(length) for length in shape)
+        return [(row, column) for row in rows for column in columns]
+
+    def _starts(self, length: int) -> list[int]:
+        assert self.size is not None
+        last = max(0, length - self.size)
+        return [*range(0, last, self.stride or self.size), last]
+
+    def prepare(self, array: np.ndarray) -> np.ndarray:
+        """An image or labels, filled up where smaller than a patch."""
+        return array if self.size is None else pad_to(array, (self.size, self.size))
+
+    def cut(self, array: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+        """The patch at a corner of what `prepare` gave."""
+        if self.size is None:
+            return array
+        row, column = corner
+        return array[row : row + self.size, column : column + self.size]
+
+    def cut_all(self, arrays: np.ndarray) -> np.ndarray:
+        """All patches (N x P, ...) of arrays (N, H, W, ...), those of one array next to each other."""
+        if self.size is None:
+            return arrays
+        prepared = [self.prepare(array) for array in arrays]
+        corners = self.corners(prepared[0].shape[:2])
+        return np.stack([self.cut(array, corner) for array in prepared for corner in corners])

@@ -1,0 +1,151 @@
+"""Reading one image file: PNG, JPEG and BMP by Pillow; TIFF and GeoTIFF, of any bands and type, by rasterio."""
+
+import hashlib
+import logging
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from segsweep.errors import DataError
+
+RASTERS = (".tif", ".tiff")
+_MODES = {"1": "L", "L": "L", "I;16": "I;16", "I;16B": "I;16", "I": "I;16", "F": "F"}
+"""From how Pillow calls a file's pixels to how they are read; all others are colours."""
+_BANDS = {"L": 1, "I;16": 1, "F": 1, "RGB": 3, "RGBA": 4}
+_TYPES = {"L": "uint8", "I;16": "uint16", "F": "float32", "RGB": "uint8", "RGBA": "uint8"}
+
+# Plugins are registered once, before threads open files. The warning is said below, as an error.
+Image.preinit()
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True)
+class ImageKind:
+    """What all images of a data set are read as."""
+
+    bands: int
+    """As in the files."""
+    dtype: str
+    mode: str | None
+    """Pillow's mode; None for rasters."""
+
+
+def kind_of(path: Path, bands: int | None = None) -> ImageKind:
+    """How to read a data set of which this is the first image.
+
+    Args:
+        path: of the image.
+        bands: how many there are to be, if that is known; 4 keeps the fourth band of a PNG, which else is taken for
+            transparency.
+    """
+    if path.suffix.lower() in RASTERS:
+        with opened_raster(path) as raster:
+            types = sorted(set(raster.dtypes))
+            if len(types) > 1:
+                raise DataError(f"{path}: bands of the types {', '.join(types)}; all need one type")
+            return ImageKind(raster.count, types[0], None)
+    with opened(path) as image:
+        mode = _MODES.get(image.mode, "RGBA" if image.mode == "RGBA" and bands == 4 else "RGB")
+    return ImageKind(_BANDS[mode], _TYPES[mode], mode)
+
+
+RGB = ImageKind(3, "uint8", "RGB")
+
+
+def read_image(path: Path, kind: ImageKind) -> np.ndarray:
+    """The image (H, W, C).
+
+    Raises:
+        DataError: it cannot be read, or is of another kind.
+    """
+    array = _read_raster(path) if path.suffix.lower() in RASTERS else _read_picture(path, kind)
+    if array.shape[2] != kind.bands or array.dtype != kind.dtype:
+        raise DataError(
+            f"{path}: {array.shape[2]} bands of {array.dtype} where the first image has {kind.bands} of {kind.dtype}"
+        )
+    if kind.dtype.startswith("float") and not (np.abs(array) <= np.finfo(np.float32).max).all():
+        wrong = int((~(np.abs(array) <= np.finfo(np.float32).max)).sum())
+        raise DataError(f"{path}: {wrong} NaN or infinite values (or beyond 32-bit floats); fill them")
+    return array
+
+
+def _read_picture(path: Path, kind: ImageKind) -> np.ndarray:
+    with opened(path) as image:
+        if kind.mode in ("RGB", "RGBA", "L") and _TYPES[_MODES.get(image.mode, "RGB")] != "uint8":
+            raise DataError(f"{path}: pixels of more than 8 bits where the first image has 8")
+        array = np.asarray(image if image.mode == kind.mode else image.convert(kind.mode))
+    return array.reshape(*array.shape[:2], -1)
+
+
+def _read_raster(path: Path) -> np.ndarray:
+    with opened_raster(path) as raster:
+        return np.ascontiguousarray(np.moveaxis(raster.read(), 0, -1))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture, of which nothing but the size is read yet; what fails within is a DataError that names the file."""
+    try:
+        with Image.open(path) as image:
+            if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError
+            yield image
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{path}: more than {Image.MAX_IMAGE_PIXELS} pixels, which may be an attack on memory; "
+            "cut it into smaller files, or save it as TIFF"
+        ) from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: is no image that can be read; PNG, JPEG, BMP and TIFF can") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
+
+
+@contextmanager
+def opened_raster(path: Path) -> Iterator["rasterio.DatasetReader"]:  # type: ignore[name-defined]  # noqa: F821
+    """A TIFF; what fails within is a DataError that names the file."""
+    rasterio = _rasterio(path)
+    try:
+        with rasterio.open(path) as raster:
+            yield raster
+    except rasterio.errors.RasterioError as error:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
+
+
+def _rasterio(path: Path) -> ModuleType:
+    try:
+        import rasterio
+        import rasterio.errors
+    except ImportError as error:
+        raise DataError(f"{path}: TIFF files need rasterio; pip install 'segsweep[geo]'") from error
+    # What goes wrong is raised too; and images need not lie anywhere on Earth.
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
+    return rasterio
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def file_digest(path: Path) -> bytes:
+    """Sha256 of the file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,162 @@
+"""From what masks hold to the labels of the classes: naming, merging, ignoring."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from segsweep.data.dataset import IGNORE
+from segsweep.data.palette import palette
+from segsweep.errors import ConfigError, DataError
+
+Colour = tuple[int, int, int]
+
+
+def merged_classes(
+    names: Sequence[str], merge: Mapping[str, Sequence[str]], ignore: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The classes after merging and ignoring, and for each of `names` its label, `IGNORE` where it counts nowhere.
+
+    Args:
+        names: the classes in the data, in label order.
+        merge: new class to old ones. It takes the place of the first of them.
+        ignore: classes, by their old or new name.
+
+    Raises:
+        ConfigError: a class is merged or ignored that there is not, or merged twice, or fewer than 2 remain.
+        DataError: two classes have one name, or there are too few or too many.
+    """
+    _require_names(names)
+    becomes: dict[str, str] = {}
+    for new, olds in merge.items():
+        for old in olds:
+            if old not in names:
+                raise ConfigError(f"data.merge: {new} is made of {old}, {_no_class(old, names)}")
+            if old in becomes:
+                raise ConfigError(f"data.merge: {old} is part of {becomes[old]} and of {new}; name it once")
+            becomes[old] = new
+    left_out = set(ignore)
+    for name in left_out:
+        if name not in names and name not in becomes.values():
+            raise ConfigError(f"data.ignore: {name} {_no_class(name, names)}")
+    finals = [None if {name, becomes.get(name, name)} & left_out else becomes.get(name, name) for name in names]
+    classes = tuple(dict.fromkeys(name for name in finals if name is not None))
+    if len(classes) < 2:
+        raise ConfigError(
+            f"data.merge, data.ignore: of {len(names)} classes {len(classes)} remain; at least 2 are needed"
+        )
+    return classes, tuple(IGNORE if name is None else classes.index(name) for name in finals)
+
+
+def _require_names(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names) or not 2 <= len(names) <= IGNORE:
+        raise DataError(
+            f"data.classes: {len(names)} names, {len(set(names))} different ones; "
+            f"2 to {IGNORE} different names are needed"
+        )
+
+
+def _no_class(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, 1)
+    return f"which is no class; did you mean {close[0]}?" if close else f"which is no class of {', '.join(names)}"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What the numbers in masks mean."""
+
+    stored: tuple[tuple[str, int], ...]
+    """Names and numbers in masks: ids, or colours as 0xRRGGBB."""
+    labels: tuple[int, ...]
+    """The label of each, `IGNORE` where it counts nowhere."""
+    void: tuple[int, ...]
+    """Numbers that count nowhere and belong to no class."""
+    coloured: bool
+    """Whether masks hold colours."""
+    classes: tuple[str, ...]
+    """In label order."""
+    palette: tuple[Colour, ...] = field(repr=False)
+    """A colour for each class."""
+
+    @cached_property
+    def _tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each number in masks, its label (uint8) and whether it is known (bool)."""
+        length = 2**24 if self.coloured else 2**16
+        labels, known = np.full(length, IGNORE, np.uint8), np.zeros(length, bool)
+        values = [value for _, value in self.stored]
+        labels[values] = self.labels
+        known[[*values, *(value for value in self.void if 0 <= value < length)]] = True
+        return labels, known
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Labels (H, W) uint8 of the numbers (H, W) in a mask; what is unknown counts nowhere."""
+        return np.take(self._tables[0], values, mode="clip")
+
+    def unknown(self, values: np.ndarray) -> np.ndarray:
+        """The numbers (n,) that are in a mask and mean nothing, one for each pixel."""
+        _, known = self._tables
+        wrong = ~np.take(known, values, mode="clip") | (values < 0) | (values >= len(known))
+        found = values[wrong]
+        return found[~np.isin(found, self.void)]
+
+    def describe(self, value: int) -> str:
+        """A number in a mask, as people write it."""
+        return hexadecimal(value) if self.coloured else str(value)
+
+    def expected(self, value: int) -> str:
+        """What would be right in place of the unknown `value`."""
+        if not self.coloured:
+            known = ", ".join(f"{number} {name}" for name, number in self.stored[:12])
+            return f"the ids are {known}{', ...' if len(self.stored) > 12 else ''}"
+        name, nearest = min(self.stored, key=lambda each: _distance(each[1], value))
+        return f"the nearest in data.palette is {name} {hexadecimal(nearest)}"
+
+
+def labelling(
+    stored: Mapping[str, int],
+    *,
+    merge: Mapping[str, Sequence[str]],
+    ignore: Iterable[str],
+    ignore_label: int | None,
+    coloured: bool = False,
+    colours: Sequence[Colour] | None = None,
+) -> Labelling:
+    """The labelling of masks that hold these numbers.
+
+    Args:
+        stored: names of the classes and their numbers in masks.
+        merge: as in `merged_classes`.
+        ignore: as in `merged_classes`.
+        ignore_label: a number that counts nowhere.
+        coloured: whether the numbers are colours.
+        colours: of `stored`; default their own, or a palette.
+    """
+    classes, labels = merged_classes(list(stored), merge, ignore)
+    if coloured:
+        colours = [(value >> 16, value >> 8 & 255, value & 255) for value in stored.values()]
+    chosen = palette(len(classes)) if colours is None else tuple(colours[labels.index(i)] for i in range(len(classes)))
+    void = () if ignore_label is None else (ignore_label,)
+    return Labelling(tuple(stored.items()), labels, void, coloured, classes, chosen)
+
+
+def parse_colour(text: str, setting: str) -> int:
+    """0xRRGGBB of `#RRGGBB`."""
+    digits = text.removeprefix("#")
+    try:
+        value = int(digits, 16)
+    except ValueError:
+        value = -1
+    if len(digits) != 6 or value < 0:
+        raise ConfigError(f'{setting}={text} is no colour; it must be like "#3C1098", in quotes')
+    return value
+
+
+def hexadecimal(colour: int) -> str:
+    """`#RRGGBB`."""
+    return f"#{colour:06X}"
+
+
+def _distance(one: int, other: int) -> int:
+    return sum((((one >> shift) & 255) - ((other >> shift) & 255)) ** 2 for shift in (0, 8, 16))

@@ -1,0 +1,94 @@
+"""Reading one mask file: ids, or colours as 0xRRGGBB."""
+
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.data.image_files import RASTERS, opened, opened_raster
+from segsweep.data.labelling import Labelling
+from segsweep.errors import DataError
+
+_COLOURED = ("RGB", "RGBA", "CMYK", "YCbCr", "LA", "PA")
+_JPEG = (".jpg", ".jpeg")
+_NEAR = 48
+"""How far apart colours may be, each of red, green and blue, that compression made of one another."""
+
+
+def read_values(path: Path, coloured: bool) -> np.ndarray:
+    """The numbers (H, W) in a mask: ids as stored, or colours as int32.
+
+    Raises:
+        DataError: it cannot be read, or holds colours where ids are needed.
+    """
+    if path.suffix.lower() in RASTERS:
+        return _read_raster(path, coloured)
+    with opened(path) as image:
+        if coloured:
+            return _colours(np.asarray(image.convert("RGB")))
+        if image.mode == "1":
+            return np.asarray(image).astype(np.uint8)
+        if image.mode not in _COLOURED:
+            return np.asarray(image)
+        bands = np.asarray(image.convert("RGB"))
+        ids = bands[..., 0]
+        if (bands != ids[..., None]).any():
+            raise DataError(f"{path}: holds colours where ids are needed; give data.palette={{name: '#RRGGBB', ...}}")
+        return ids
+
+
+def _read_raster(path: Path, coloured: bool) -> np.ndarray:
+    with opened_raster(path) as raster:
+        if raster.count != (3 if coloured else 1):
+            raise DataError(f"{path}: {raster.count} bands; a mask of {'colours has 3' if coloured else 'ids has 1'}")
+        values = raster.read()
+    if coloured:
+        return _colours(np.moveaxis(values, 0, -1))
+    if values.dtype.kind == "f":
+        if (values != np.rint(values)).any() or (np.abs(values) > 2**31 - 1).any():
+            raise DataError(f"{path}: holds fractions; ids are whole numbers")
+        values = values.astype(np.int64)
+    return values[0]
+
+
+def _colours(bands: np.ndarray) -> np.ndarray:
+    """0xRRGGBB (H, W) int32 of (H, W, 3) uint8."""
+    values = bands[..., 0].astype(np.int32)
+    for band in (1, 2):
+        values <<= 8
+        values |= bands[..., band]
+    return values
+
+
+def read_labels(path: Path, labelling: Labelling) -> np.ndarray:
+    """The labels (H, W) uint8 of a mask that was checked before."""
+    return labelling.apply(read_values(path, labelling.coloured))
+
+
+def check_values(path: Path, values: np.ndarray, labelling: Labelling) -> None:
+    """Refuse a mask that holds what means nothing.
+
+    Raises:
+        DataError: naming the file, the commonest such number, how many pixels hold it, and what would be right.
+    """
+    unknown = labelling.unknown(values)
+    if not len(unknown):
+        return
+    found, pixels = np.unique(unknown, return_counts=True)
+    worst = int(found[pixels.argmax()])
+    what = "colour" if labelling.coloured else "id"
+    others = f" (and {len(unknown) - int(pixels.max())} of {len(found) - 1} other {what}s)" if len(found) > 1 else ""
+    hint = "; name it in data.classes, or set data.ignore_label"
+    if labelling.coloured:
+        blurred = path.suffix.lower() in _JPEG or (len(found) > 8 and _are_near(found, labelling))
+        hint = "; JPEG changes colours: save masks as PNG" if blurred else "; name it in data.palette"
+    raise DataError(
+        f"{path}: {int(pixels.max())} pixels of the unknown {what} {labelling.describe(worst)}{others}; "
+        f"{labelling.expected(worst)}{hint}"
+    )
+
+
+def _are_near(found: np.ndarray, labelling: Labelling) -> bool:
+    """Whether most of these colours are nearly those of the palette."""
+    known = np.array([value for _, value in labelling.stored])
+    apart = [np.abs((found[:, None] >> shift & 255) - (known >> shift & 255)) for shift in (0, 8, 16)]
+    return bool((np.max(apart, axis=0).min(axis=1) <= _NEAR).mean() > 0.5)

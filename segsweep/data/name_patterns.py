@@ -1,0 +1,47 @@
+"""Finding files by patterns such as `images/*.png`, and pairing them by what the `*` stand for."""
+
+import glob
+import re
+from pathlib import Path
+
+from segsweep.errors import ConfigError, DataError
+
+Match = tuple[str, ...]
+"""What each `*` stands for."""
+
+
+def require_same_stars(images: str, masks: str) -> None:
+    """Refuse two patterns that cannot be paired.
+
+    Raises:
+        ConfigError: naming them.
+    """
+    for setting, pattern in (("data.images", images), ("data.masks", masks)):
+        if "**" in pattern or "*" not in pattern:
+            raise ConfigError(f"{setting}={pattern} must hold at least one *, each for one part of a name")
+    if images.count("*") != masks.count("*"):
+        raise ConfigError(
+            f"data.images={images} and data.masks={masks} must hold as many *; what they stand for pairs the files"
+        )
+
+
+def matching_files(root: Path, pattern: str, setting: str) -> dict[Match, Path]:
+    """The files of `root` that match, by what each `*` stands for, in order.
+
+    Raises:
+        DataError: there is none.
+    """
+    parts = pattern.split("*")
+    expression = re.compile("([^/]*)".join(map(re.escape, parts)))
+    found = {}
+    for name in sorted(glob.glob("*".join(map(glob.escape, parts)), root_dir=root)):
+        match = expression.fullmatch(name.replace("\\", "/"))
+        if match is not None and (root / name).is_file():
+            found[match.groups()] = root / name
+    if not found:
+        there = sorted(path.relative_to(root).as_posix() for path in root.glob("*"))
+        raise DataError(
+            f"{setting}: no file in {root} matches {pattern}; "
+            + (f"there are {', '.join(there[:5])}{', ...' if len(there) > 5 else ''}" if there else "it is empty")
+        )
+    return found
