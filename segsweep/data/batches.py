@@ -13,6 +13,7 @@ from typing import ParamSpec
 import numpy as np
 
 from segsweep.config.schema import AugmentationConfig
+from segsweep.data.augmentation import draw
 from segsweep.data.dataset import IGNORE, Normalization, Split
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -68,13 +69,11 @@ def training_batches(
     epoch: int,
 ) -> Iterator[Batch]:
     """The batches of one epoch, each image once; the last batch holds what is left and may be smaller."""
-    order, mirrored, turns = _draws(len(split), augmentation, size[0] == size[1], seed, epoch)
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        images, labels = pad(*split.read(indices), size)
-        images = _symmetry(images, mirrored[indices], turns[indices])
-        labels = _symmetry(labels, mirrored[indices], turns[indices])
-        yield normalization.apply(images), labels
+    drawn = draw(len(split), augmentation, square=size[0] == size[1], seed=seed, epoch=epoch)
+    for start in range(0, len(split), batch_size):
+        indices = drawn.order[start : start + batch_size]
+        images, labels = drawn.change(indices, *pad(*split.read(indices), size))
+        yield drawn.recolour(indices, normalization.apply(images)), labels
 
 
 @_ahead
@@ -85,33 +84,6 @@ def evaluation_batches(
     for start in range(0, len(split), batch_size):
         images, labels = pad(*split.read(np.arange(start, min(start + batch_size, len(split)))), size)
         yield normalization.apply(images), labels
-
-
-def _draws(
-    images: int, augmentation: AugmentationConfig, square: bool, seed: int, epoch: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The epoch's order of images, and for each image whether it is mirrored and how many quarter turns follow."""
-    random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, epoch))))
-    # Everything is drawn whatever the settings, so that switching one of them leaves the other draws as they were.
-    order = random.permutation(images)
-    left_right, top_bottom = random.integers(0, 2, size=(2, images))
-    turns = random.integers(0, 4, size=images)
-    if not augmentation.flips:
-        left_right, top_bottom = np.zeros_like(left_right), np.zeros_like(top_bottom)
-    if not augmentation.turns:
-        turns = np.zeros_like(turns)
-    elif not square:
-        turns = turns % 2 * 2
-    # A mirror image top to bottom is one left to right, turned by half.
-    return order, left_right != top_bottom, (turns + 2 * top_bottom) % 4
-
-
-def _symmetry(arrays: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Each of `arrays` (N, H, W, ...) mirrored left-right where `mirrored` (N,), then turned by `turns` (N,) x 90°."""
-    changed = np.empty_like(arrays)
-    for target, source, mirror, quarters in zip(changed, arrays, mirrored, turns, strict=True):
-        target[...] = np.rot90(source[:, ::-1] if mirror else source, quarters)
-    return changed
 
 
 def _made_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
