@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -209,12 +210,17 @@ def _task(composed: "DictConfig") -> object:
 
 def _as_config_error(error: Exception) -> SegsweepError:
     """Hydra's complaint in one line."""
+    from omegaconf.errors import ConfigKeyError
+
     cause = error.__cause__
     override = getattr(error, "override", None)
     lines = [f"{override}:"] if override else []
     lines += [line.strip() for line in str(error).splitlines() if line.strip()]
     if cause is not None and str(cause).strip() and str(cause) not in str(error):
         lines += [line.strip() for line in str(cause).splitlines()[:1]]
+    schema = getattr(cause, "object_type", None)
+    if isinstance(cause, ConfigKeyError) and is_dataclass(schema):
+        lines.append(f"(known there: {', '.join(sorted(each.name for each in fields(schema)))})")
     kept = [
         line for line in lines if not line.startswith(("full_key:", "reference_type", "object_type", "Set the env"))
     ]
