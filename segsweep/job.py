@@ -16,6 +16,7 @@ from segsweep.config.schema import JobConfig, TrackingConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import TrainingFailed, reason_of
 from segsweep.lineage import lineage
+from segsweep.models.input_scaling import for_model
 from segsweep.outcome import JobOutcome
 from segsweep.processes import end_children, end_with_parent, keep_joblib_worker
 from segsweep.progress import Reporter
@@ -91,7 +92,7 @@ def _time_limit(config: JobConfig, folder: Path) -> Iterator[None]:
 def _run(config: JobConfig, folder: Path) -> JobOutcome:
     assert config.sweep.id is not None
     number = config.sweep.number
-    dataset = load_dataset(config.data)
+    dataset = for_model(load_dataset(config.data), config.model)
     spec = lineage(config, dataset)
     progress_folder = folder / PROGRESS_FOLDER
     progress_folder.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from segsweep.data.dataset import Dataset, Split
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
 from segsweep.models.table import size_multiple
+from segsweep.models.weights_files import weights_settings
 from segsweep.quantization.variants import VARIANTS, Variant
 from segsweep.training.phases import fine_tuning_rate
 
@@ -235,7 +236,7 @@ def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) 
             "data": _fingerprints(dataset.train, dataset.validation),
             "classes": len(dataset.classes),
             "size": size,
-            "model": asdict(config.model),
+            "model": weights_settings(config.model, dataset.rgb),
             "loss": used_loss_settings(config.loss),
             "training": _training_settings(config.training),
             "seed": config.seed,

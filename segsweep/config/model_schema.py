@@ -34,7 +34,7 @@ class EncoderModelConfig(ModelConfig):
     `efficientnet_v2_b0` to `_b3`."""
     weights: str | None = None
     """What the encoder starts from: `null` (random), `imagenet` (Keras's file, downloaded once), or the path of a
-    weights file of that encoder: Keras's HDF5, without its top, or a segsweep training's `weights.npz`."""
+    weights file of that encoder without its top, as Keras's `save_weights('NAME.h5')` writes it."""
     alpha: float = 1.0
     """Multiplier of the encoder's channels; > 0; other than 1 for the MobileNets alone."""
     frozen: str = "none"

@@ -104,6 +104,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     if spec.parent is None:
         parent_run = context.sweep.id or ""
         model = _untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
+        from segsweep.models.pretrained import start
+
+        start(model, spec.config.model, dataset.rgb)
     else:
         parent_run = ensure_training(spec.parent, context).run_id
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)

@@ -11,6 +11,7 @@ from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.schema import LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
+from segsweep.models.weights_files import fetch_weights
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
@@ -61,6 +62,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
             f"{' '.join(impossible[0].job.overrides)}: {impossible[0].reason}; leave them out, or set "
             "sweep.skip_impossible=true"
         )
+    fetch_weights(point.config.model for point in points)
     store = _store(first.tracking)
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
@@ -74,6 +76,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
                     results = work.do(points, jobs, impossible, display, search.needs_latency)
                 search.tell(results)
                 points = [] if budget.is_over else search.ask()
+                fetch_weights(point.config.model for point in points)
                 jobs, impossible = jobs_of(points) if points else ([], [])
             work.measure_latency(display)
         # Those on other hosts that gave no sign of life since this sweep began.
