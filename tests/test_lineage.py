@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segsweep.config import schema
+from segsweep.config import loss_schema, schema
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.errors import ConfigError
@@ -64,6 +64,8 @@ BASE = lineage(job(), dataset()).asked
         job(training=schema.TrainingConfig(optimizer="sgd")),
         job(training=schema.TrainingConfig(augmentation=schema.AugmentationConfig(flips=False))),
         job(loss=schema.LossConfig(class_weights="balanced")),
+        job(loss=loss_schema.FocalLossConfig()),
+        job(loss=loss_schema.CombinedLossConfig()),
     ],
 )
 def test_what_determines_the_weights_makes_a_new_training(changed):
@@ -230,3 +232,41 @@ def test_quantization_aware_training_is_in_one_phase_and_float32_and_knows_no_ta
     training = lineage(job("qat_int8", training=settings), dataset()).asked.training.config.training
     assert (training.fine_tuning.epochs, training.mixed_precision) == (0, False)
     assert training.early_stopping == schema.EarlyStoppingConfig(patience=7)
+
+
+def sum_of(**settings) -> schema.JobConfig:
+    return job(loss=loss_schema.CombinedLossConfig(**settings))
+
+
+def test_a_training_knows_of_a_sum_only_the_terms_it_has():
+    terms, focal, region = loss_schema.LossTerms, loss_schema.FocalSettings, loss_schema.RegionSettings
+    key = lineage(sum_of(terms=terms(dice=1)), dataset()).asked.training.key
+    for same in (
+        sum_of(terms=terms(dice=1.0, focal=0)),
+        sum_of(terms=terms(dice=1), focal=focal(gamma=5)),
+    ):
+        assert lineage(same, dataset()).asked.training.key == key
+    for other in (
+        sum_of(terms=terms(dice=2)),
+        sum_of(terms=terms(dice=1, focal=1)),
+        sum_of(terms=terms(dice=1), dice=region(smooth=2)),
+        sum_of(terms=terms(dice=1), class_weights=[1, 2]),
+    ):
+        assert lineage(other, dataset()).asked.training.key != key
+
+
+def test_the_default_sum_is_the_training_of_the_same_sum_written_down():
+    written = lineage(sum_of(terms=loss_schema.LossTerms(dice=1, focal=1)), dataset()).asked
+    default = lineage(sum_of(), dataset()).asked
+    assert default.training.key == written.training.key
+    assert used_settings(default) == used_settings(written)
+
+
+def test_used_settings_leave_out_those_of_terms_that_a_sum_does_not_have():
+    used = used_settings(lineage(sum_of(terms=loss_schema.LossTerms(focal=2)), dataset()).asked)
+    assert (used["loss.terms.focal"], used["loss.terms.dice"], used["loss.focal.gamma"]) == (2, 0, 2)
+    assert "loss.dice.smooth" not in used
+
+
+def test_the_key_of_plain_cross_entropy_stays_what_it_was():
+    assert loss_schema.used_loss_settings(schema.LossConfig()) == {"name": "cross_entropy", "class_weights": None}

@@ -11,9 +11,9 @@ CLASSES = 4
 
 
 def published_boundary(mask: np.ndarray, width: int) -> np.ndarray:
-    """mask_to_boundary of boundary_iou/utils/boundary_utils.py in the repository bowenc0221/boundary-iou-api.
+    """What mask_to_boundary of boundary_iou/utils/boundary_utils.py in bowenc0221/boundary-iou-api does with OpenCV.
 
-    There, with OpenCV: a margin of one pixel of 0, `width` erosions by 3x3 ones, the mask without what is left.
+    A margin of one pixel of 0, `width` erosions by 3x3 ones, the mask without what is left.
     """
     eroded = ndimage.binary_erosion(np.pad(mask, 1), np.ones((3, 3)), iterations=width)
     return mask & ~eroded[1:-1, 1:-1]

@@ -27,7 +27,7 @@ def found(config: LossConfig, logits: np.ndarray = LOGITS, labels: np.ndarray = 
 
 
 def published_f_score(label: int, beta: float, smooth: float) -> float:
-    """f_score of segmentation_models/base/functional.py, qubvel/segmentation_models 1.0.1, of one class."""
+    """What f_score of segmentation_models/base/functional.py in qubvel/segmentation_models computes for a class."""
     gt, pr = label == TRUTH, PROBABILITIES[:, label]
     tp = (gt * pr).sum()
     fp, fn = pr.sum() - tp, gt.sum() - tp
@@ -35,14 +35,14 @@ def published_f_score(label: int, beta: float, smooth: float) -> float:
 
 
 def published_iou_score(label: int, smooth: float) -> float:
-    """iou_score of the same file."""
+    """What iou_score of the same file computes."""
     gt, pr = label == TRUTH, PROBABILITIES[:, label]
     intersection = (gt * pr).sum()
     return (intersection + smooth) / (gt.sum() + pr.sum() - intersection + smooth)
 
 
 def published_tversky_score(label: int, alpha: float, beta: float, smooth: float) -> float:
-    """soft_tversky_score of segmentation_models_pytorch/losses/_functional.py 0.3.3, with its eps left out."""
+    """What soft_tversky_score of segmentation_models_pytorch/losses/_functional.py computes, without its eps."""
     output, target = PROBABILITIES[:, label], label == TRUTH
     intersection = (output * target).sum()
     fp = (output * ~target).sum()
@@ -50,24 +50,21 @@ def published_tversky_score(label: int, alpha: float, beta: float, smooth: float
     return (intersection + smooth) / (intersection + alpha * fp + beta * fn + smooth)
 
 
-def published_lovasz_grad(gt_sorted: np.ndarray) -> np.ndarray:
-    """lovasz_grad of pytorch/lovasz_losses.py in the repository bermanmaxim/LovaszSoftmax, Algorithm 1 of the paper."""
-    gts = gt_sorted.sum()
-    intersection = gts - gt_sorted.cumsum()
-    union = gts + (1 - gt_sorted).cumsum()
-    jaccard = 1.0 - intersection / union
-    jaccard[1:] = jaccard[1:] - jaccard[:-1]
-    return jaccard
+def lovasz_extension(truth: np.ndarray, errors: np.ndarray) -> float:
+    """Of the Jaccard loss, pixel by pixel, as equations 6 and 8 of arXiv 1705.08790 define it."""
+    total, before = 0.0, 0.0
+    wrong = np.zeros(len(truth), bool)
+    for pixel in np.argsort(-errors):
+        wrong[pixel] = True
+        loss = wrong.sum() / (truth | wrong).sum()
+        total += errors[pixel] * (loss - before)
+        before = loss
+    return total
 
 
-def published_lovasz_softmax_flat(classes: list[int], weights: np.ndarray) -> float:
-    """lovasz_softmax_flat of the same file, here with a weight for each class."""
-    losses = []
-    for label in classes:
-        fg = (label == TRUTH).astype(float)
-        errors = np.abs(fg - PROBABILITIES[:, label])
-        perm = np.argsort(-errors, kind="stable")
-        losses.append(errors[perm] @ published_lovasz_grad(fg[perm]))
+def defined_lovasz_softmax(classes: list[int], weights: np.ndarray) -> float:
+    """Equations 9 and 11, with a weight for each class."""
+    losses = [lovasz_extension(label == TRUTH, np.abs((label == TRUTH) - PROBABILITIES[:, label])) for label in classes]
     return float(np.average(losses, weights=weights[classes]))
 
 
@@ -102,9 +99,9 @@ class TestPublished:
 
 @pytest.mark.parametrize("present_only", [True, False])
 @pytest.mark.parametrize("weights", [None, [1, 2, 0.5, 3]])
-def test_lovasz_equals_the_published_one(present_only, weights):
+def test_lovasz_is_as_the_paper_defines_it(present_only, weights):
     classes = PRESENT if present_only else list(range(CLASSES))
-    expected = published_lovasz_softmax_flat(classes, np.array(weights or [1] * CLASSES))
+    expected = defined_lovasz_softmax(classes, np.array(weights or [1] * CLASSES))
     assert found(LovaszLossConfig(present_only=present_only, class_weights=weights)) == pytest.approx(
         expected, rel=1e-5
     )
