@@ -125,6 +125,14 @@ def opened_raster(path: Path) -> Iterator["rasterio.DatasetReader"]:  # type: ig
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
 
 
+def writing_raster(path: Path, pixels: np.ndarray) -> "rasterio.DatasetWriter":  # type: ignore[name-defined]  # noqa: F821
+    """A new TIFF for an image (H, W, C) or a mask (H, W), to be written and closed."""
+    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
+    height, width = pixels.shape[:2]
+    shape = {"height": height, "width": width, "count": bands}
+    return _rasterio(path).open(path, "w", driver="GTiff", dtype=pixels.dtype, compress="deflate", **shape)
+
+
 def _rasterio(path: Path) -> ModuleType:
     try:
         import rasterio

@@ -14,12 +14,15 @@ from segsweep.config.schema import (
     ImageFolderConfig,
     NpzConfig,
     OxfordPetsConfig,
+    StoredDataConfig,
     SyntheticParcelsConfig,
     VocConfig,
 )
 from segsweep.data import image_folder, npz, oxford_pets, synthetic_parcels, voc
+from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset
 from segsweep.data.splits import check_disjoint, check_labelled
+from segsweep.data.standins import with_standin
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
     "image_folder": (ImageFolderConfig, image_folder.load),
@@ -44,8 +47,16 @@ def load_dataset(config: DataConfig) -> Dataset:
 def _load(name: str, settings: str, folder: str) -> Dataset:
     """`folder` is where relative paths begin."""
     schema, load = SOURCES[name]
-    config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), json.loads(settings)))
+    config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), json.loads(settings)))
+    if isinstance(config, StoredDataConfig) and config.standin:
+        config = with_standin(config)
     dataset = load(config)
     check_labelled(dataset)
     check_disjoint(dataset)
     return dataset
+
+
+def remarks(dataset: Dataset) -> list[str]:
+    """What whoever uses the data should know, a sentence each."""
+    standin = [f"a generated stand-in for {dataset.name}: its scores say nothing about the real data"]
+    return [*(standin if dataset.standin else []), *absent_classes(dataset)]
