@@ -5,14 +5,19 @@ import json
 import time
 from collections.abc import Sequence
 from functools import partial
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segsweep.config.job_config import parameters, to_yaml
+from segsweep.data.augmentation import does_nothing
+from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage import TrainingSpec
 from segsweep.runs.context import Context, training_name
+from segsweep.runs.history_log import HistoryLog
+from segsweep.runs.previews import Previews
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -20,13 +25,8 @@ from segsweep.tracking.records import RunRecord
 if TYPE_CHECKING:
     import tf_keras as keras
 
-    from segsweep.training.trainer import EpochReport
-
-_SECONDS_BETWEEN_WRITES = 5.0
-_SECONDS_BETWEEN_REPORTS = 1.0
-"""Where a search may give the training up."""
-_SECONDS_BETWEEN_TRIES = 30.0
-"""While the server does not answer."""
+    from segsweep.training.history import EpochReport
+    from segsweep.training.tensorboard import TensorBoardLog
 
 
 def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
@@ -131,29 +131,37 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
         from segsweep.models.freezing import freeze
-        from segsweep.training.trainer import fit
+        from segsweep.training.trainer import Preview, fit
 
-        log = _HistoryLog(context, run_id)
+        log = HistoryLog(context, run_id)
 
         def on_epoch(report: "EpochReport") -> None:
             log.add(report)
             shared.offer()
+            if board is not None:
+                board.add(report)
 
         training = spec.config.training
+        board = _tensorboard(spec, context, run_id)
+        previews = Previews(store, dataset, training.preview_images)
+        if board is not None:
+            previews.also = lambda epoch, picture: board.add_image(epoch, names.PREVIEWS, np.asarray(picture))
         context.progress.stage(f"training {spec.kind}", training.epochs + training.fine_tuning.epochs)
         started = time.perf_counter()
-        result = fit(
-            model,
-            dataset,
-            training=training,
-            loss=spec.config.loss,
-            size=spec.size,
-            seed=spec.config.seed,
-            checkpoint=checkpoint,
-            training_key=spec.key,
-            on_epoch=on_epoch,
-            set_frozen=partial(freeze, model, spec.config.model),
-        )
+        with previews.logging(run_id):
+            result = fit(
+                model,
+                dataset,
+                training=training,
+                loss=spec.config.loss,
+                size=spec.size,
+                seed=spec.config.seed,
+                checkpoint=checkpoint,
+                training_key=spec.key,
+                on_epoch=on_epoch,
+                set_frozen=partial(freeze, model, spec.config.model),
+                preview=Preview(previews.images, previews.show) if previews.images else None,
+            )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])
         log.flush()
@@ -168,6 +176,13 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         }
         if spec.kind != "qat":
             files[names.ARCHITECTURE_FILE] = model.to_json().encode()
+        if spec.kind == "float" and not does_nothing(training.augmentation):
+            files[names.AUGMENTED_FILE] = augmented_picture(
+                dataset, training.augmentation, size=spec.size, seed=spec.config.seed
+            )
+        if board is not None:
+            events = board.complete(result.history)
+            files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
         best = result.history[result.best_epoch - 1].metrics
         store.log(
@@ -186,8 +201,21 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             },
         )
     checkpoint.unlink(missing_ok=True)
+    if board is not None:
+        rmtree(board.folder, ignore_errors=True)
     context.models[spec.key] = model
     return store.get(run_id)
+
+
+def _tensorboard(spec: TrainingSpec, context: Context, run_id: str) -> "TensorBoardLog | None":
+    """Event files beside the store, if they are wanted; the run says where."""
+    if not spec.config.training.tensorboard:
+        return None
+    from segsweep.training.tensorboard import TensorBoardLog
+
+    folder = context.store.location.folder / names.TENSORBOARD_FOLDER / spec.key
+    context.store.log(run_id, tags={names.TENSORBOARD: str(folder)})
+    return TensorBoardLog(folder)
 
 
 def _weights_file(model: "keras.Model") -> bytes:
@@ -199,45 +227,3 @@ def _weights_file(model: "keras.Model") -> bytes:
     }
     np.savez(buffer, **arrays)
     return buffer.getvalue()
-
-
-class _HistoryLog:
-    """Gathers the metrics of epochs, which may be shorter than a write to the store, and writes them now and then."""
-
-    def __init__(self, context: Context, run_id: str):
-        self._context = context
-        self._run_id = run_id
-        self._points: list[tuple[str, float, int, int]] = []
-        self._written = time.monotonic()
-        self._between = _SECONDS_BETWEEN_REPORTS if context.sweep.prune else _SECONDS_BETWEEN_WRITES
-        self._pause = self._between
-
-    def write(self, reports: Sequence["EpochReport"]) -> None:
-        for report in reports:
-            self._points += [
-                (name, value, report.epoch, report.timestamp_ms) for name, value in sorted(report.metrics.items())
-            ]
-
-    def add(self, report: "EpochReport") -> None:
-        self.write([report])
-        self._context.progress.step(report.epoch, report.metrics.get("train/loss"), report.seconds_left)
-        if time.monotonic() - self._written >= self._pause:
-            try:
-                self.flush(wait=False)
-                self._pause = self._between
-                self._give_up_if_hopeless()
-            except ConnectionError:
-                # The training goes on; what it has to say is sent when somebody listens again.
-                self._pause = _SECONDS_BETWEEN_TRIES
-            self._written = time.monotonic()
-
-    def _give_up_if_hopeless(self) -> None:
-        if self._context.sweep.prune:
-            reason = self._context.store.get(self._run_id).tags.get(names.PRUNE)
-            if reason is not None:
-                raise TrainingPruned(f"pruned: {reason}")
-
-    def flush(self, *, wait: bool = True) -> None:
-        """Write what was gathered; without `wait`, raise ConnectionError where nobody answers."""
-        self._context.store.log_history(self._run_id, self._points, wait=wait)
-        self._points = []

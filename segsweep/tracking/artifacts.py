@@ -1,7 +1,9 @@
 """Reading the artifacts of runs: found where they lie, fetched once where that is far, and never used when damaged."""
 
+import contextlib
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from mlflow.exceptions import MlflowException
 
 from segsweep.tracking.location import StoreLocation, path_of
 from segsweep.tracking.records import RunRecord
+
+_IMAGES = "images"
+"""Where MLflow puts pictures with steps."""
 
 
 class Artifacts:
@@ -57,6 +62,30 @@ class Artifacts:
         except (MlflowException, OSError):
             return None
         return here
+
+    def images(self, record: RunRecord, key: str) -> list[tuple[int, bytes]]:
+        """The pictures of a sequence as :meth:`Store.add_image` wrote them, by step; of one step the latest."""
+        found: dict[int, tuple[int, str]] = {}
+        for path in self._listed(record, _IMAGES):
+            name = path.rpartition("/")[2]
+            match = re.fullmatch(re.escape(key) + r"\+step\+(\d+)\+timestamp\+(\d+)\+[^+]+\.png", name)
+            if match:
+                step, when = map(int, match.groups())
+                found[step] = max(found.get(step, (0, "")), (when, path))
+        contents = ((step, self.path(record, path)) for step, (_, path) in sorted(found.items()))
+        return [(step, local.read_bytes()) for step, local in contents if local is not None]
+
+    def _listed(self, record: RunRecord, folder: str) -> list[str]:
+        """Paths of the artifacts in a folder of the run."""
+        place = path_of(record.artifact_uri)
+        if place is None:
+            with contextlib.suppress(MlflowException):
+                return [each.path for each in self._client.list_artifacts(record.run_id, folder)]
+            return []
+        moved = path_of(self._location.artifact_root(self._experiment) or "")
+        places = [place, *([moved / record.run_id / "artifacts"] if moved is not None else [])]
+        existing = next((each / folder for each in places if (each / folder).is_dir()), None)
+        return [f"{folder}/{path.name}" for path in sorted(existing.iterdir())] if existing is not None else []
 
     def are_intact(self, record: RunRecord, *, fetch: bool = True) -> bool:
         """Whether the run is finished and every artifact with a known hash is there, unchanged.

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
@@ -23,6 +23,9 @@ from segsweep.tracking.location import StoreLocation, locate
 from segsweep.tracking.opening import find_experiment, open_experiment
 from segsweep.tracking.patience import is_outage, patient, persist
 from segsweep.tracking.records import RunRecord
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 _PAGE = 1000
 _KEYS_LOOKED_UP = 300
@@ -171,6 +174,10 @@ class Store:
             target = Path(folder) / Path(path).name
             target.write_bytes(content)
             self._impatient.log_artifact(run_id, str(target), str(Path(path).parent))
+
+    def add_image(self, run_id: str, key: str, picture: "PIL.Image.Image", step: int) -> None:
+        """Add a picture to a sequence that the MLflow UI shows by step, without waiting for a server."""
+        self._impatient.log_image(run_id, picture, key=key, step=step, synchronous=True)
 
     def finish(self, run_id: str, status: str) -> None:
         """End a run as `FINISHED`, `FAILED` or `KILLED`."""
