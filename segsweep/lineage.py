@@ -11,7 +11,7 @@ from typing import Any
 from segsweep.config.job_config import parameters
 from segsweep.config.keys import content_key, versions
 from segsweep.config.loss_schema import CombinedLossConfig, unused_terms, used_loss_settings
-from segsweep.config.schema import FineTuningConfig, JobConfig, TrainingConfig
+from segsweep.config.schema import DataConfig, FineTuningConfig, JobConfig, TrainingConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.errors import ConfigError
@@ -147,7 +147,12 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
 def used_settings(spec: VariantSpec) -> dict[str, Any]:
     """The settings that bear on a variant, by override name; the others may vary without any effect on it."""
     leaves = parameters(spec.config)
-    unused = {"quantization.control", "evaluation.batch_size", *(f"training.{name}" for name in WITHOUT_EFFECT)}
+    unused = {
+        "quantization.control",
+        "evaluation.batch_size",
+        "data.cache_mib",
+        *(f"training.{name}" for name in WITHOUT_EFFECT),
+    }
     for setting, is_used in USED_WHERE.items():
         if not is_used(spec.config.training):
             path = f"training.{setting}"
@@ -228,6 +233,12 @@ def _fingerprints(*splits: Split) -> list[str]:
     return [split.fingerprint for split in splits]
 
 
+def _normalization(data: DataConfig) -> dict[str, str]:
+    """How bands are normalized, where that is not the usual way."""
+    how = getattr(data, "normalize", "standard")
+    return {} if how == "standard" else {"normalize": how}
+
+
 def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
     key = content_key(
         {
@@ -241,6 +252,7 @@ def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) 
             "training": _training_settings(config.training),
             "seed": config.seed,
             "versions": versions("tensorflow", "tf-keras"),
+            **_normalization(config.data),
         }
     )
     return TrainingSpec("float", config, size, key, None)

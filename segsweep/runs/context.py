@@ -118,6 +118,8 @@ class Context:
                 }
             ),
         }
+        if self.dataset.standin:
+            tags[names.STANDIN] = "true"
         if training.parent is not None:
             tags[names.PARENT_TRAINING_KEY] = training.parent.key
         return tags

@@ -12,7 +12,7 @@ import numpy as np
 from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.batches import evaluation_batches
-from segsweep.data.dataset import IGNORE, Dataset
+from segsweep.data.dataset import IGNORE, Dataset, labels_of
 from segsweep.errors import StoreError
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.evaluator import Evaluation, agreement, evaluate
@@ -225,8 +225,7 @@ def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, contex
         return {names.DELTA_ACCURACY: 0.0, names.DELTA_MEAN_IOU: 0.0, names.AGREEMENT: 1.0}
     counts = _array(baseline, names.CONFUSION_FILE, "counts", context)
     predictions = _array(baseline, names.PREDICTIONS_FILE, "classes", context)
-    test = context.dataset.test
-    _, labels = test.read(np.arange(len(test)))
+    labels = labels_of(context.dataset.test)
     deltas = {
         names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
         names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],

@@ -23,7 +23,7 @@ from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import members_file, members_of, merged, skipped_members, with_runs
 from segsweep.sweep.plan import plan_text
-from segsweep.sweep.points import Impossible, Point, jobs_of
+from segsweep.sweep.points import Impossible, Point, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
 from segsweep.sweep.running import Failure, Launch, Runner
 from segsweep.sweep.search import Result, Search
@@ -62,6 +62,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
             f"{' '.join(impossible[0].job.overrides)}: {impossible[0].reason}; leave them out, or set "
             "sweep.skip_impossible=true"
         )
+    for remark in data_remarks(points):
+        print(f"segsweep: note: data: {remark}", file=sys.stderr)
     fetch_weights(point.config.model for point in points)
     store = _store(first.tracking)
     store.bury_the_dead()
@@ -199,11 +201,14 @@ def _sweep_run(store: Store, points: Sequence[Point], total: int) -> Iterator[st
 
 def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Member]:
     """Print the comparison and keep it with the sweep's run; return the members that failed."""
+    from segsweep.report.animations import trainings_of
+    from segsweep.report.curves import curves_figure, histories
     from segsweep.report.figure import size_accuracy_figure
 
     table = comparison(store, store.get(sweep_id))
     files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
     files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
+    files[names.CURVES_FILE] = curves_figure(histories(store, trainings_of(store, store.get(sweep_id))))
     store.add_artifacts(sweep_id, files)
     print(FORMATS["md"](table))
     print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)

@@ -7,7 +7,7 @@ from segsweep.durations import duration
 from segsweep.errors import NoStoreError
 from segsweep.lineage import TrainingSpec
 from segsweep.sweep.found import finished_trainings, finished_variants
-from segsweep.sweep.points import Impossible, Point
+from segsweep.sweep.points import Impossible, Point, data_remarks
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
@@ -39,6 +39,7 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     missing = [spec for key, spec in trainings.items() if key not in trained]
     if missing:
         lines.append(f"time       {_estimate(missing, store)}")
+    lines += [f"data       {remark}" for remark in data_remarks(points)]
     if impossible:
         lines.append(f"cannot     {len(impossible)} combinations; sweep.skip_impossible=true leaves them out:")
         lines += [f"           {' '.join(each.job.overrides)}: {each.reason}" for each in impossible]

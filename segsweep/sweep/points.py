@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from segsweep.config.schema import JobConfig
-from segsweep.data.sources import load_dataset
+from segsweep.config.schema import DataConfig, JobConfig
+from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError
 from segsweep.lineage import lineage
 from segsweep.models.table import quantization_obstacle
@@ -25,6 +25,17 @@ class Impossible:
 
     job: Job
     reason: str
+
+
+def data_remarks(points: Sequence[Point]) -> list[str]:
+    """What whoever runs these points should know of their data, each sentence once."""
+    found: dict[str, None] = {}
+    seen: list[DataConfig] = []
+    for point in points:
+        if point.config.data not in seen:
+            seen.append(point.config.data)
+            found |= dict.fromkeys(remarks(load_dataset(point.config.data)))
+    return list(found)
 
 
 def jobs_of(points: Sequence[Point]) -> tuple[list[Job], list[Impossible]]:
