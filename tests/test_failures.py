@@ -39,6 +39,16 @@ def test_an_axis_of_lists_has_a_column(workplace):
     assert list(rows["loss.class_weights"]) == ["[1, 2]", "[1, 3]"]
 
 
+def test_an_axis_of_sums_has_a_column_for_each_term_that_varies(workplace):
+    assert main(["run", "-m", *TINY, "loss=combined", "loss.terms={dice:1,focal:2},{dice:1,jaccard:0.5}"]) == 0
+    store = store_of(workplace)
+    rows = comparison(store, find_sweep(store, None))
+    assert list(rows["loss.terms.focal"]) == [2, 0]
+    assert list(rows["loss.terms.jaccard"]) == [0, 0.5]
+    assert not {"loss.terms.dice", "loss.focal.gamma"} & set(rows.columns)
+    assert {run.params["loss.terms.focal"] for run in store.of_kind("variant")} == {"2.0", "0.0"}
+
+
 @pytest.fixture
 def obstacle(monkeypatch):
     """A model that quantization-aware training cannot take."""

@@ -93,6 +93,8 @@ def test_a_variant_run_has_all_that_is_promised(inside):
         assert run.params["model.width"] == "3"
         assert {
             *("test/accuracy", "test/mean_iou", "test/mean_dice", "test/iou_other", "test/iou_cultivated"),
+            *("test/mean_precision", "test/mean_recall", "test/boundary_iou", "test/boundary_iou_other"),
+            *("test/precision_other", "test/recall_cultivated", "test/dice_cultivated"),
             *("delta/accuracy", "delta/mean_iou", "agreement/float32", "model/size_bytes", "model/gzip_bytes"),
             *("latency/p50_ms", "latency/p95_ms", "time/train_s", "time/export_s", "time/evaluate_s"),
         } <= set(run.metrics)
@@ -105,7 +107,7 @@ def test_a_training_run_has_its_epochs_and_weights(inside):
     store = store_of(inside)
     for run in store.of_kind("training"):
         epochs = 2 if run.tags["segsweep.training_kind"] == "float" else 1
-        for metric in ("train/loss", "val/loss", "val/mean_iou"):
+        for metric in ("train/loss", "val/loss", "val/mean_iou", "val/mean_dice", "val/iou_cultivated"):
             assert [step for step, _ in store.history(run.run_id, metric)] == list(range(1, epochs + 1))
         folder = store.artifacts.path(run, "weights/weights.npz").parent
         assert list(folder.iterdir())

@@ -84,7 +84,10 @@ class TverskyLossConfig(TverskySettings, LossConfig):
 
 @dataclass
 class LovaszLossConfig(LovaszSettings, LossConfig):
-    """The Lovász extension of 1 - intersection over union of each class, on the sorted errors of the softmax."""
+    """The Lovász extension of 1 - intersection over union of each class, on the sorted errors of the softmax.
+
+    The sorting takes long: on one core, 2 s for 8 images of 256x256 with 6 classes, 20 times as long as other losses.
+    """
 
     name: str = "lovasz"
 
