@@ -86,6 +86,9 @@ def _report(arguments: list[str]) -> int:
     parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="default: %(default)s")
     parser.add_argument("--output", metavar="FILE", help="write there instead of to standard output")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    parser.add_argument(
+        "--animations", metavar="DIR", help="also write there, for each training, what it predicted as an animated GIF"
+    )
     options = _parse(parser, arguments)
     if options.output and Path(options.output).exists() and not options.force:
         raise SegsweepError(f"--output {options.output}: the file exists; give another name, or --force to replace it")
@@ -95,7 +98,13 @@ def _report(arguments: list[str]) -> int:
     from segsweep.tracking.store import Store
 
     store = Store.open_to_read(options.tracking_uri, options.experiment)
-    text = FORMATS[options.format](comparison(store, find_sweep(store, options.sweep)))
+    sweep = find_sweep(store, options.sweep)
+    text = FORMATS[options.format](comparison(store, sweep))
+    if options.animations:
+        from segsweep.report.animations import write_animations
+
+        for path in write_animations(store, sweep, Path(options.animations)):
+            print(f"segsweep: {path}", file=sys.stderr)
     if options.output:
         _write_whole(Path(options.output), text)
     else:
