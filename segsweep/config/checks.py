@@ -44,6 +44,7 @@ COUNT = Range("1 or greater", lambda value: value >= 1)
 FRACTION = Range("between 0 and 1, both excluded", lambda value: 0 < value < 1)
 
 RULES: dict[str, Range | OneOf | Interval] = {
+    "data.histogram": OneOf(("none", "equalize", "match")),
     "data.size": Range("16 or greater", lambda value: value >= 16),
     "data.fit": OneOf(("resize", "crop", "pad")),
     "data.target": OneOf(("classes", "foreground")),

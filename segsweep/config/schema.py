@@ -19,6 +19,11 @@ class DataConfig:
 
     name: str = MISSING
     """The source; chosen by `data=NAME`."""
+    histogram: str = "none"
+    """What is done to each band of each image, on all splits: `none`; `equalize`, so that all values come alike often;
+    `match`, so that they come as often as in `histogram_reference`."""
+    histogram_reference: str | None = None
+    """Path of the image to match: a picture, a TIFF, a .npy or .npz array (H, W, C) or (N, H, W, C)."""
 
 
 @dataclass

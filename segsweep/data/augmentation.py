@@ -98,7 +98,9 @@ def draw(images: int, settings: AugmentationConfig, *, square: bool, seed: int, 
         turns=(turns + 2 * top_bottom) % 4,
         scale=scale,
         brightness=uniform(_BRIGHTNESS, -settings.brightness, settings.brightness) if settings.brightness else None,
-        contrast=uniform(_CONTRAST, *settings.contrast) if settings.contrast is not None else None,
+        contrast=uniform(_CONTRAST, settings.contrast[0], settings.contrast[1])
+        if settings.contrast is not None
+        else None,
         noise=settings.noise,
         seed=(seed, epoch),
     )

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from segsweep.data.histogram import Histogram
 from segsweep.data.survey import Survey, joined, survey_images
 
 _CHUNK = 64
@@ -128,5 +129,7 @@ class Dataset:
     """From the training split alone."""
     unlabelled: Split | None = field(default=None, repr=False)
     """Further images, without labels: all are `IGNORE`."""
+    histogram: Histogram | None = None
+    """What was done to the histograms of the images."""
     standin: bool = False
     """Whether it was generated in place of a data set that must be downloaded."""

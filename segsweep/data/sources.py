@@ -21,6 +21,7 @@ from segsweep.config.schema import (
 from segsweep.data import image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset
+from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
 
@@ -53,7 +54,7 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
     dataset = load(config)
     check_labelled(dataset)
     check_disjoint(dataset)
-    return dataset
+    return preprocessed(dataset, config)
 
 
 def remarks(dataset: Dataset) -> list[str]:

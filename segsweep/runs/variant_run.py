@@ -199,6 +199,8 @@ def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
         training_key=spec.training.key,
         variant_key=spec.key,
         data=dataset.name,
+        histogram=dataset.histogram.how if dataset.histogram is not None else "none",
+        histogram_table=dataset.histogram.rows if dataset.histogram is not None else (),
         segsweep_version=__version__,
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class Metadata:
     variant_key: str
     data: str
     """Name of the data source it was trained on."""
+    histogram: str = "none"
+    """What is done to each image first, as `data.histogram`: `none`, `equalize` or `match`."""
+    histogram_table: tuple[tuple[float, ...], ...] = ()
+    """For `match`, by band: the reference's quantiles from 0 to 1, evenly spaced."""
     output: str = "logits"
     """What the output's channels are: `logits`, a number for each class, the largest wins."""
     segsweep_version: str = segsweep.__version__
@@ -89,7 +93,9 @@ def _parse(text: bytes) -> Metadata:
                 f"the .tflite file's metadata have format {values['format_version']}, this segsweep reads up to "
                 f"{FORMAT_VERSION}: use segsweep {values.get('segsweep_version', 'of a later version')} or later"
             )
-        return Metadata(**{field.name: _READERS[field.name](values[field.name]) for field in fields(Metadata)})
+        # Files from before a field was there have its default.
+        known = [each for each in fields(Metadata) if each.name in values or each.default is MISSING]
+        return Metadata(**{each.name: _READERS[each.name](values[each.name]) for each in known})
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"the .tflite file's metadata ({ENTRY}) are damaged: {error!r}") from error
 
@@ -118,6 +124,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "training_key": str,
     "variant_key": str,
     "data": str,
+    "histogram": str,
+    "histogram_table": lambda bands: tuple(map(_floats, bands)),
     "output": str,
     "segsweep_version": str,
     "format_version": int,

@@ -109,3 +109,13 @@ def test_ten_megabytes_take_milliseconds() -> None:
     start = time.perf_counter()
     assert read(embed(file, WRITTEN)) == WRITTEN
     assert time.perf_counter() - start < 0.5  # 20 ms on a quiet machine
+
+
+def test_histogram_travels_and_files_from_before_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = small_unet.float_file("nearest")
+    matched = dataclasses.replace(WRITTEN, histogram="match", histogram_table=((0.0, 0.1, 2.5), (1.0, 2.0, 3.0)))
+    assert read(embed(plain, matched)) == matched
+    values = dataclasses.asdict(WRITTEN)
+    del values["histogram"], values["histogram_table"]
+    monkeypatch.setattr(metadata, "asdict", lambda _: values)
+    assert read(embed(plain, WRITTEN)) == WRITTEN

@@ -1,0 +1,93 @@
+"""Histogram equalization and matching, against scikit-image."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.exposure import equalize_hist, match_histograms
+
+from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.data.histogram import Histogram, quantiles
+from segsweep.data.sources import load_dataset
+from segsweep.errors import ConfigError, DataError
+
+RANDOM = np.random.default_rng(0)
+SMALL = SyntheticParcelsConfig(size=16, train_images=4, validation_images=2, test_images=2)
+
+
+def image(dtype, seed: int = 0, height: int = 40) -> np.ndarray:
+    values = np.random.default_rng(seed).gamma(2 + seed, 20, (height, 50, 3))
+    return values.clip(0, 255).astype(dtype) if np.issubdtype(dtype, np.integer) else values.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_equalized_as_scikit_image_does(dtype):
+    source = image(dtype)
+    expected = np.stack([equalize_hist(source[..., band], nbins=256) for band in range(3)], -1)
+    np.testing.assert_allclose(Histogram("equalize").apply(source), expected, atol=1e-6)
+
+
+def test_equalized_fractions_are_ranks():
+    """Where scikit-image counts in 256 bins, each value counts for itself."""
+    source = image(np.float32)
+    expected = np.stack([equalize_hist(source[..., band], nbins=10_000) for band in range(3)], -1)
+    np.testing.assert_allclose(Histogram("equalize").apply(source), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_matched_as_scikit_image_does(dtype):
+    source, reference = image(dtype), image(np.float64, seed=3, height=70)
+    expected = match_histograms(source.astype(np.float64), reference, channel_axis=-1)
+    found = Histogram("match", quantiles(reference)).apply(source)
+    # Between its 256 quantiles, the reference is taken to be straight; at its ends it is not.
+    middle = (expected > np.percentile(reference, 1)) & (expected < np.percentile(reference, 99))
+    np.testing.assert_allclose(found[middle], expected[middle], atol=0.6, rtol=0.01)
+    np.testing.assert_allclose(found.mean(axis=(0, 1)), expected.mean(axis=(0, 1)), rtol=0.01)
+
+
+def test_all_splits_are_read_so_and_normalized_so():
+    plain, equalized = load_dataset(SMALL), load_dataset(replace(SMALL, histogram="equalize"))
+    for role in ("train", "validation", "test"):
+        before, after = getattr(plain, role), getattr(equalized, role)
+        (images, labels), (changed, same) = (each.read(np.arange(2)) for each in (before, after))
+        np.testing.assert_array_equal(changed[1], Histogram("equalize").apply(images[1]))
+        np.testing.assert_array_equal(labels, same)
+        assert before.fingerprint != after.fingerprint
+        assert (len(before), before.image_shape) == (len(after), after.image_shape)
+    pixels = equalized.train.read(np.arange(4))[0]
+    normalized = equalized.normalization.apply(pixels)
+    np.testing.assert_allclose(normalized.mean(axis=(0, 1, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(normalized.std(axis=(0, 1, 2)), 1, atol=1e-4)
+
+
+def matching(path) -> SyntheticParcelsConfig:
+    return replace(SMALL, histogram="match", histogram_reference=str(path))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_reference_of_numbers(tmp_path, suffix):
+    reference = RANDOM.normal(5, 2, (3, 16, 16, 12)).astype(np.float32)
+    path = tmp_path / f"reference{suffix}"
+    np.save(path, reference) if suffix == ".npy" else np.savez(path, Y=np.zeros(3), X=reference)
+    dataset = load_dataset(matching(path))
+    pixels = dataset.test.read(np.arange(2))[0]
+    assert pixels.mean() == pytest.approx(5, abs=0.1)
+    assert pixels.std() == pytest.approx(2, abs=0.1)
+    np.save(tmp_path / "other.npy", reference + 1)
+    assert load_dataset(matching(tmp_path / "other.npy")).test.fingerprint != dataset.test.fingerprint
+    assert len(dataset.histogram.rows) == 12
+    assert len(dataset.histogram.rows[0]) == 256
+
+
+def test_what_cannot_be_matched_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"data\.histogram=match needs an image to match"):
+        load_dataset(replace(SMALL, histogram="match"))
+    with pytest.raises(DataError, match=r"missing\.npy: cannot be read"):
+        load_dataset(matching(tmp_path / "missing.npy"))
+    Image.fromarray(image(np.uint8)).save(tmp_path / "photo.png")
+    with pytest.raises(DataError, match=r"photo\.png: 3 bands where the data have 12 \(B01"):
+        load_dataset(matching(tmp_path / "photo.png"))
+    np.save(tmp_path / "flat.npy", np.zeros((4, 4)))
+    with pytest.raises(DataError, match=r"flat\.npy: an array \(4, 4\)"):
+        load_dataset(matching(tmp_path / "flat.npy"))
