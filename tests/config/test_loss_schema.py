@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from segsweep.config.checks import RULES
 from segsweep.config.job_config import parameters, to_job_config, to_yaml
-from segsweep.config.loss_schema import TERMS, CombinedLossConfig, LossTerms, unused_terms
+from segsweep.config.loss_schema import TERMS, CombinedLossConfig, LossTerms, unused_terms, used_loss_settings
 from segsweep.config.registration import SECTIONS
 from segsweep.config.schema import JobConfig, LossConfig
 from segsweep.errors import ConfigError
@@ -37,6 +37,12 @@ def test_resolved_terms_are_the_same_sum():
 def test_unused_terms():
     assert unused_terms(CombinedLossConfig(terms=LossTerms(dice=1, focal=0))) == set(TERMS) - {"dice"}
     assert not unused_terms(LossConfig())
+
+
+def test_a_sum_is_told_by_the_terms_it_has_alone():
+    # So that a term that comes to be known makes no other training of those that do without it.
+    used = used_loss_settings(CombinedLossConfig(terms=LossTerms(lovasz=1, focal=0)))
+    assert used == {"name": "combined", "class_weights": None, "terms": {"lovasz": 1}, "lovasz": {"present_only": True}}
 
 
 def test_every_number_of_a_term_has_a_parameter_and_a_range():

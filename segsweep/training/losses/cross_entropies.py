@@ -55,6 +55,6 @@ def _by_pixel(
     counted, truth = counted_truth(labels)
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, tf.cast(logits, tf.float32))
     if gamma != 0:
-        # 1 - p from -log p, which keeps its digits where p is all but 1.
+        # 1 - p, from -log p.
         each *= tf.pow(tf.maximum(-tf.math.expm1(-each), _SMALLEST), gamma)
     return each, pixel_weights(counted, truth, weights)

@@ -19,7 +19,7 @@ def lovasz(settings: LovaszSettings, weights: np.ndarray | None) -> Loss:
         errors = tf.transpose(tf.abs(truth - probabilities))
         ordered, order = tf.math.top_k(errors, k=tf.shape(errors)[1])
         steps = _jaccard_steps(tf.gather(tf.transpose(truth), order, batch_dims=1))
-        each = tf.reduce_sum(ordered * tf.stop_gradient(steps), axis=1)
+        each = tf.reduce_sum(ordered * steps, axis=1)
         return mean_over_classes(each, truth, weights, present_only=settings.present_only)
 
     return loss
