@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.config.schema import DataConfig
-from segsweep.data.dataset import Dataset, Split
+from segsweep.data.dataset import ArraySplit, Dataset, Split
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
 from segsweep.data.normalization import fit_normalization
@@ -16,6 +16,8 @@ from segsweep.data.survey import Survey, joined, survey_images
 from segsweep.errors import ConfigError, DataError
 
 _CHUNK = 64
+_IN_MEMORY = 2**29
+"""Bytes up to which the changed images of a split in memory are kept there."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,25 @@ def preprocessed(dataset: Dataset, config: DataConfig) -> Dataset:
         return dataset
     table = _reference(config, dataset) if config.histogram == "match" else None
     histogram = Histogram(config.histogram, table)
-    train = HistogramSplit(dataset.train, histogram)
+    train = _changed(dataset.train, histogram)
     unlabelled = dataset.unlabelled
     return replace(
         dataset,
         train=train,
-        validation=HistogramSplit(dataset.validation, histogram),
-        test=HistogramSplit(dataset.test, histogram),
-        unlabelled=HistogramSplit(unlabelled, histogram) if unlabelled is not None else None,
+        validation=_changed(dataset.validation, histogram),
+        test=_changed(dataset.test, histogram),
+        unlabelled=_changed(unlabelled, histogram) if unlabelled is not None else None,
         normalization=fit_normalization(train, getattr(config, "normalize", "standard")),
         histogram=histogram,
     )
+
+
+def _changed(split: Split, histogram: Histogram) -> Split:
+    """The split, read with other histograms; one that is in memory is changed there, once for all epochs."""
+    changed = HistogramSplit(split, histogram)
+    if not isinstance(split, ArraySplit) or split.images.size * 4 > _IN_MEMORY:
+        return changed
+    return ArraySplit(*changed.read(np.arange(len(split))))
 
 
 def _reference(config: DataConfig, dataset: Dataset) -> np.ndarray:

@@ -77,11 +77,11 @@ class Previews:
             return 0.0
         start = time.perf_counter()
         logged.add(shown[0])
+        picture = self.picture(shown[1])
+        if self.also is not None:
+            self.also(shown[0], picture)
         # A server that does not answer misses a picture; the training goes on.
         with suppress(Exception):
-            picture = self.picture(shown[1])
-            if self.also is not None:
-                self.also(shown[0], picture)
             self._store.add_image(run_id, names.PREVIEWS, picture, shown[0])
         return time.perf_counter() - start
 
