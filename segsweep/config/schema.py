@@ -218,7 +218,7 @@ class EarlyStoppingConfig:
     """When to stop before the last epoch, and which epoch's weights to keep."""
 
     monitor: str = "val/mean_iou"
-    """Which epoch was best: by `val/mean_iou` or `val/accuracy` (higher is better), or `val/loss` (lower is)."""
+    """Which epoch was best: by `val/mean_iou`, `val/mean_dice` or `val/accuracy` (higher is better), or `val/loss`."""
     patience: int | None = None
     """Stop after this many epochs without a better value; `null`: never. The best epoch's weights are kept anyway."""
     target: float | None = None
