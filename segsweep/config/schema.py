@@ -114,11 +114,12 @@ class FileDataConfig(StoredDataConfig):
     cache_mib: int = 256
     """Decoded images kept in memory, in MiB a process; 0: none."""
     train: str | None = None
-    """File, in `root` or absolute, with a name of an image a line; `null`: all that are in no other list."""
+    """File, in `root` or absolute, with a name of an image a line, or a pattern of their paths such as `train/*`;
+    `null`: all that are in no other list."""
     validation: str | None = None
-    """Such a list of the validation images; `null`: `validation_fraction` of the training images."""
+    """The same of the validation images; `null`: `validation_fraction` of the training images."""
     test: str | None = None
-    """Such a list of the test images; `null`: `test_fraction` of the images."""
+    """The same of the test images; `null`: `test_fraction` of the images."""
 
 
 @dataclass

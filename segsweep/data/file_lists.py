@@ -1,6 +1,7 @@
 """Files that name the images of a split, one a line."""
 
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,19 @@ def read_list(path: Path, *, first_word: bool = False) -> list[str]:
     if not names:
         raise DataError(f"{path}: names no image; give the name of an image a line")
     return names
+
+
+def rows_matching(pattern: Path, pairs: Sequence[FilePair]) -> np.ndarray:
+    """The indices in `pairs` of those whose image's path matches a pattern such as `FOLDER/train/*`.
+
+    Raises:
+        DataError: it matches none.
+    """
+    rows = [index for index, pair in enumerate(pairs) if fnmatchcase(str(pair.image), str(pattern))]
+    if not rows:
+        example = pairs[0].image if pairs else "none"
+        raise DataError(f"{pattern}: matches no image that has a mask; images are like {example}")
+    return np.array(rows)
 
 
 def rows_of(names: Sequence[str], pairs: Sequence[FilePair], root: Path, listed_in: Path) -> np.ndarray:

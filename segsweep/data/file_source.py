@@ -10,7 +10,7 @@ import numpy as np
 from segsweep.config.schema import FileDataConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import Dataset
-from segsweep.data.file_lists import read_list, rows_of
+from segsweep.data.file_lists import read_list, rows_matching, rows_of
 from segsweep.data.file_split import FilePair, FileSplit, Reading
 from segsweep.data.file_survey import FileSurvey, survey_files
 from segsweep.data.fitting import Fit, Patches
@@ -34,7 +34,7 @@ class Files:
     kind: ImageKind
     labelling: Labelling
     lists: dict[str, Path | None]
-    """By role, the list of its images."""
+    """By role, the list of its images, or a pattern of their paths."""
     first_word: bool = False
     """Whether lists hold more than names, after a space."""
     groups: Sequence[Hashable | None] | None = None
@@ -57,7 +57,7 @@ def folder_of(config: FileDataConfig) -> Path:
 
 
 def lists_of(config: FileDataConfig, root: Path) -> dict[str, Path | None]:
-    """The lists that the settings name, by role."""
+    """The lists or patterns that the settings name, by role."""
     named = {role: getattr(config, role) for role in ROLES}
     return {role: root / Path(path).expanduser() if path is not None else None for role, path in named.items()}
 
@@ -68,11 +68,7 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
     Raises:
         DataError: a file, a list or a setting is not right.
     """
-    listed = {
-        role: rows_of(read_list(path, first_word=files.first_word), files.pairs, files.root, path)
-        for role, path in files.lists.items()
-        if path is not None
-    }
+    listed = {role: _listed(path, files) for role, path in files.lists.items() if path is not None}
     if "train" not in listed:
         others = np.concatenate([np.array([], np.int64), *listed.values()])
         listed["train"] = np.setdiff1d(np.arange(len(files.pairs)), others)
@@ -111,6 +107,13 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
         unlabelled=unlabelled,
         standin=config.standin,
     )
+
+
+def _listed(path: Path, files: Files) -> np.ndarray:
+    """The rows of the pairs that a list names, or that a pattern matches."""
+    if "*" in path.name:
+        return rows_matching(path, files.pairs)
+    return rows_of(read_list(path, first_word=files.first_word), files.pairs, files.root, path)
 
 
 def _reading(config: FileDataConfig, files: Files) -> Reading:

@@ -26,7 +26,8 @@ def load(config: ImageFolderConfig) -> Dataset:
     images = matching_files(root, config.images, "data.images")
     masks = matching_files(root, config.masks, "data.masks")
     without = matching_files(root, config.unlabelled, "data.unlabelled") if config.unlabelled is not None else {}
-    apart = set(without.values())
+    # `*/*.png` matches the masks in `*annot/*.png` too.
+    apart = {*without.values(), *masks.values()}
     images = {match: path for match, path in images.items() if path not in apart}
     pairs = [FilePair("/".join(match), path, masks[match]) for match, path in images.items() if match in masks]
     lists = lists_of(config, root)
@@ -42,7 +43,7 @@ def load(config: ImageFolderConfig) -> Dataset:
             groups=_groups(config.groups, [pair.image.relative_to(root).as_posix() for pair in pairs]),
             unlabelled=[FilePair("/".join(match), path, None) for match, path in without.items()],
             # What no list names need not be a pair.
-            problems=[] if lists["train"] is not None else _singles(images, masks),
+            problems=[] if lists["train"] is not None and "*" not in lists["train"].name else _singles(images, masks),
         ),
     )
 

@@ -1,0 +1,97 @@
+"""Whether the input keeps up: steps fed by the real pipeline against the same steps on batches in memory.
+
+python benchmarks/step_time.py [EXPERIMENT ...]     the stand-in of each published exercise
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+_EXPERIMENTS = (
+    "sentinel2_cultivated",
+    "aerial_landcover",
+    "voc_foreground",
+    "deepglobe_landcover",
+    "pets_mobilenetv2",
+    "camvid",
+)
+_ROUNDS = 5
+
+
+def main() -> None:
+    """Print a Markdown table; each experiment is measured in a process of its own."""
+    if sys.argv[1:2] == ["--one"]:
+        print(measure(sys.argv[2]))
+        return
+    print("| experiment | step, in memory (ms) | step, pipeline (ms) | ratio |\n| --- | ---: | ---: | ---: |")
+    for name in sys.argv[1:] or _EXPERIMENTS:
+        command = [sys.executable, __file__, "--one", name]
+        done = subprocess.run(
+            command, env={**os.environ, "PYTHONWARNINGS": "ignore"}, stdout=subprocess.PIPE, text=True
+        )
+        print(done.stdout.splitlines()[-1] if done.returncode == 0 else f"| {name} | failed | | |", flush=True)
+
+
+def measure(experiment: str) -> str:
+    """A row of the table: medians over rounds in which the two take turns."""
+    from hydra import compose, initialize_config_module
+
+    from hydra_plugins.segsweep_sweeper.segsweep_sweeper import register
+
+    register()
+    from segsweep.config.job_config import to_job_config
+
+    overrides = [f"experiment={experiment}", "data.standin=true"]
+    with initialize_config_module("segsweep.conf", version_base="1.3"):
+        composed = compose("config", overrides=overrides)
+        if composed.model.get("weights") is not None:
+            composed = compose("config", overrides=[*overrides, "model.weights=null"])
+        config = to_job_config(composed)
+
+    from segsweep.training.runtime import configure
+
+    configure(config.training.threads)
+    from segsweep.data.batches import network_size, training_batches
+    from segsweep.data.sources import load_dataset
+    from segsweep.models.table import build_model, size_multiple
+    from segsweep.training.losses import build_loss
+    from segsweep.training.optimizers import build_optimizer
+    from segsweep.training.steps import TrainStep
+
+    dataset = load_dataset(config.data)
+    size = network_size([dataset.train.image_shape], size_multiple(config.model))
+    model = build_model(config.model, (*size, dataset.train.image_shape[2]), len(dataset.classes), 0)
+    step = TrainStep(model, build_optimizer(config.training), build_loss(config.loss, classes=len(dataset.classes)))
+
+    def batches(epoch: int):
+        return training_batches(
+            dataset.train,
+            dataset.normalization,
+            size=size,
+            batch_size=config.training.batch_size,
+            augmentation=config.training.augmentation,
+            seed=0,
+            epoch=epoch,
+        )
+
+    def seconds(source) -> float:
+        start = time.perf_counter()
+        for images, labels in source:
+            step(images, labels, 1e-5)
+        step.metrics()
+        return time.perf_counter() - start
+
+    kept = list(batches(0))
+    seconds(kept)
+    taken: dict[str, list[float]] = {"memory": [], "pipeline": []}
+    for number in range(_ROUNDS):
+        taken["memory"].append(seconds(kept) / len(kept))
+        taken["pipeline"].append(seconds(batches(number + 1)) / len(kept))
+    memory, pipeline = (1000 * statistics.median(taken[which]) for which in ("memory", "pipeline"))
+    return f"| {experiment} | {memory:.1f} | {pipeline:.1f} | {pipeline / memory:.2f} |"
+
+
+if __name__ == "__main__":
+    main()
