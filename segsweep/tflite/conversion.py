@@ -33,8 +33,8 @@ def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
     # microcontrollers cannot.
     signature = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
     function = tf.function(lambda image: model(image, training=False), input_signature=[signature])
-    # Beside the function the converter saves an object, of which it needs the variables alone. Of a Keras model it would
-    # save every layer as functions of its own, which takes four times as long as all else, for the same file.
+    # Beside the function the converter saves an object, of which it needs the variables alone. Of a Keras model it
+    # would save every layer as functions of its own, which takes four times as long as all else, for the same file.
     variables = tf.Module()
     variables.of_the_model = list(model.variables)
     return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], variables)

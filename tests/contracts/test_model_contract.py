@@ -5,12 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from segsweep.config.model_schema import BackboneUnetConfig, Deeplabv3Config, EncoderModelConfig, UnetConfig
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
 from segsweep.errors import ConfigError
 from segsweep.models.table import ARCHITECTURES, build_model, size_multiple
 
-CONFIGS = {"strided_unet": StridedUnetConfig(width=2, depth=2)}
-SHAPE = (8, 12, 3)
+CONFIGS = {
+    "strided_unet": StridedUnetConfig(width=2, depth=2),
+    "unet": UnetConfig(width=2, depth=2),
+    "backbone_unet": BackboneUnetConfig(width=2, encoder="mobilenet_v2", alpha=0.35),
+    "deeplabv3": Deeplabv3Config(width=2, encoder="mobilenet_v3_small", alpha=0.35),
+}
+SHAPE = (32, 64, 3)
 
 
 def test_every_architecture_is_tested():
@@ -23,7 +29,9 @@ def test_the_table_imports_no_tensorflow():
 
 
 def test_unknown_name():
-    with pytest.raises(ConfigError, match="model=resnet9000 is unknown; there are strided_unet"):
+    with pytest.raises(
+        ConfigError, match="model=resnet9000 is unknown; there are backbone_unet, deeplabv3, strided_unet"
+    ):
         size_multiple(ModelConfig(name="resnet9000"))
 
 
@@ -32,7 +40,7 @@ class TestContract:
     def test_logits_have_the_size_of_the_image(self, config):
         model = build_model(config, SHAPE, 5, seed=0)
         logits = model(np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)).numpy()
-        assert logits.shape == (3, 8, 12, 5)
+        assert logits.shape == (3, 32, 64, 5)
         assert logits.min() < 0, "logits, not probabilities"
 
     def test_size_multiple_is_the_least_that_works(self, config):
@@ -54,9 +62,14 @@ class TestContract:
         )
 
     def test_width_scales_the_channels(self, config):
-        narrow = build_model(config, SHAPE, 2, seed=0).count_params()
-        wide = build_model(replace(config, width=2 * config.width), SHAPE, 2, seed=0).count_params()
-        assert 3 < wide / narrow < 4
+        narrow, wide = (
+            build_model(replace(config, width=width), SHAPE, 2, seed=0) for width in (config.width, 2 * config.width)
+        )
+        if not isinstance(config, EncoderModelConfig):
+            assert 3 < wide.count_params() / narrow.count_params() < 4
+        # Right before the logits, of every model.
+        narrow, wide = (model.get_layer("logits").input_shape[-1] for model in (narrow, wide))
+        assert (narrow, wide) == (config.width, 2 * config.width)
 
     def test_is_flat_and_has_no_code_in_it(self, config):
         import tf_keras as keras
@@ -64,6 +77,7 @@ class TestContract:
         model = build_model(config, SHAPE, 2, seed=0)
         banned = (keras.Model, keras.layers.Lambda, keras.layers.Normalization, keras.layers.Rescaling)
         assert not [layer.name for layer in model.layers if isinstance(layer, banned)]
+        assert not [layer.name for layer in model.layers if type(layer).__name__ == "TFOpLambda"]
 
     def test_comes_back_from_json(self, config):
         import tf_keras as keras
@@ -111,3 +125,67 @@ class TestStridedUnet:
             ConfigError, match=r"model\.upsampling=cubic is unknown; there are bilinear, nearest, trans"
         ):
             build_model(StridedUnetConfig(upsampling="cubic"), (8, 8, 3), 2, seed=0)
+
+
+class TestUnet:
+    def test_layers_of_depth_1(self):
+        model = build_model(UnetConfig(width=4, depth=1), (8, 8, 3), 2, seed=0)
+        parameters = {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
+        assert parameters == {
+            "enc0_1_conv": 9 * 3 * 4,
+            "enc0_1_bn": 4 * 4,
+            "enc0_2_conv": 9 * 4 * 4,
+            "enc0_2_bn": 4 * 4,
+            "enc1_1_conv": 9 * 4 * 8,
+            "enc1_1_bn": 4 * 8,
+            "enc1_2_conv": 9 * 8 * 8,
+            "enc1_2_bn": 4 * 8,
+            "dec0_up": 4 * 8 * 4 + 4,
+            "dec0_1_conv": 9 * (4 + 4) * 4,
+            "dec0_1_bn": 4 * 4,
+            "dec0_2_conv": 9 * 4 * 4,
+            "dec0_2_bn": 4 * 4,
+            "logits": 4 * 2 + 2,
+        }
+
+    def test_resizing_is_followed_by_a_convolution(self):
+        model = build_model(UnetConfig(width=4, depth=1, upsampling="bilinear"), (8, 8, 3), 2, seed=0)
+        assert model.get_layer("dec0_up").get_config()["interpolation"] == "bilinear"
+        assert model.get_layer("dec0_up_conv").count_params() == 9 * 8 * 4
+
+    def test_without_batch_norm_there_are_biases(self):
+        model = build_model(UnetConfig(width=4, depth=1, batch_norm=False), (8, 8, 3), 2, seed=0)
+        assert model.get_layer("enc0_1_conv").count_params() == 9 * 3 * 4 + 4
+        assert not [layer.name for layer in model.layers if layer.name.endswith("_bn")]
+
+    def test_separable_and_residual(self):
+        model = build_model(UnetConfig(width=4, depth=1, separable=True, residual=True), (8, 8, 3), 2, seed=0)
+        parameters = {layer.name: layer.count_params() for layer in model.layers}
+        assert parameters["enc1_2_conv"] == 9 * 8 + 8 * 8
+        assert parameters["enc1_shortcut_conv"] == 4 * 8
+        assert "dec0_add" in parameters
+
+
+class TestEncoders:
+    def test_the_publications_dilations(self):
+        """Chen et al. 2017, section 3.3: (6, 12, 18) at output stride 16, doubled at 8."""
+        model = build_model(Deeplabv3Config(width=2, encoder="vgg16", output_stride=8), (32, 32, 3), 2, seed=0)
+        rates = [model.get_layer(f"aspp{number}_conv").dilation_rate[0] for number in range(4)]
+        assert rates == [1, 12, 24, 36]
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"encoder": "resnet9000"}, r"model\.encoder=resnet9000 is unknown; there are efficientnet_b0, "),
+            ({"encoder": "vgg16", "alpha": 0.5}, r"model\.alpha=0\.5: model\.encoder=vgg16 has one width only"),
+            (
+                {"alpha": 0.4, "weights": "imagenet"},
+                r"no ImageNet weights of mobilenet_v2 for it; choose one of 0\.35, ",
+            ),
+            ({"frozen": "some"}, r"model\.frozen=some is not a choice; it must be none, all, or a number .* 18 that"),
+            ({"frozen": "19"}, r"model\.frozen=19 is not a choice"),
+        ],
+    )
+    def test_settings_that_do_not_go_together(self, settings, message):
+        with pytest.raises(ConfigError, match=message):
+            size_multiple(BackboneUnetConfig(**settings))
