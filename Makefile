@@ -1,6 +1,7 @@
 # make demo       a small sweep on generated data, from nothing but a Python
 # make setup      .venv alone; the program is then .venv/bin/segsweep
 # make test       set-up, linters, types and all tests      make test PYTEST_ARGS="-k confusion"
+# make test-all   the same, with every encoder
 # make test-fast  the tests that take seconds
 # make lint       ruff and mypy
 # make lock       constraints.txt again, from pyproject.toml  make lock LOCK_ARGS=--upgrade
@@ -16,7 +17,7 @@ PYTEST_ARGS ?= -n 2 --dist loadscope
 LOCK_ARGS ?=
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo test test-fast lint lock clean FORCE
+.PHONY: setup demo test test-all test-fast lint lock clean FORCE
 
 setup: $(STAMP)
 
@@ -25,6 +26,9 @@ demo: setup
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-all: lint
+	$(BIN)/pytest -m "" $(PYTEST_ARGS)
 
 test-fast: setup
 	$(BIN)/pytest -m "not slow"

@@ -1,0 +1,112 @@
+"""Every model x every variant: the file is what its name says, and computes what the model computes.
+
+Small images and narrow decoders: what is converted is the graph. `make test` takes an encoder of each family,
+`make test-all` all of them.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import tf_keras as keras
+
+from segsweep.config.model_schema import BackboneUnetConfig, Deeplabv3Config, UnetConfig
+from segsweep.config.schema import ModelConfig, StridedUnetConfig
+from segsweep.models.encoders import ENCODERS
+from segsweep.models.table import ARCHITECTURES, build_model
+from segsweep.quantization.post_training import calibrate, quantize
+from segsweep.quantization.quantization_aware import quantization_aware, unsupported_layers
+from segsweep.quantization.variants import VARIANTS, check
+from segsweep.tflite.census import census
+from segsweep.tflite.conversion import convert_float, convert_quantized
+from segsweep.tflite.interpreter import TFLiteModel
+
+SHAPE = (32, 32, 3)
+CLASSES = 3
+IMAGES = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
+POST_TRAINING = [name for name, variant in VARIANTS.items() if variant.training_kind == "float"]
+AGREEMENT = {"float32": 1, "float16": 0.99, "dynamic_range": 0.9, "weight_only_int8": 0.9, "int8": 0.85, "int16x8": 0.9}
+"""The least share of pixels with the float model's class; untrained logits lie closer together than trained ones."""
+
+
+def alpha(encoder: str) -> float:
+    return 0.35 if ENCODERS[encoder].has_alpha else 1.0
+
+
+def grid() -> Iterator[object]:
+    """The models, those beyond one encoder a family marked."""
+    yield pytest.param(StridedUnetConfig(width=4, depth=2), id="strided_unet")
+    for upsampling in ("transposed", "bilinear"):
+        yield pytest.param(UnetConfig(width=4, depth=2, upsampling=upsampling), id=f"unet-{upsampling}")
+    yield pytest.param(UnetConfig(width=4, depth=2, separable=True, residual=True), id="unet-separable-residual")
+    yield pytest.param(UnetConfig(width=4, depth=2, batch_norm=False), id="unet-without-batch-norm")
+    in_test = {"vgg16", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_b0"}
+    pyramids_in_test = {"mobilenet_v2", "resnet50"}
+    for name in ENCODERS:
+        config: ModelConfig = BackboneUnetConfig(encoder=name, alpha=alpha(name), width=2)
+        yield pytest.param(
+            config, id=f"backbone_unet-{name}", marks=[] if name in in_test else [pytest.mark.exhaustive]
+        )
+    for name in ENCODERS:
+        config = Deeplabv3Config(encoder=name, alpha=alpha(name), width=4)
+        marks = [] if name in pyramids_in_test else [pytest.mark.exhaustive]
+        yield pytest.param(config, id=f"deeplabv3-{name}", marks=marks)
+    for config in (
+        BackboneUnetConfig(encoder="mobilenet_v2", alpha=0.35, width=2, separable=True, residual=True),
+        Deeplabv3Config(encoder="mobilenet_v2", alpha=0.35, width=4, separable=True, output_stride=8),
+    ):
+        yield pytest.param(config, id=f"{config.name}-separable", marks=[pytest.mark.exhaustive])
+
+
+GRID = list(grid())
+
+
+@functools.lru_cache(maxsize=1)
+def _model(key: str) -> keras.Model:
+    (config,) = (each.values[0] for each in GRID if each.id == key)
+    model = build_model(config, SHAPE, CLASSES, seed=0)
+    for _ in range(10):  # so that the batch norms have statistics
+        model(IMAGES, training=True)
+    return model
+
+
+def test_the_grid_has_every_model_and_encoder() -> None:
+    configs = [each.values[0] for each in GRID]
+    assert {config.name for config in configs} == ARCHITECTURES.keys()
+    for name in ("backbone_unet", "deeplabv3"):
+        assert {config.encoder for config in configs if config.name == name} == ENCODERS.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", GRID)
+def test_every_variant_is_what_its_name_says(config: ModelConfig, request: pytest.FixtureRequest) -> None:
+    # One test for all variants: they come from one conversion.
+    model = _model(request.node.callspec.id)
+    logits = model.predict(IMAGES, verbose=0)
+    float_file = convert_float(model)
+    np.testing.assert_allclose(TFLiteModel(float_file).logits(IMAGES), logits, atol=1e-4 * np.abs(logits).max())
+    calibration = calibrate(float_file, IMAGES)
+    for name in POST_TRAINING:
+        file = quantize(float_file, VARIANTS[name], calibration)
+        check(VARIANTS[name], census(file))
+        agreement = np.mean(TFLiteModel(file).predict(IMAGES) == logits.argmax(-1))
+        assert agreement >= AGREEMENT[name], name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", GRID)
+def test_quantization_aware_training_rounds_as_the_file_does(
+    config: ModelConfig, request: pytest.FixtureRequest
+) -> None:
+    model = _model(request.node.callspec.id)
+    assert unsupported_layers(model) == []
+    aware = quantization_aware(model)
+    for _ in range(3):  # so that the activations have ranges
+        aware(IMAGES, training=True)
+    expected = aware.predict(IMAGES, verbose=0)
+    file = convert_quantized(aware)
+    check(VARIANTS["qat_int8"], census(file))
+    step = (expected.max() - expected.min()) / 255
+    assert step > 0
+    assert np.abs(TFLiteModel(file).logits(IMAGES) - expected).mean() < 2 * step
