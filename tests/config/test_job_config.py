@@ -1,6 +1,7 @@
 """From composed settings to a checked job, and back."""
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
 from segsweep.config.job_config import parameters, to_job_config, to_yaml
@@ -58,3 +59,47 @@ def test_yaml_composes_to_the_same_job():
 def test_what_is_wrong_is_named_with_what_would_be_right(changes, message):
     with pytest.raises(ConfigError, match=message):
         composed(**changes)
+
+
+def job(*words: str) -> JobConfig:
+    """The job of the words of a command line."""
+    given = OmegaConf.create(SETTINGS)
+    for word in words:
+        OmegaConf.update(given, word.partition("=")[0], yaml.safe_load(word.partition("=")[2]))
+    return to_job_config(given)
+
+
+class TestTrainingFeatures:
+    """Settings of augmentation, phases and stopping, as given on the command line."""
+
+    @pytest.mark.parametrize(
+        ("word", "right"),
+        [
+            ("training.augmentation.flips=vertical", "true, false, horizontal"),
+            ("training.augmentation.flips=1", "true, false, horizontal"),
+            ("training.augmentation.scale=[2,0.5]", r"\[low, high\] with each 0.25 to 8"),
+            ("training.augmentation.scale=[1]", r"\[low, high\]"),
+            ("training.augmentation.contrast=[-0.1,1]", r"\[low, high\] with each 0 or greater"),
+            ("training.augmentation.noise=-1", "0 or greater"),
+            ("training.schedule=step", "constant, cosine, linear, exponential, plateau"),
+            ("training.plateau.factor=1", "between 0 and 1"),
+            ("training.fine_tuning.epochs=-1", "0 or greater"),
+            ("training.preview_images=17", "0 to 16"),
+            ("data.histogram=clahe", "none, equalize, match"),
+        ],
+    )
+    def test_out_of_range(self, word, right):
+        with pytest.raises(ConfigError, match=f"^{word.partition('=')[0]}=.*{right}"):
+            job(word)
+
+    def test_right_ones(self):
+        words = [
+            *("training.augmentation.flips=horizontal", "training.augmentation.scale=[0.5,2]"),
+            *("training.augmentation.contrast=[0.8,1.2]", "training.early_stopping.target=0.9"),
+            *("training.schedule=plateau", "training.fine_tuning.epochs=3", "training.fine_tuning.frozen='2'"),
+        ]
+        training = job(*words).training
+        assert training.augmentation.flips == "horizontal"
+        assert training.augmentation.scale == [0.5, 2.0]
+        assert (training.fine_tuning.frozen, training.early_stopping.target) == ("2", 0.9)
+        assert job("training.augmentation.flips=false").training.augmentation.flips is False
