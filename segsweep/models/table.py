@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from segsweep.config.model_schema import EncoderModelConfig
 from segsweep.config.schema import ModelConfig
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import ENCODERS, check_encoder
@@ -31,6 +32,11 @@ ARCHITECTURES = {
     "backbone_unet": Architecture("segsweep.models.backbone_unet", lambda config: ENCODERS[config.encoder].stride),
     "deeplabv3": Architecture("segsweep.models.deeplabv3", lambda config: config.output_stride),
 }
+
+
+def model_name(config: ModelConfig) -> str:
+    """A model's name for people, its encoder's included: `backbone_unet mobilenet_v2`."""
+    return f"{config.name} {config.encoder}" if isinstance(config, EncoderModelConfig) else config.name
 
 
 def size_multiple(config: ModelConfig) -> int:

@@ -14,6 +14,7 @@ from segsweep.config.schema import JobConfig, SweepConfig
 from segsweep.data.dataset import Dataset
 from segsweep.errors import MadeElsewhere
 from segsweep.lineage import TrainingSpec, VariantSpec
+from segsweep.models.table import model_name
 from segsweep.progress import Reporter
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -126,9 +127,9 @@ class Context:
 
 
 def training_name(config: JobConfig, kind: str) -> str:
-    """A training's name for people: `strided_unet w8 lr0.001 float`."""
+    """A training's name for people: `strided_unet w8 lr0.001 float`, `backbone_unet vgg16 w8 lr0.001 float`."""
     seed = f" seed{config.seed}" if config.seed else ""
-    return f"{config.model.name} w{config.model.width} lr{config.training.learning_rate:g}{seed} {kind}"
+    return f"{model_name(config.model)} w{config.model.width} lr{config.training.learning_rate:g}{seed} {kind}"
 
 
 def variant_name(spec: VariantSpec) -> str:

@@ -1,0 +1,90 @@
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+
+from segsweep.config.model_schema import BackboneUnetConfig, UnetConfig
+from segsweep.errors import ConfigError
+from segsweep.models.encoders import ENCODERS
+from segsweep.models.weights_files import check_weights, fetch_weights, weights_file, weights_settings
+
+IMAGENET = BackboneUnetConfig(encoder="vgg16", weights="imagenet")
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@pytest.fixture
+def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize(("name", "alpha"), [(name, alpha) for name, each in ENCODERS.items() for alpha in each.hashes])
+def test_files_addresses_and_hashes_are_those_of_keras(name, alpha, monkeypatch):
+    """Keras itself is asked to download each, and stopped there."""
+    from tf_keras.src.utils import data_utils
+
+    asked = []
+
+    def get_file(file, origin, **settings):
+        asked.append((file, origin, settings.get("file_hash")))
+        raise InterruptedError
+
+    monkeypatch.setattr(data_utils, "get_file", get_file)
+    applications = importlib.import_module("tf_keras").applications
+    encoder = ENCODERS[name]
+    settings = {"alpha": alpha} if encoder.has_alpha else {}
+    with pytest.raises(InterruptedError):
+        getattr(applications, encoder.application)(include_top=False, input_shape=(224, 224, 3), **settings)
+    file = encoder.file.format(alpha=alpha)
+    assert asked == [(file, encoder.folder + file, encoder.hashes[alpha])]
+
+
+def test_imagenet_weights_lie_where_keras_puts_them(keras_home):
+    path = weights_file(IMAGENET)
+    assert path == keras_home / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    assert weights_file(BackboneUnetConfig()) is None
+    assert weights_file(UnetConfig()) is None
+
+
+def test_what_is_there_is_not_downloaded(keras_home):
+    keras_home.mkdir()
+    (keras_home / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5").write_bytes(HDF5)
+    fetch_weights([IMAGENET, UnetConfig(), BackboneUnetConfig()])
+
+
+def test_what_cannot_be_downloaded_is_said_in_one_line(keras_home, monkeypatch):
+    import tf_keras as keras
+
+    def get_file(*_, **__):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    with pytest.raises(ConfigError, match=r"vgg16_weights.*\.h5 cannot be downloaded .*no route.*; put the file into"):
+        fetch_weights([IMAGENET])
+
+
+def test_a_file_counts_by_its_content(tmp_path):
+    first, second = tmp_path / "first.h5", tmp_path / "second.h5"
+    for path in (first, second):
+        path.write_bytes(HDF5 + b"weights")
+    keys = [weights_settings(BackboneUnetConfig(weights=str(path)), (0, 1, 2)) for path in (first, second)]
+    assert keys[0] == keys[1]
+    second.write_bytes(HDF5 + b"others")
+    os.utime(second, ns=(1, 1))
+    assert weights_settings(BackboneUnetConfig(weights=str(second)), (0, 1, 2)) != keys[0]
+    # Their first kernel is laid on the bands.
+    assert weights_settings(BackboneUnetConfig(weights=str(first)), (2, 1, 0)) != keys[0]
+
+
+def test_models_without_a_file_have_their_settings_alone():
+    """So that the keys of earlier trainings stay."""
+    assert weights_settings(UnetConfig(width=4), (0, 1, 2)).keys() == UnetConfig.__dataclass_fields__.keys()
+
+
+def test_a_missing_file_and_one_of_another_kind(tmp_path):
+    with pytest.raises(ConfigError, match=r"model\.weights=.*nowhere\.h5 is not there; give the path"):
+        check_weights(BackboneUnetConfig(weights=str(tmp_path / "nowhere.h5")))
+    (tmp_path / "text.h5").write_text("weights")
+    with pytest.raises(ConfigError, match=r"text\.h5 is no HDF5 file"):
+        weights_settings(BackboneUnetConfig(weights=str(tmp_path / "text.h5")), (0, 1, 2))
