@@ -16,6 +16,8 @@ KERAS = {
     "cosine": keras.optimizers.schedules.CosineDecay(0.2, TOTAL),
     "linear": keras.optimizers.schedules.PolynomialDecay(0.2, TOTAL, end_learning_rate=0.0, power=1),
     "exponential": keras.optimizers.schedules.ExponentialDecay(0.2, TOTAL, 0.01),
+    # Where nothing has come to a plateau; the rest is compared in test_phases.py.
+    "plateau": lambda step: 0.2,
 }
 
 
