@@ -64,11 +64,11 @@ class Reading:
         Raises:
             DataError: a file is gone, or not what it was when the data was checked.
         """
-        image = read_image(pair.image, self.kind)
+        image = read_image(pair.image, self.kind, self.fit)
         if pair.mask is None:
             return self.fitted(image, np.full(image.shape[:2], IGNORE, np.uint8))
-        labels = read_labels(pair.mask, self.labelling)
-        if labels.shape != image.shape[:2]:
+        labels = read_labels(pair.mask, self.labelling, self.fit)
+        if self.fit.size is None and labels.shape != image.shape[:2]:
             raise DataError(f"{pair.mask}: is {labels.shape} pixels large for an image of {image.shape[:2]}")
         return self.fitted(image, labels)
 

@@ -49,12 +49,10 @@ def fit_image(image: np.ndarray, fit: Fit) -> np.ndarray:
     """An image (H, W, C) brought to the size by linear interpolation (averaged where it shrinks); keeps its type."""
     if fit.size is None or image.shape[:2] == fit.size:
         return image
+    if image.dtype == np.uint8 and image.shape[2] in _PILLOW_BANDS:
+        return fit_picture(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), fit)
     place = _placement(image.shape[:2], fit.size, fit.how)
     size = place.inner[::-1]
-    if image.dtype == np.uint8 and image.shape[2] in _PILLOW_BANDS:
-        flat = image[..., 0] if image.shape[2] == 1 else image
-        scaled = np.asarray(Image.fromarray(flat).resize(size, Image.Resampling.BILINEAR, place.box))
-        return pad_to(scaled.reshape(*place.inner, image.shape[2]), fit.size)
     bands = [
         np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BILINEAR, place.box))
         for band in np.moveaxis(image.astype(np.float32), -1, 0)
@@ -63,13 +61,28 @@ def fit_image(image: np.ndarray, fit: Fit) -> np.ndarray:
     return pad_to((np.rint(scaled) if image.dtype.kind in "iu" else scaled).astype(image.dtype), fit.size)
 
 
+def fit_picture(picture: Image.Image, fit: Fit) -> np.ndarray:
+    """The same of a picture of 8 bits a band that Pillow holds: (H, W, C) uint8."""
+    if fit.size is not None and (picture.height, picture.width) != fit.size:
+        place = _placement((picture.height, picture.width), fit.size, fit.how)
+        picture = picture.resize(place.inner[::-1], Image.Resampling.BILINEAR, place.box)
+    array = np.asarray(picture)
+    return pad_to(array.reshape(*array.shape[:2], -1), fit.size or array.shape[:2])
+
+
 def fit_labels(labels: np.ndarray, fit: Fit) -> np.ndarray:
     """Labels (H, W) uint8 brought to the size by the nearest neighbour, `IGNORE` where the image was filled up."""
     if fit.size is None or labels.shape == fit.size:
         return labels
-    place = _placement((labels.shape[0], labels.shape[1]), fit.size, fit.how)
-    scaled = Image.fromarray(labels).resize(place.inner[::-1], Image.Resampling.NEAREST, place.box)
-    return pad_to(np.asarray(scaled), fit.size)
+    return pad_to(np.asarray(scale_mask(Image.fromarray(labels), fit)), fit.size)
+
+
+def scale_mask(mask: Image.Image, fit: Fit) -> Image.Image:
+    """A mask of any mode scaled, by the nearest neighbour, and not filled up yet."""
+    if fit.size is None or (mask.height, mask.width) == fit.size:
+        return mask
+    place = _placement((mask.height, mask.width), fit.size, fit.how)
+    return mask.resize(place.inner[::-1], Image.Resampling.NEAREST, place.box)
 
 
 def pad_to(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:

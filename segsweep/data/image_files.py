@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from segsweep.data.fitting import Fit, fit_image, fit_picture
 from segsweep.errors import DataError
 
 RASTERS = (".tif", ".tiff")
@@ -59,13 +60,16 @@ def kind_of(path: Path, bands: int | None = None) -> ImageKind:
 RGB = ImageKind(3, "uint8", "RGB")
 
 
-def read_image(path: Path, kind: ImageKind) -> np.ndarray:
-    """The image (H, W, C).
+AS_IT_IS = Fit(None, "resize")
+
+
+def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS) -> np.ndarray:
+    """The image (H, W, C), brought to the size of `fit`.
 
     Raises:
         DataError: it cannot be read, or is of another kind.
     """
-    array = _read_raster(path) if path.suffix.lower() in RASTERS else _read_picture(path, kind)
+    array = _read_raster(path, fit) if path.suffix.lower() in RASTERS else _read_picture(path, kind, fit)
     if array.shape[2] != kind.bands or array.dtype != kind.dtype:
         raise DataError(
             f"{path}: {array.shape[2]} bands of {array.dtype} where the first image has {kind.bands} of {kind.dtype}"
@@ -76,17 +80,21 @@ def read_image(path: Path, kind: ImageKind) -> np.ndarray:
     return array
 
 
-def _read_picture(path: Path, kind: ImageKind) -> np.ndarray:
+def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     with opened(path) as image:
         if kind.mode in ("RGB", "RGBA", "L") and _TYPES[_MODES.get(image.mode, "RGB")] != "uint8":
             raise DataError(f"{path}: pixels of more than 8 bits where the first image has 8")
-        array = np.asarray(image if image.mode == kind.mode else image.convert(kind.mode))
-    return array.reshape(*array.shape[:2], -1)
+        converted = image if image.mode == kind.mode else image.convert(kind.mode)
+        if kind.dtype == "uint8":
+            # Before it becomes an array, which would have to be copied into a picture again.
+            return fit_picture(converted, fit)
+        array = np.asarray(converted)
+    return fit_image(array[..., None], fit)
 
 
-def _read_raster(path: Path) -> np.ndarray:
+def _read_raster(path: Path, fit: Fit) -> np.ndarray:
     with opened_raster(path) as raster:
-        return np.ascontiguousarray(np.moveaxis(raster.read(), 0, -1))
+        return fit_image(np.ascontiguousarray(np.moveaxis(raster.read(), 0, -1)), fit)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.data.image_files import RASTERS, opened, opened_raster
+from segsweep.data.fitting import Fit, fit_labels, pad_to, scale_mask
+from segsweep.data.image_files import AS_IT_IS, RASTERS, opened, opened_raster
 from segsweep.data.labelling import Labelling
 from segsweep.errors import DataError
 
@@ -14,15 +15,16 @@ _NEAR = 48
 """How far apart colours may be, each of red, green and blue, that compression made of one another."""
 
 
-def read_values(path: Path, coloured: bool) -> np.ndarray:
-    """The numbers (H, W) in a mask: ids as stored, or colours as int32.
+def read_values(path: Path, coloured: bool, fit: Fit = AS_IT_IS) -> np.ndarray:
+    """The numbers (H, W) in a mask: ids as stored, or colours as int32; a picture is scaled for `fit`, a raster is not.
 
     Raises:
         DataError: it cannot be read, or holds colours where ids are needed.
     """
     if path.suffix.lower() in RASTERS:
         return _read_raster(path, coloured)
-    with opened(path) as image:
+    with opened(path) as stored:
+        image = scale_mask(stored, fit)
         if coloured:
             return _colours(np.asarray(image.convert("RGB")))
         if image.mode == "1":
@@ -59,9 +61,13 @@ def _colours(bands: np.ndarray) -> np.ndarray:
     return values
 
 
-def read_labels(path: Path, labelling: Labelling) -> np.ndarray:
-    """The labels (H, W) uint8 of a mask that was checked before."""
-    return labelling.apply(read_values(path, labelling.coloured))
+def read_labels(path: Path, labelling: Labelling, fit: Fit = AS_IT_IS) -> np.ndarray:
+    """The labels (H, W) uint8, brought to the size of `fit`, of a mask that was checked before."""
+    # Scaled first, which leaves less to look up.
+    labels = labelling.apply(read_values(path, labelling.coloured, fit))
+    if path.suffix.lower() in RASTERS:
+        return fit_labels(labels, fit)
+    return labels if fit.size is None else pad_to(labels, fit.size)
 
 
 def check_values(path: Path, values: np.ndarray, labelling: Labelling) -> None:
