@@ -1,0 +1,73 @@
+"""What archives have in common with folders: bands, merging, patches, normalization."""
+
+import numpy as np
+import pytest
+
+from segsweep.config.schema import NpzConfig, PatchConfig
+from segsweep.data.dataset import IGNORE
+from segsweep.data.sources import load_dataset, remarks
+from segsweep.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    found = {"X": rng.random((10, 20, 24, 5)), "Y": rng.integers(0, 4, (10, 20, 24))}
+    np.savez(tmp_path / "a.npz", **found)
+    return found
+
+
+def load(tmp_path, **settings):
+    return load_dataset(NpzConfig(train=str(tmp_path / "a.npz"), classes=list("abcd"), **settings))
+
+
+def everything(dataset):
+    parts = [split.read(np.arange(len(split))) for split in (dataset.train, dataset.validation, dataset.test)]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def test_bands_are_chosen(tmp_path, arrays):
+    dataset = load(tmp_path, channels=[4, 1])
+    assert dataset.bands == ("band_4", "band_1")
+    assert sorted(everything(dataset)[0][:, 0, 0, 0]) == sorted(arrays["X"][:, 0, 0, 4])
+    with pytest.raises(DataError, match=r"data\.channels: \[5\] must be bands from 0 to 4"):
+        load(tmp_path, channels=[5])
+
+
+def test_classes_are_merged_and_ignored(tmp_path, arrays):
+    dataset = load(tmp_path, merge={"bc": ["b", "c"]}, ignore=["d"])
+    assert dataset.classes == ("a", "bc")
+    counts = np.bincount(everything(dataset)[1].ravel(), minlength=256)
+    of = np.bincount(arrays["Y"].ravel())
+    assert (counts[0], counts[1], counts[IGNORE]) == (of[0], of[1] + of[2], of[3])
+    with pytest.raises(ConfigError, match=r"data\.merge: x is made of z"):
+        load(tmp_path, merge={"x": ["z"]})
+
+
+def test_images_are_cut_and_their_patches_stay_together(tmp_path, arrays):
+    dataset = load(tmp_path, patch=PatchConfig(size=16, stride=8))
+    images, labels = everything(dataset)
+    assert images.shape == (40, 16, 16, 5)
+    whole = {image[:16, :16].tobytes(): index for index, image in enumerate(arrays["X"])}
+    for start in range(0, 40, 4):
+        index = whole[images[start].tobytes()]
+        for offset, (row, column) in enumerate([(0, 0), (0, 8), (4, 0), (4, 8)]):
+            expected = arrays["Y"][index, row : row + 16, column : column + 16]
+            np.testing.assert_array_equal(labels[start + offset], expected)
+
+
+def test_percentiles_follow_numpy(tmp_path, arrays):
+    normalization = load(tmp_path, normalize="percentile").normalization
+    np.testing.assert_allclose(normalization.mean, 0.5, atol=0.06)
+    np.testing.assert_allclose(normalization.std, 0.48, atol=0.04)
+
+
+def test_a_class_that_a_split_lacks_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (10, 8, 8))
+    labels[0] = 2
+    np.savez(tmp_path / "a.npz", X=rng.random((10, 8, 8, 3)), Y=labels)
+    said = remarks(load(tmp_path))
+    assert len(said) == 3
+    assert sum("c, d: in no mask" in each for each in said) == 2
+    assert sum(each.startswith("d: in no mask") for each in said) == 1
