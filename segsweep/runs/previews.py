@@ -14,6 +14,7 @@ from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
 _WIDTH = 512
+_SECONDS_TO_STOP = 1.0
 _SHARE_OF_TIME = 0.02
 """What pictures may take of a training's time: those of shorter epochs are left out, but the first, best and last."""
 
@@ -50,15 +51,17 @@ class Previews:
             return
         thread = threading.Thread(target=self._log_all, args=(run_id,), name="previews", daemon=True)
         thread.start()
+        patience: float | None = _SECONDS_TO_STOP
         try:
             yield
-        except BaseException:
-            self._latest = self._best = None
-            raise
+            patience = None
         finally:
+            if patience is not None:
+                # What is stopped waits for no picture.
+                self._latest = self._best = None
             self._ended.set()
             self._offered.set()
-            thread.join()
+            thread.join(patience)
 
     def _log_all(self, run_id: str) -> None:
         logged: set[int] = set()
