@@ -16,7 +16,7 @@ class Survey:
     """Of N images with C bands."""
 
     counts: np.ndarray
-    """(N, 256) int64: pixels of each label."""
+    """(N, 256) int32: pixels of each label."""
     digests: np.ndarray
     """(N, 32) uint8: sha256 of the image; the same for equal numbers of another type."""
     mean: np.ndarray
@@ -72,7 +72,7 @@ def _survey_image(image: np.ndarray, labels: np.ndarray) -> Survey:
     spread = pixels - mean
     chosen = np.linspace(0, len(pixels) - 1, _SAMPLES).round().astype(np.int64)
     return Survey(
-        counts=np.bincount(labels.reshape(-1), minlength=LABELS)[None],
+        counts=np.bincount(labels.reshape(-1), minlength=LABELS).astype(np.int32)[None],
         digests=np.frombuffer(digest(image), np.uint8)[None],
         mean=mean[None],
         squares=np.einsum("pc,pc->c", spread, spread)[None],
