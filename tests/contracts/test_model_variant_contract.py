@@ -4,7 +4,6 @@ Small images and narrow decoders: what is converted is the graph. `make test` ta
 `make test-all` all of them.
 """
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -62,13 +61,13 @@ def grid() -> Iterator[object]:
 GRID = list(grid())
 
 
-@functools.lru_cache(maxsize=1)
-def _model(key: str) -> keras.Model:
-    (config,) = (each.values[0] for each in GRID if each.id == key)
-    model = build_model(config, SHAPE, CLASSES, seed=0)
+@pytest.fixture(scope="module", params=GRID)
+def model(request: pytest.FixtureRequest) -> keras.Model:
+    """Each model in turn, for both tests before the next."""
+    built = build_model(request.param, SHAPE, CLASSES, seed=0)
     for _ in range(10):  # so that the batch norms have statistics
-        model(IMAGES, training=True)
-    return model
+        built(IMAGES, training=True)
+    return built
 
 
 def test_the_grid_has_every_model_and_encoder() -> None:
@@ -79,10 +78,8 @@ def test_the_grid_has_every_model_and_encoder() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", GRID)
-def test_every_variant_is_what_its_name_says(config: ModelConfig, request: pytest.FixtureRequest) -> None:
+def test_every_variant_is_what_its_name_says(model: keras.Model) -> None:
     # One test for all variants: they come from one conversion.
-    model = _model(request.node.callspec.id)
     logits = model.predict(IMAGES, verbose=0)
     float_file = convert_float(model)
     np.testing.assert_allclose(TFLiteModel(float_file).logits(IMAGES), logits, atol=1e-4 * np.abs(logits).max())
@@ -95,11 +92,7 @@ def test_every_variant_is_what_its_name_says(config: ModelConfig, request: pytes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", GRID)
-def test_quantization_aware_training_rounds_as_the_file_does(
-    config: ModelConfig, request: pytest.FixtureRequest
-) -> None:
-    model = _model(request.node.callspec.id)
+def test_quantization_aware_training_rounds_as_the_file_does(model: keras.Model) -> None:
     assert unsupported_layers(model) == []
     aware = quantization_aware(model)
     for _ in range(3):  # so that the activations have ranges
