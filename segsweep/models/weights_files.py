@@ -1,8 +1,6 @@
 """The files that pretrained encoders come from: found, downloaded once, told apart. Imports no TensorFlow."""
 
-import contextlib
 import hashlib
-import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +14,7 @@ from segsweep.config.model_schema import EncoderModelConfig
 from segsweep.config.schema import ModelConfig
 from segsweep.errors import ConfigError, reason_of
 from segsweep.models.encoders import ENCODERS, IMAGENET
+from segsweep.quiet import quiet
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -73,7 +72,7 @@ def fetch_weights(configs: Iterable[ModelConfig]) -> None:
         address = encoder.folder + path.name
         print(f"segsweep: downloading {address}", file=sys.stderr)
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # its progress bar
+            with quiet(Path(os.devnull)):
                 import_module("tf_keras").utils.get_file(
                     path.name,
                     address,
