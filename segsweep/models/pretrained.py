@@ -64,7 +64,7 @@ def _trained(encoder: Encoder, config: EncoderModelConfig, path: Path) -> keras.
         model.load_weights(path, **({"by_name": True} if weighted <= names else {}))
     except Exception as error:
         raise ConfigError(
-            f"model.weights={config.weights}: {path} holds no weights of {encoder.application} without top"
+            f"model.weights={config.weights} holds no weights of {encoder.application} without top"
             f"{f' and alpha {config.alpha:g}' if encoder.has_alpha else ''} ({reason_of(error)})"
         ) from error
     return model
