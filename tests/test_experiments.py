@@ -19,10 +19,13 @@ SHORTER = {
     "sentinel2_cultivated": ("training.epochs=15", "model.width=8"),
     "aerial_landcover": (*SMALL_ENCODER, "data.patch.size=64", "model.width=4", "training.epochs=12"),
     "voc_foreground": ("model.upsampling=transposed", "model.depth=3", "data.size=[64,64]", "training.epochs=25"),
-    "deepglobe_landcover": (*SMALL_ENCODER, "loss.gamma=2", "data.size=[64,64]", "training.epochs=20"),
+    "deepglobe_landcover": (
+        *SMALL_ENCODER,
+        *("model.output_stride=8", "loss.gamma=0", "data.size=[96,96]", "training.batch_size=4", "training.epochs=60"),
+    ),
     "pets_mobilenetv2": (
         *SMALL_ENCODER,
-        *("model.frozen=none", "model.width=8", "data.size=[64,64]", "training.epochs=15"),
+        *("model.frozen=none", "model.width=8", "data.size=[64,64]", "training.batch_size=4", "training.epochs=25"),
         "training.fine_tuning.epochs=3",
     ),
     "camvid": ("model.width=8", "data.size=[88,120]", "training.epochs=20"),
