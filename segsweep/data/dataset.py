@@ -66,15 +66,6 @@ class ArraySplit:
         return self.images[indices], self.labels[indices]
 
 
-def labels_of(split: Split) -> np.ndarray:
-    """All labels (N, H, W) uint8 of the split; of its images, some at a time are in memory."""
-    labels = np.empty((len(split), *split.image_shape[:2]), np.uint8)
-    for start in range(0, len(split), _CHUNK):
-        rows = np.arange(start, min(start + _CHUNK, len(split)))
-        labels[rows] = split.read(rows)[1]
-    return labels
-
-
 @runtime_checkable
 class Surveyed(Protocol):
     """A split of which a survey is at hand."""

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from segsweep.data.batches import evaluation_batches
-from segsweep.data.dataset import Normalization, Split
+from segsweep.data.dataset import IGNORE, Normalization, Split
 from segsweep.evaluation.boundary_iou import BoundaryScores, boundary_scores, count_boundaries
 from segsweep.evaluation.confusion import Scores, count_confusions, scores
+from segsweep.evaluation.stored_predictions import StoredPredictions
 
 
 class Predictor(Protocol):
@@ -34,6 +35,9 @@ class Evaluation:
     """(N, H, W) uint8 class ids, real pixels only."""
     scores: Scores
     boundary: BoundaryScores
+    agreement: float
+    """Share of the counted pixels to which the baseline gives the same class; 1 where nothing was compared with, NaN
+    where no pixel counts."""
     seconds: float
     """Wall time."""
 
@@ -45,9 +49,12 @@ def evaluate(
     classes: int,
     *,
     batch_size: int = 8,
+    baseline: StoredPredictions | None = None,
     on_image: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Score `predictor` on all of `split`; padding is cut off before anything is counted.
+
+    Of the whole split, only what is returned is in memory: a byte for each pixel, and K x K counts for each image.
 
     Args:
         predictor: whose input is at least as large as the images.
@@ -55,6 +62,7 @@ def evaluate(
         normalization: what the predictor's training used.
         classes: K.
         batch_size: images read at a time; does not change the scores.
+        baseline: predictions of the same images to compare with.
         on_image: called with the number of images done, after each batch.
     """
     started = time.perf_counter()
@@ -62,7 +70,7 @@ def evaluate(
     counts = np.empty((len(split), classes, classes), np.int64)
     boundary_counts = np.zeros((2, classes), np.int64)
     predictions = np.empty((len(split), height, width), np.uint8)
-    done = 0
+    done = same = 0
     for images, labels in evaluation_batches(
         split, normalization, size=predictor.input_shape[:2], batch_size=batch_size
     ):
@@ -71,15 +79,21 @@ def evaluate(
         truth = labels[:, :height, :width]
         counts[part] = count_confusions(truth, predictions[part], classes)
         boundary_counts += count_boundaries(truth, predictions[part], classes)
+        if baseline is not None:
+            same += _same(predictions[part], baseline.next(len(images)), truth)
         done = part.stop
         if on_image is not None:
             on_image(done)
     return Evaluation(
-        counts, predictions, scores(counts), boundary_scores(boundary_counts), time.perf_counter() - started
+        counts=counts,
+        predictions=predictions,
+        scores=scores(counts),
+        boundary=boundary_scores(boundary_counts),
+        agreement=1.0 if baseline is None else same / counted if (counted := int(counts.sum())) else float("nan"),
+        seconds=time.perf_counter() - started,
     )
 
 
-def agreement(predictions: np.ndarray, baseline: np.ndarray, labels: np.ndarray, ignore: int) -> float:
-    """Share of the counted pixels with the same class in both predictions; all arrays (N, H, W)."""
-    counted = labels != ignore
-    return float((predictions == baseline)[counted].mean()) if counted.any() else float("nan")
+def _same(predictions: np.ndarray, baseline: np.ndarray, labels: np.ndarray) -> int:
+    """Counted pixels with the same class in both predictions; all arrays (N, H, W)."""
+    return int(np.count_nonzero((predictions == baseline) & (labels != IGNORE)))

@@ -12,10 +12,11 @@ import numpy as np
 from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.batches import evaluation_batches
-from segsweep.data.dataset import IGNORE, Dataset, labels_of
+from segsweep.data.dataset import Dataset
 from segsweep.errors import StoreError
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
-from segsweep.evaluation.evaluator import Evaluation, agreement, evaluate
+from segsweep.evaluation.evaluator import Evaluation, evaluate
+from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import VariantSpec
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
@@ -89,12 +90,14 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
         context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
         model = TFLiteModel(path)
+        to_compare = StoredPredictions(_content(baseline, names.PREDICTIONS_FILE, context)) if baseline else None
         evaluation = evaluate(
             model,
             context.dataset.test,
             context.dataset.normalization,
             len(context.dataset.classes),
             batch_size=spec.config.evaluation.batch_size,
+            baseline=to_compare,
             on_image=context.progress.step,
         )
         hashes |= store.upload(run_id, _evaluation_files(evaluation))
@@ -206,10 +209,9 @@ def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
 
 
 def _evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
-    counts, predictions = io.BytesIO(), io.BytesIO()
+    counts = io.BytesIO()
     np.savez_compressed(counts, counts=evaluation.counts)
-    np.savez_compressed(predictions, classes=evaluation.predictions)
-    return {names.CONFUSION_FILE: counts.getvalue(), names.PREDICTIONS_FILE: predictions.getvalue()}
+    return {names.CONFUSION_FILE: counts.getvalue(), names.PREDICTIONS_FILE: stored(evaluation.predictions)}
 
 
 def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
@@ -225,13 +227,12 @@ def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> di
 def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, context: Context) -> dict[str, float]:
     if baseline is None:
         return {names.DELTA_ACCURACY: 0.0, names.DELTA_MEAN_IOU: 0.0, names.AGREEMENT: 1.0}
-    counts = _array(baseline, names.CONFUSION_FILE, "counts", context)
-    predictions = _array(baseline, names.PREDICTIONS_FILE, "classes", context)
-    labels = labels_of(context.dataset.test)
+    with np.load(io.BytesIO(_content(baseline, names.CONFUSION_FILE, context)), allow_pickle=False) as arrays:
+        counts = arrays["counts"]
     deltas = {
         names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
         names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
-        names.AGREEMENT: agreement(evaluation.predictions, predictions, labels, IGNORE),
+        names.AGREEMENT: evaluation.agreement,
     }
     if len(counts) > 1:
         # Draws from a single image are all the same and would look certain.
@@ -242,9 +243,8 @@ def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, contex
     return deltas
 
 
-def _array(record: RunRecord, path: str, name: str, context: Context) -> np.ndarray:
+def _content(record: RunRecord, path: str, context: Context) -> bytes:
     content = context.store.artifacts.read(record, path)
     if content is None:
         raise StoreError(f"run {record.run_id}: its {path} is missing or damaged")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return arrays[name]
+    return content
