@@ -8,7 +8,7 @@ from PIL import Image
 from segsweep.data.dataset import IGNORE
 
 _PILLOW_BANDS = (1, 3, 4)
-"""How many bands of 8 bits Pillow resizes at once."""
+"""How many bands of 8 bits one picture of Pillow holds."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ def fit_picture(picture: Image.Image, fit: Fit) -> np.ndarray:
     """The same of a picture of 8 bits a band that Pillow holds: (H, W, C) uint8."""
     if fit.size is not None and (picture.height, picture.width) != fit.size:
         place = _placement((picture.height, picture.width), fit.size, fit.how)
-        picture = picture.resize(place.inner[::-1], Image.Resampling.BILINEAR, place.box)
+        # Pillow weighs RGB by the fourth band, as if that were transparency; here it is a band like the others.
+        bands = picture.split() if picture.mode == "RGBA" else [picture]
+        bands = [band.resize(place.inner[::-1], Image.Resampling.BILINEAR, place.box) for band in bands]
+        picture = Image.merge("RGBA", bands) if len(bands) > 1 else bands[0]
     array = np.asarray(picture)
     return pad_to(array.reshape(*array.shape[:2], -1), fit.size or array.shape[:2])
 

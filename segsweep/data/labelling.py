@@ -86,13 +86,19 @@ class Labelling:
         length = 2**24 if self.coloured else 2**16
         labels, known = np.full(length, IGNORE, np.uint8), np.zeros(length, bool)
         values = [value for _, value in self.stored]
+        void = [value for value in self.void if 0 <= value < length]
         labels[values] = self.labels
-        known[[*values, *(value for value in self.void if 0 <= value < length)]] = True
+        labels[void] = IGNORE
+        known[[*values, *void]] = True
         return labels, known
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Labels (H, W) uint8 of the numbers (H, W) in a mask; what is unknown counts nowhere."""
-        return np.take(self._tables[0], values, mode="clip")
+        table, _ = self._tables
+        labels = np.take(table, values, mode="clip")
+        if values.min(initial=0) < 0 or values.max(initial=0) >= len(table):
+            labels[(values < 0) | (values >= len(table))] = IGNORE
+        return labels
 
     def unknown(self, values: np.ndarray) -> np.ndarray:
         """The numbers (n,) that are in a mask and mean nothing, one for each pixel."""

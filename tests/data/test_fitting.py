@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segsweep.data.dataset import IGNORE
-from segsweep.data.fitting import Fit, Patches, fit_image, fit_labels
+from segsweep.data.fitting import Fit, Patches, fit_image, fit_labels, fit_picture
 
 
 def ramp(height, width, bands=3, dtype=np.uint8):
@@ -55,6 +56,21 @@ def test_other_types_and_any_number_of_bands_are_resized_as_8_bits_are(dtype):
     assert fitted.dtype == dtype
     # Pillow rounds bytes twice, after the rows and after the columns.
     np.testing.assert_allclose(fitted / 100, as_bytes, atol=1.01)
+
+
+def test_a_fourth_band_is_no_transparency():
+    image = np.empty((8, 8, 4), np.uint8)
+    image[..., :3] = (200, 100, 50)
+    image[..., 3] = np.arange(8) % 2 * 3
+    fitted = fit_image(image, Fit((4, 4), "resize"))
+    # What is the same everywhere stays as it is.
+    assert (fitted[..., :3] == (200, 100, 50)).all()
+    noise = np.random.default_rng(0).integers(0, 256, (33, 47, 4)).astype(np.uint8)
+    for how in ("resize", "crop", "pad"):
+        fit = Fit((16, 20), how)
+        each = [fit_image(noise[..., [band]], fit) for band in range(4)]
+        np.testing.assert_array_equal(fit_image(noise, fit), np.concatenate(each, axis=-1))
+        np.testing.assert_array_equal(fit_picture(Image.fromarray(noise), fit), np.concatenate(each, axis=-1))
 
 
 def test_image_and_labels_stay_aligned():

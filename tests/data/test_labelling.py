@@ -66,6 +66,17 @@ def test_an_ignored_number_may_lie_beyond_all_ids():
     assert not len(known.unknown(np.array([[-1, 0, 1]])))
 
 
+@pytest.mark.parametrize("number", [-9999, -1, 70000])
+def test_what_lies_beyond_all_ids_counts_nowhere(number):
+    known = labelling({"a": 0, "b": 65535}, merge={}, ignore=[], ignore_label=number)
+    np.testing.assert_array_equal(known.apply(np.array([[number, 0, 65535]])), [[IGNORE, 0, 1]])
+
+
+def test_an_ignored_number_that_a_class_has_counts_nowhere():
+    known = labelling({"a": 0, "b": 1, "c": 2}, merge={}, ignore=[], ignore_label=1)
+    np.testing.assert_array_equal(known.apply(np.array([[0, 1, 2]])), [[0, IGNORE, 2]])
+
+
 def test_colours_are_the_palette_and_the_nearest_is_named():
     stored = {"building": 0x3C1098, "land": 0x8429F6}
     known = labelling(stored, merge={}, ignore=[], ignore_label=None, coloured=True)
