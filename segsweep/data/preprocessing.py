@@ -1,13 +1,19 @@
 """Changing the histograms of all images of a data set, those of the test included."""
 
 import hashlib
+import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from segsweep.config.keys import versions
 from segsweep.config.schema import DataConfig
+from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
+from segsweep.data import histogram as histograms
+from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset, Split
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
@@ -18,6 +24,8 @@ from segsweep.errors import ConfigError, DataError
 _CHUNK = 64
 _IN_MEMORY = 2**29
 """Bytes up to which the changed images of a split in memory are kept there."""
+_MODULES = (file_split, fitting, histograms, image_files, labelling, mask_files, survey)
+_CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,15 @@ class HistogramSplit:
 
     @cached_property
     def survey(self) -> Survey:
-        starts = range(0, len(self), _CHUNK)
-        return joined(survey_images(*self.read(np.arange(start, min(start + _CHUNK, len(self))))) for start in starts)
+        """All of it is read, by the first process that asks, and what was found is kept for the others."""
+
+        def look() -> dict[str, np.ndarray]:
+            starts = range(0, len(self), _CHUNK)
+            chunks = (self.read(np.arange(start, min(start + _CHUNK, len(self)))) for start in starts)
+            return joined(survey_images(*chunk) for chunk in chunks).arrays()
+
+        settings = {"split": self.fingerprint, **versions("pillow")}
+        return Survey(**cached_arrays("histogram", settings, _CODE, look, folder="surveys"))
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -106,14 +121,30 @@ def _pixels(path: Path) -> np.ndarray:
     if path.suffix.lower() not in (".npy", ".npz"):
         return read_image(path, kind_of(path))
     try:
-        content = np.load(path, allow_pickle=False)
-        array = content[("X" if "X" in content.files else content.files[0])] if path.suffix == ".npz" else content
-    except (OSError, ValueError, IndexError) as error:
+        array = _array(path)
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"data.histogram_reference={path}: cannot be read ({error}); give an image, .npy or .npz"
+            f"data.histogram_reference={path}: cannot be read ({_first_line(error)}); give an image, .npy or .npz"
         ) from error
-    if array.ndim not in (3, 4) or not np.issubdtype(array.dtype, np.number):
+    if array.ndim not in (3, 4) or array.dtype.kind not in "uif" or not array.size:
         raise DataError(
-            f"data.histogram_reference={path}: an array {array.shape}; give one of (H, W, C) or (N, H, W, C)"
+            f"data.histogram_reference={path}: an array {array.shape} of {array.dtype}; give numbers (H, W, C) or "
+            "(N, H, W, C)"
         )
+    wrong = int(np.count_nonzero(~np.isfinite(array)))
+    if wrong:
+        raise DataError(f"data.histogram_reference={path}: {wrong} NaN or infinite values; fill them")
     return array
+
+
+def _array(path: Path) -> np.ndarray:
+    """What the file holds decides, not what it is called."""
+    content = np.load(path, allow_pickle=False)
+    if isinstance(content, np.ndarray):
+        return content
+    with content:
+        return np.asarray(content["X" if "X" in content.files else content.files[0]])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

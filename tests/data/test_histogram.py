@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from saved_folders import ids, load, picture, save
 from skimage.exposure import equalize_hist, match_histograms
 
 from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.data import file_split
 from segsweep.data.histogram import Histogram, quantiles
+from segsweep.data.preprocessing import HistogramSplit
 from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, DataError
 
@@ -91,3 +94,70 @@ def test_what_cannot_be_matched_is_refused(tmp_path):
     np.save(tmp_path / "flat.npy", np.zeros((4, 4)))
     with pytest.raises(DataError, match=r"flat\.npy: an array \(4, 4\)"):
         load_dataset(matching(tmp_path / "flat.npy"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.npy", b"", "cannot be read"),
+        ("damaged.npz", b"PK\x03\x04 and no more", "cannot be read"),
+        ("text.npz", b"not numbers", "cannot be read"),
+        ("none.npz", None, "cannot be read"),
+        ("no pixels.npy", np.zeros((0, 4, 12)), r"an array \(0, 4, 12\)"),
+        ("complex.npy", np.zeros((4, 4, 12), complex), r"an array \(4, 4, 12\) of complex128"),
+        ("holes.npy", np.full((4, 4, 12), np.nan), "192 NaN or infinite values"),
+    ],
+)
+def test_a_reference_that_holds_no_numbers_is_refused_in_a_line(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is None:
+        np.savez(path)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.save(path, content)
+    with pytest.raises(DataError, match=rf"histogram_reference=.*{name}: {message}") as found:
+        load_dataset(matching(path))
+    assert "\n" not in str(found.value)
+
+
+def test_a_damaged_array_of_an_archive_is_refused(tmp_path):
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, X=RANDOM.normal(5, 2, (3, 16, 16, 12)))
+    content = bytearray(path.read_bytes())
+    content[2000:2100] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"damaged\.npz: cannot be read"):
+        load_dataset(matching(path))
+
+
+def test_what_a_reference_holds_counts_and_not_its_name(tmp_path):
+    reference = RANDOM.normal(5, 2, (16, 16, 12))
+    np.save(tmp_path / "a.npy", reference)
+    np.savez(tmp_path / "b.npz", reference)
+    (tmp_path / "b.npz").rename(tmp_path / "B.NPZ")
+    (tmp_path / "c.npy").write_bytes((tmp_path / "B.NPZ").read_bytes())
+    rows = [load_dataset(matching(tmp_path / name)).histogram.rows for name in ("a.npy", "B.NPZ", "c.npy")]
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_files_are_equalized_for_their_survey_once_and_not_in_each_process(tmp_path, monkeypatch):
+    for index in range(10):
+        save(tmp_path / f"images/{index}.png", picture(1000 + index))
+        save(tmp_path / f"masks/{index}.png", ids(index))
+    first = load(tmp_path, histogram="equalize")
+    assert isinstance(first.train, HistogramSplit)
+    expect_normalization_of(first)
+    with monkeypatch.context() as patched:
+        patched.setattr(file_split.FileSplit, "read", lambda *_: pytest.fail("the files were read again"))
+        second = load(tmp_path, histogram="equalize")
+    np.testing.assert_array_equal(second.normalization.mean, first.normalization.mean)
+    save(first.train.inner.pairs[first.train.inner.source[0]].image, picture(2000) // 64)
+    expect_normalization_of(load(tmp_path, histogram="equalize"))
+
+
+def expect_normalization_of(dataset):
+    images = dataset.train.inner.read(np.arange(len(dataset.train)))[0]
+    pixels = np.stack([Histogram("equalize").apply(image) for image in images]).astype(np.float64)
+    np.testing.assert_allclose(dataset.normalization.mean, pixels.mean(axis=(0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(dataset.normalization.std, pixels.std(axis=(0, 1, 2)), rtol=1e-6)
