@@ -46,6 +46,39 @@ def test_checkpoints_of_done_trainings_go_and_those_of_interrupted_ones_stay(sto
     assert all(path.exists() for path in kept)
 
 
+def event_files(store: Store, key: str):
+    path = store.location.folder / names.TENSORBOARD_FOLDER / key / "events.out"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"e" * 30)
+    return path
+
+
+def test_event_files_go_where_no_training_will_go_on_with_them(store):
+    for key, statuses in {
+        "done": ["FINISHED"],
+        "failed": ["FAILED", "KILLED"],
+        "again": ["FINISHED", "RUNNING"],
+        "going": ["FAILED", "RUNNING"],
+        "stopped": ["KILLED"],
+    }.items():
+        for status in statuses:
+            add(store, names.TRAINING, key, status, b"")
+    shared = add(store, names.TRAINING, "shared", "KILLED", b"")
+    store.upload_quietly(shared, names.CHECKPOINT_FILE, b"state")
+    checkpoint(store, "stopped")
+    stale = [event_files(store, key) for key in ("done", "failed")]
+    kept = [event_files(store, key) for key in ("again", "going", "stopped", "shared", "unknown")]
+    found = [each for each in leftovers(store) if each.what.startswith("event files")]
+    assert [(each.what, each.size) for each in found] == [
+        ("event files of done FINISHED", 30),
+        ("event files of failed KILLED", 30),
+    ]
+    for each in found:
+        each.remove()
+    assert not any(path.parent.exists() for path in stale)
+    assert all(path.exists() for path in kept)
+
+
 def test_artifacts_of_failed_and_superseded_runs_go_and_the_newest_stays(store):
     old = add(store, names.VARIANT, "a", "FINISHED")
     failed = add(store, names.VARIANT, "b", "FAILED")
