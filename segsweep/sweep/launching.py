@@ -14,7 +14,9 @@ from segsweep.errors import reason_of
 from segsweep.job import run_job
 from segsweep.outcome import JobOutcome
 from segsweep.sweep.running import Launch, Obstacle, Start
+from segsweep.tracking import names
 from segsweep.tracking.location import locate
+from segsweep.tracking.store import Store
 
 
 @contextmanager
@@ -56,7 +58,8 @@ def _task(start: Start, folder: Path) -> JobTask:
 def launch_with_hydra(launcher: Launcher) -> Launch:
     """A launch through a launcher of Hydra, which may break, as joblib's does for all jobs when one worker is killed.
 
-    What is not done then is launched one by one, so that only what kills its worker fails.
+    What has not failed before it broke is then launched one by one, so that only what kills its worker fails; of a job
+    that is done, the runs are found. One that failed before it had a run fails once more.
     """
 
     def launch(starts: Sequence[Start], obstacle: Obstacle) -> Sequence[JobOutcome]:
@@ -67,9 +70,25 @@ def launch_with_hydra(launcher: Launcher) -> Launch:
         try:
             return _launched(launcher, starts)
         except Exception:
-            return [_launched_alone(launcher, start) for start in starts]
+            tracking = starts[0].config.tracking
+            store = Store.open(tracking.uri, tracking.experiment, patience=tracking.patience)
+            return [_failed(store, start) or _launched_alone(launcher, start) for start in starts]
 
     return launch
+
+
+def _failed(store: Store, start: Start) -> JobOutcome | None:
+    """How this attempt failed, or was given up, as its run says; None where it did not get so far."""
+    tags = {names.SWEEP_ID: start.sweep_id, names.JOB: start.number, names.ATTEMPT: start.attempt}
+    for run in store.search(" AND ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())):
+        pruned = run.status == "KILLED" and names.PRUNE in run.tags
+        if pruned or run.status == "FAILED":
+            reason = run.tags.get(names.FAILURE, "its run says no more")
+            if run.kind != names.TRAINING:
+                return JobOutcome(reason)
+            text = reason if pruned else f"training {run.name} failed: {reason}"
+            return JobOutcome(text, run.tags.get(names.TRAINING_KEY), pruned=pruned)
+    return None
 
 
 def _launched_alone(launcher: Launcher, start: Start) -> JobOutcome:
