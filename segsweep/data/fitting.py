@@ -130,10 +130,8 @@ class Patches:
         row, column = corner
         return array[row : row + self.size, column : column + self.size]
 
-    def cut_all(self, arrays: np.ndarray) -> np.ndarray:
-        """All patches (N x P, ...) of arrays (N, H, W, ...), those of one array next to each other."""
-        if self.size is None:
+    def prepare_all(self, arrays: np.ndarray) -> np.ndarray:
+        """Arrays (N, H, W, ...), each prepared; themselves where they are large enough."""
+        if self.size is None or min(arrays.shape[1:3]) >= self.size:
             return arrays
-        prepared = [self.prepare(array) for array in arrays]
-        corners = self.corners(prepared[0].shape[:2])
-        return np.stack([self.cut(array, corner) for array in prepared for corner in corners])
+        return np.stack([self.prepare(array) for array in arrays])

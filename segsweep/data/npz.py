@@ -10,11 +10,12 @@ import numpy as np
 
 from segsweep.config.schema import NpzConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
-from segsweep.data.dataset import IGNORE, ArraySplit, Dataset
+from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Split, survey_of
 from segsweep.data.fitting import Patches
 from segsweep.data.labelling import merged_classes
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.palette import palette
+from segsweep.data.patch_split import PatchSplit
 from segsweep.data.splits import equal_images, split_by_fraction
 from segsweep.errors import DataError
 
@@ -74,12 +75,12 @@ def load(config: NpzConfig) -> Dataset:
                 f"{archive.path}: X has {archive.images.shape[3]} bands where {train.path} has {channels}; "
                 f"the {role} images need the same bands"
             )
-    splits = {}
+    splits: dict[str, ArraySplit | PatchSplit] = {}
     for role, archive in source.items():
         labels = _labels(archive, len(names), config.ignore_label)
         chosen = rows.get(role, np.arange(len(archive.images)))
         images = archive.images[chosen] if used is None else archive.images[chosen][..., list(used)]
-        splits[role] = ArraySplit(patches.cut_all(images), patches.cut_all(table[labels[chosen]]))
+        splits[role] = _split(images, table[labels[chosen]], patches)
     _require_several_classes(splits["train"], train.path)
     channels = splits["train"].image_shape[2]
     return Dataset(
@@ -94,6 +95,13 @@ def load(config: NpzConfig) -> Dataset:
         normalization=fit_normalization(splits["train"], config.normalize),
         standin=config.standin,
     )
+
+
+def _split(images: np.ndarray, labels: np.ndarray, patches: Patches) -> ArraySplit | PatchSplit:
+    if patches.size is None:
+        return ArraySplit(images, labels)
+    # Patches that overlap are many times what they are cut from.
+    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches)
 
 
 def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True) -> Archive:
@@ -229,8 +237,8 @@ def _labels(archive: Archive, classes: int, ignore_label: int | None) -> np.ndar
     return labels
 
 
-def _require_several_classes(train: ArraySplit, path: Path) -> None:
-    present = np.flatnonzero(np.bincount(train.labels.reshape(-1), minlength=256)[:IGNORE])
+def _require_several_classes(train: Split, path: Path) -> None:
+    present = np.flatnonzero(survey_of(train).counts.sum(axis=0)[:IGNORE])
     if len(present) < 2:
         what = f"only the class {present[0]}" if len(present) else "no labelled pixel"
         raise DataError(f"{path}: {what} in the training masks; there is nothing to tell apart")

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from segsweep.config.schema import NpzConfig, PatchConfig
-from segsweep.data.dataset import IGNORE
+from segsweep.data.dataset import IGNORE, ArraySplit
+from segsweep.data.fitting import Patches
+from segsweep.data.patch_split import PatchSplit
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError, DataError
 
@@ -71,3 +73,31 @@ def test_a_class_that_a_split_lacks_is_said(tmp_path):
     assert len(said) == 3
     assert sum("c, d: in no mask" in each for each in said) == 2
     assert sum(each.startswith("d: in no mask") for each in said) == 1
+
+
+def test_overlapping_patches_are_cut_when_they_are_read():
+    images = np.random.default_rng(0).integers(0, 999, (5, 40, 36, 2)).astype(np.uint16)
+    labels = np.random.default_rng(1).integers(0, 3, (5, 40, 36)).astype(np.uint8)
+    patches = Patches(16, 4)
+    split = PatchSplit(images, labels, patches)
+    corners = [(r, c) for r in range(0, 25, 4) for c in range(0, 21, 4)]
+    cut = [np.stack([a[r : r + 16, c : c + 16] for a in each for r, c in corners]) for each in (images, labels)]
+    whole = ArraySplit(*cut)
+    rows = np.array([3, len(whole) - 1, 0, 3])
+    for found, expected in zip(split.read(rows), whole.read(rows), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert (len(split), split.image_shape) == (len(whole), whole.image_shape)
+    assert split.fingerprint == whole.fingerprint
+    for name, array in split.survey.arrays().items():
+        np.testing.assert_array_equal(array, whole.survey.arrays()[name])
+
+
+def test_patches_take_no_memory_of_their_own(tmp_path):
+    labels = np.random.default_rng(1).integers(0, 2, (10, 64, 64)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 999, (10, 64, 64, 4)).astype(np.uint16)
+    np.savez(tmp_path / "all.npz", X=images, Y=labels)
+    config = NpzConfig(train=str(tmp_path / "all.npz"), patch=PatchConfig(size=32, stride=4))
+    dataset = load_dataset(config)
+    held = sum(split.images.nbytes for split in (dataset.train, dataset.validation, dataset.test))
+    assert held == images.nbytes
+    assert len(dataset.train) == 81 * len(dataset.train.images)

@@ -1,0 +1,62 @@
+"""A split of patches that are cut out of images in memory when they are asked for."""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from segsweep.data.fitting import Patches
+from segsweep.data.survey import Survey, joined, survey_images
+
+_CHUNK = 64
+
+
+@dataclass(frozen=True)
+class PatchSplit:
+    """All patches of each image, those of one image next to each other."""
+
+    images: np.ndarray = field(repr=False)
+    """(N, H, W, C), any numeric type, at least as large as a patch."""
+    labels: np.ndarray = field(repr=False)
+    """(N, H, W) uint8."""
+    patches: Patches
+
+    @cached_property
+    def corners(self) -> list[tuple[int, int]]:
+        """Row and column of the upper left pixel of each patch of an image."""
+        return self.patches.corners((self.images.shape[1], self.images.shape[2]))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        height, width, channels = self.patches.cut(self.images[0], (0, 0)).shape
+        return height, width, channels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """As if all patches were in one array."""
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels):
+            shape = (len(self), *self.patches.cut(array[0], (0, 0)).shape)
+            digest.update(f"{array.dtype.str}{shape}".encode())
+            for each in array:
+                for corner in self.corners:
+                    digest.update(np.ascontiguousarray(self.patches.cut(each, corner)).data)
+        return digest.hexdigest()
+
+    @cached_property
+    def survey(self) -> Survey:
+        starts = range(0, len(self), _CHUNK)
+        return joined(survey_images(*self.read(np.arange(start, min(start + _CHUNK, len(self))))) for start in starts)
+
+    def __len__(self) -> int:
+        return len(self.images) * len(self.corners)
+
+    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = np.empty((len(indices), *self.image_shape), self.images.dtype)
+        labels = np.empty((len(indices), *self.image_shape[:2]), self.labels.dtype)
+        for position, index in enumerate(indices):
+            image, patch = divmod(int(index), len(self.corners))
+            images[position] = self.patches.cut(self.images[image], self.corners[patch])
+            labels[position] = self.patches.cut(self.labels[image], self.corners[patch])
+        return images, labels
