@@ -36,7 +36,8 @@ def arrays(split: object) -> ArraySplit:
 
 
 def small(train: int = 3, validation: int = 2, test: int = 2, seed: int = 0) -> SimpleNamespace:
-    splits = generate(SyntheticParcelsConfig("synthetic_parcels", 32, train, validation, test, seed))
+    counts = {"train_images": train, "validation_images": validation, "test_images": test}
+    splits = generate(SyntheticParcelsConfig(size=32, seed=seed, **counts))
     return SimpleNamespace(**dict(zip(SPLITS, splits, strict=True)))
 
 
