@@ -133,6 +133,13 @@ def test_paths_with_all_kinds_of_characters(workplace, capfd, path, multirun):
     assert f"{path}: no such file" in complaint(capfd, ["run", *multirun, "data=npz", f"data.train={path}"])
 
 
+@pytest.mark.parametrize("multirun", [[], ["-m"]])
+@pytest.mark.parametrize("meaning", ["data.ids={a: 0, b: 255}", 'data.palette={a: "#000000", b: "#FFFFFF"}'])
+def test_what_masks_hold_is_given_on_the_command_line(workplace, capfd, meaning, multirun):
+    assert main(["plan", *multirun, "data=image_folder", "data.standin=true", meaning]) == 0
+    assert "generated stand-in" in capfd.readouterr().out
+
+
 def test_a_refused_run_leaves_nothing(workplace, capfd):
     complaint(capfd, ["run", "model.width=0"])
     assert not list(workplace.iterdir())

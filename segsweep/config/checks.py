@@ -47,6 +47,8 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "data.histogram": OneOf(("none", "equalize", "match")),
     "data.size": Range("16 or greater", lambda value: value >= 16),
     "data.fit": OneOf(("resize", "crop", "pad")),
+    "data.palette_tolerance": Range("0 to 127", lambda value: 0 <= value <= 127),
+    "data.duplicates": OneOf(("refuse", "drop")),
     "data.target": OneOf(("classes", "foreground")),
     "data.normalize": OneOf(("standard", "percentile")),
     "data.channels": AT_LEAST_ZERO,

@@ -120,6 +120,9 @@ class FileDataConfig(StoredDataConfig):
     """The same of the validation images; `null`: `validation_fraction` of the training images."""
     test: str | None = None
     """The same of the test images; `null`: `test_fraction` of the images."""
+    duplicates: str = "refuse"
+    """What is done where one image is in two splits: `refuse` the data, or `drop` it from the training split, or from
+    the validation split where it is in the test too."""
 
 
 @dataclass
@@ -132,11 +135,14 @@ class ImageFolderConfig(FileDataConfig):
     masks: str = "masks/*.png"
     """Which files are masks, with as many `*`."""
     unlabelled: str | None = None
-    """Which files are images without a mask; they are no part of training and test."""
-    palette: dict[str, str] | None = None
-    """Colours of the classes in masks, `{name: "#RRGGBB"}`; `null`: masks hold ids."""
-    ids: dict[str, int] | None = None
-    """Ids of the classes in masks, `{name: id}`; `null`: 0, 1, ... in the order of `classes`."""
+    """Which files are images without a mask, where there are any; they are no part of training and test."""
+    palette: dict[str, str] | None = field(default_factory=dict)
+    """Colours of the classes in masks, `{name: "#RRGGBB"}`; none: masks hold ids."""
+    palette_tolerance: int = 0
+    """Largest difference of red, green and blue from a palette's colour that counts as that colour, the nearest one
+    first; 127 equals binarizing each at 128 where all of them are 00 or FF."""
+    ids: dict[str, int] | None = field(default_factory=dict)
+    """Ids of the classes in masks, `{name: id}`; none: 0, 1, ... in the order of `classes`."""
     groups: str | None = None
     """Regular expression searched in an image's path in `root`; images for which its first group (or all that it
     matches) is equal never fall on both sides of a split."""

@@ -124,3 +124,5 @@ class Dataset:
     """What was done to the histograms of the images."""
     standin: bool = False
     """Whether it was generated in place of a data set that must be downloaded."""
+    remarks: tuple[str, ...] = ()
+    """What whoever reads the files should know, a sentence each."""

@@ -1,12 +1,13 @@
 """Files that name the images of a split, one a line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from segsweep.data.file_split import FilePair
+from segsweep.data.name_patterns import within
 from segsweep.errors import DataError
 
 
@@ -28,13 +29,24 @@ def read_list(path: Path, *, first_word: bool = False) -> list[str]:
     return names
 
 
-def rows_matching(pattern: Path, pairs: Sequence[FilePair]) -> np.ndarray:
-    """The indices in `pairs` of those whose image's path matches a pattern such as `FOLDER/train/*`.
+def is_list(path: Path | None, root: Path) -> bool:
+    """Whether a file is given that names images, and no pattern of their paths: a `*` in `root` itself makes none."""
+    if path is None:
+        return False
+    below = path.absolute().is_relative_to(root.absolute())
+    return "*" not in str(path.absolute().relative_to(root.absolute()) if below else path)
+
+
+def rows_matching(pattern: Path, pairs: Sequence[FilePair], root: Path) -> np.ndarray:
+    """The indices in `pairs` of those whose image's path in `root` matches a pattern such as `ROOT/train/*`.
 
     Raises:
+        ConfigError: the pattern lies elsewhere.
         DataError: it matches none.
     """
-    rows = [index for index, pair in enumerate(pairs) if fnmatchcase(str(pair.image), str(pattern))]
+    wanted = within(root, pattern, "data.train, data.validation, data.test")
+    paths = [pair.image.relative_to(root).as_posix() for pair in pairs]
+    rows = [index for index, path in enumerate(paths) if fnmatchcase(path, wanted)]
     if not rows:
         example = pairs[0].image if pairs else "none"
         raise DataError(f"{pattern}: matches no image that has a mask; images are like {example}")
@@ -69,9 +81,19 @@ def rows_of(names: Sequence[str], pairs: Sequence[FilePair], root: Path, listed_
     return np.unique([index for name in names for index in known[name]])
 
 
-def first_words(lists: Iterable[Path | None]) -> list[str]:
-    """All that these lists name, each once, in order."""
-    return sorted({name for path in lists if path is not None for name in read_list(path, first_word=True)})
+def named_images(lists: Mapping[str, Path | None], root: Path, whole: Path) -> list[str]:
+    """All that these lists name, each once, in order.
+
+    Args:
+        lists: by role.
+        root: where patterns begin.
+        whole: the list that patterns choose from, and whose rest is for training where no list is.
+    """
+    read = [path for path in lists.values() if path is not None and is_list(path, root)]
+    patterns = any(path is not None and not is_list(path, root) for path in lists.values())
+    if patterns or lists["train"] is None:
+        read.append(whole)
+    return sorted({name for path in read for name in read_list(path, first_word=True)})
 
 
 def absent_files(pairs: Sequence[FilePair]) -> list[str]:

@@ -10,12 +10,14 @@ import numpy as np
 from segsweep.config.schema import FileDataConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import Dataset
-from segsweep.data.file_lists import read_list, rows_matching, rows_of
+from segsweep.data.duplicates import without_duplicates
+from segsweep.data.file_lists import is_list, read_list, rows_matching, rows_of
 from segsweep.data.file_split import FilePair, FileSplit, Reading
 from segsweep.data.file_survey import FileSurvey, survey_files
 from segsweep.data.fitting import Fit, Patches
 from segsweep.data.image_files import ImageKind
 from segsweep.data.labelling import Labelling
+from segsweep.data.late_split import LateSplit
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sample_cache import SampleCache
 from segsweep.data.splits import joined_groups, split_by_fraction
@@ -23,6 +25,8 @@ from segsweep.errors import DataError
 
 _COLOURS = ("red", "green", "blue")
 ROLES = ("train", "validation", "test")
+DROP = ", or set data.duplicates=drop"
+"""What helps against equal images on two sides."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Files:
     unlabelled: Sequence[FilePair] = ()
     problems: Sequence[str] = field(default=())
     """Found so far, such as images without a mask."""
+    remarks: Sequence[str] = field(default=())
+    """What is worth knowing and no problem."""
 
 
 def folder_of(config: FileDataConfig) -> Path:
@@ -80,18 +86,18 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
 
     reading = _reading(config, files)
     survey = survey_files(pairs, reading, files.problems)
-    named = [None] * len(pairs) if files.groups is None else [files.groups[row] for row in chosen]
-    groups = joined_groups(named, _contents(survey, len(pairs)))
+    remarks = list(files.remarks)
+    if config.duplicates == "drop":
+        listed_rows, rows = rows, without_duplicates(rows, survey)
+        remarks += _dropped(listed_rows, rows)
+    used = set(np.concatenate(list(rows.values())).tolist())
+    named = [None if files.groups is None else files.groups[row] for row in chosen]
+    groups = joined_groups(*(_of(used, each) for each in (named, _contents(survey, len(pairs)))))
     _require_apart(rows, groups, pairs, files.lists)
     rows = _set_aside(rows, groups, config)
 
     cache = SampleCache(config.cache_mib * 2**20)
     splits = {role: _split(pairs, survey, reading, rows[role], cache) for role in ROLES}
-    unlabelled = None
-    if files.unlabelled:
-        seen = survey_files(files.unlabelled, reading)
-        every = np.arange(len(files.unlabelled))
-        unlabelled = _split(files.unlabelled, seen, reading, every, SampleCache(0))
     channels = splits["train"].image_shape[2]
     default = _COLOURS if files.kind.mode == "RGB" else None
     return Dataset(
@@ -104,15 +110,33 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
         validation=splits["validation"],
         test=splits["test"],
         normalization=fit_normalization(splits["train"], config.normalize),
-        unlabelled=unlabelled,
+        unlabelled=LateSplit(lambda: _unlabelled(files, reading)) if files.unlabelled else None,
         standin=config.standin,
+        remarks=tuple(remarks),
     )
+
+
+def _unlabelled(files: Files, reading: Reading) -> FileSplit:
+    every = np.arange(len(files.unlabelled))
+    return _split(files.unlabelled, survey_files(files.unlabelled, reading), reading, every, SampleCache(0))
+
+
+def _dropped(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:
+    """What to say of images that were left out."""
+    counts = [f"{len(before[role]) - len(after[role])} of the {role} split" for role in ROLES[:2] if role in before]
+    some = any(len(before[role]) > len(after[role]) for role in before)
+    return [f"data.duplicates=drop: left out, since they are in other splits too: {', '.join(counts)}"] * some
+
+
+def _of(used: set[int], values: Sequence[Hashable | None]) -> list[Hashable | None]:
+    """What is left out belongs to nothing."""
+    return [value if row in used else None for row, value in enumerate(values)]
 
 
 def _listed(path: Path, files: Files) -> np.ndarray:
     """The rows of the pairs that a list names, or that a pattern matches."""
-    if "*" in path.name:
-        return rows_matching(path, files.pairs)
+    if not is_list(path, files.root):
+        return rows_matching(path, files.pairs, files.root)
     return rows_of(read_list(path, first_word=files.first_word), files.pairs, files.root, path)
 
 
@@ -150,7 +174,7 @@ def _require_apart(
                 raise DataError(
                     f"{lists[other] or lists[one]}: {len(shared)} images of the {other} split are equal to, or of one "
                     f"group with, images of the {one} split, {pairs[image].name} with {pairs[twin].name} for one; "
-                    "keep them on one side"
+                    f"keep them on one side{DROP} to leave out those that are equal"
                 )
 
 

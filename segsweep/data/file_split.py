@@ -49,7 +49,7 @@ class Reading:
         del settings["labelling"]
         known = self.labelling
         values = [value for _, value in known.stored]
-        return {**settings, "labels": [values, known.labels, known.void, known.coloured]}
+        return {**settings, "labels": [values, known.labels, known.void, known.coloured, known.tolerance]}
 
     def fitted(self, image: np.ndarray, labels: np.ndarray) -> Sample:
         """An image with all its bands and its labels, made ready to be cut."""
@@ -91,10 +91,13 @@ class FileSplit:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hex sha256 of the files' bytes and of how they are read, wherever they lie."""
+        """Hex sha256 of the files' bytes, of how they are read, and of what came of them, wherever they lie."""
         digest = hashlib.sha256(json.dumps(self.reading.settings(), sort_keys=True).encode())
         digest.update(np.ascontiguousarray(self.content).data)
         digest.update(np.ascontiguousarray(self.corners, np.int64).data)
+        # Another decoder may make other pixels of the same bytes.
+        digest.update(np.ascontiguousarray(self.survey.digests).data)
+        digest.update(np.ascontiguousarray(self.survey.counts, np.int32).data)
         return digest.hexdigest()
 
     def __len__(self) -> int:

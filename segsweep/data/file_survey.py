@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config.keys import versions
 from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import IGNORE
 from segsweep.data.file_split import FilePair, Reading
-from segsweep.data.image_files import file_digest, read_image
+from segsweep.data.image_files import decoders, file_digest, read_image
 from segsweep.data.mask_files import check_values, read_values
 from segsweep.data.parallel import in_parallel
 from segsweep.data.survey import Survey, joined, survey_images
@@ -64,7 +63,8 @@ def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Se
 
     if known_problems:
         look()
-    settings = {"reading": reading.settings(), "files": [_state(pair) for pair in pairs], **versions("pillow")}
+    paths = {path for pair in pairs for path in (pair.image, pair.mask) if path is not None}
+    settings = {"reading": reading.settings(), "files": [_state(pair) for pair in pairs], **decoders(paths)}
     arrays = cached_arrays("files", settings, _CODE, look, folder="surveys")
     own = {name: arrays.pop(name) for name in ("source", *_OWN)}
     return FileSurvey(**own, patches=Survey(**arrays))

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import ModuleType
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from segsweep.config.keys import versions
 from segsweep.data.fitting import Fit, fit_image, fit_picture
 from segsweep.errors import DataError
 
@@ -151,6 +152,15 @@ def _rasterio(path: Path) -> ModuleType:
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
     return rasterio
+
+
+def decoders(paths: Iterable[Path]) -> dict[str, str]:
+    """Versions of the libraries that read these files."""
+    raster = min((path for path in paths if path.suffix.lower() in RASTERS), default=None)
+    if raster is None:
+        return versions("pillow")
+    rasterio = _rasterio(raster)
+    return {**versions("pillow"), "rasterio": rasterio.__version__, "gdal": rasterio.__gdal_version__}
 
 
 def _first_line(error: BaseException) -> str:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from segsweep.config.schema import ImageFolderConfig
 from segsweep.data.dataset import Dataset
+from segsweep.data.file_lists import is_list
 from segsweep.data.file_source import Files, folder_of, lists_of, load_files
 from segsweep.data.file_split import FilePair
 from segsweep.data.image_files import kind_of
 from segsweep.data.labelling import Labelling, labelling, parse_colour
 from segsweep.data.name_patterns import matching_files, require_same_stars
-from segsweep.errors import ConfigError
+from segsweep.errors import ConfigError, DataError
 
 
 def load(config: ImageFolderConfig) -> Dataset:
@@ -25,10 +26,17 @@ def load(config: ImageFolderConfig) -> Dataset:
     root = folder_of(config)
     images = matching_files(root, config.images, "data.images")
     masks = matching_files(root, config.masks, "data.masks")
-    without = matching_files(root, config.unlabelled, "data.unlabelled") if config.unlabelled is not None else {}
+    without = (
+        matching_files(root, config.unlabelled, "data.unlabelled", needed=False)
+        if config.unlabelled is not None
+        else {}
+    )
     # `*/*.png` matches the masks in `*annot/*.png` too.
     apart = {*without.values(), *masks.values()}
     images = {match: path for match, path in images.items() if path not in apart}
+    if not images:
+        others = " and ".join(f"data.{name}={getattr(config, name)}" for name in ("masks", "unlabelled"))
+        raise DataError(f"data.images={config.images}: all files that match are those of {others} too")
     pairs = [FilePair("/".join(match), path, masks[match]) for match, path in images.items() if match in masks]
     lists = lists_of(config, root)
     first = pairs[0].image if pairs else next(iter(images.values()))
@@ -43,9 +51,15 @@ def load(config: ImageFolderConfig) -> Dataset:
             groups=_groups(config.groups, [pair.image.relative_to(root).as_posix() for pair in pairs]),
             unlabelled=[FilePair("/".join(match), path, None) for match, path in without.items()],
             # What no list names need not be a pair.
-            problems=[] if lists["train"] is not None and "*" not in lists["train"].name else _singles(images, masks),
+            problems=[] if is_list(lists["train"], root) else _singles(images, masks),
+            remarks=_remarks(config, without),
         ),
     )
+
+
+def _remarks(config: ImageFolderConfig, without: dict[tuple[str, ...], Path]) -> list[str]:
+    missing = config.unlabelled is not None and not without
+    return [f"data.unlabelled={config.unlabelled} matches no file; there are no images without a mask"] * missing
 
 
 def _singles(images: dict[tuple[str, ...], Path], masks: dict[tuple[str, ...], Path]) -> list[str]:
@@ -61,12 +75,17 @@ def labelling_of(config: ImageFolderConfig) -> Labelling:
     Raises:
         ConfigError: the classes are not given, or in two ways.
     """
-    given = [name for name in ("palette", "ids") if getattr(config, name) is not None]
+    given = [name for name in ("palette", "ids") if getattr(config, name)]
     if len(given) == 2:
         raise ConfigError("data.palette and data.ids are both set; masks hold colours or ids, so give one")
-    if config.palette is not None:
+    if config.palette and config.ignore_label is not None:
+        raise ConfigError(
+            f"data.ignore_label={config.ignore_label} is no colour of data.palette; name the colour there, "
+            "and the class in data.ignore"
+        )
+    if config.palette:
         stored = {name: parse_colour(text, f"data.palette.{name}") for name, text in config.palette.items()}
-    elif config.ids is not None:
+    elif config.ids:
         stored = dict(config.ids)
     elif config.classes is not None:
         stored = {name: number for number, name in enumerate(config.classes)}
@@ -82,16 +101,17 @@ def labelling_of(config: ImageFolderConfig) -> Labelling:
         merge=config.merge,
         ignore=config.ignore,
         ignore_label=config.ignore_label,
-        coloured=config.palette is not None,
+        coloured=bool(config.palette),
+        tolerance=config.palette_tolerance if config.palette else 0,
     )
 
 
 def _require_numbers(stored: dict[str, int], config: ImageFolderConfig) -> None:
     twice = len(set(stored.values())) != len(stored)
-    if twice or not all(0 <= value < 2**16 or config.palette is not None for value in stored.values()):
-        setting = "data.palette" if config.palette is not None else "data.ids"
+    if twice or not all(0 <= value < 2**16 or config.palette for value in stored.values()):
+        setting = "data.palette" if config.palette else "data.ids"
         raise ConfigError(f"{setting}: each class needs another {'colour' if config.palette else 'id from 0 to 65535'}")
-    if config.palette is None and config.ignore_label in stored.values():
+    if not config.palette and config.ignore_label in stored.values():
         name = next(name for name, value in stored.items() if value == config.ignore_label)
         raise ConfigError(f"data.ignore_label={config.ignore_label} is the id of {name}; use data.ignore=[{name}]")
 

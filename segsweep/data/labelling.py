@@ -79,6 +79,8 @@ class Labelling:
     """In label order."""
     palette: tuple[Colour, ...] = field(repr=False)
     """A colour for each class."""
+    tolerance: int = 0
+    """Largest difference of red, green and blue from a colour that counts as that colour."""
 
     @cached_property
     def _tables(self) -> tuple[np.ndarray, np.ndarray]:
@@ -98,13 +100,29 @@ class Labelling:
         labels = np.take(table, values, mode="clip")
         if values.min(initial=0) < 0 or values.max(initial=0) >= len(table):
             labels[(values < 0) | (values >= len(table))] = IGNORE
+        if self.tolerance:
+            off = ~np.take(self._tables[1], values, mode="clip")
+            found, places = np.unique(values[off], return_inverse=True)
+            nearest = self._nearest(found)
+            labels[off] = np.where(nearest < 0, IGNORE, np.take(self.labels, nearest))[places.reshape(-1)]
         return labels
+
+    def _nearest(self, found: np.ndarray) -> np.ndarray:
+        """For each of these colours (n,), the index in `stored` of the nearest within the tolerance; -1 for none."""
+        known = np.array([value for _, value in self.stored])
+        apart = np.stack([(found[:, None] >> shift & 255) - (known >> shift & 255) for shift in (0, 8, 16)])
+        far = np.abs(apart).max(axis=0) > self.tolerance
+        distances = np.where(far, np.iinfo(np.int64).max, np.square(apart.astype(np.int64)).sum(axis=0))
+        return np.where(far.all(axis=1), -1, distances.argmin(axis=1))
 
     def unknown(self, values: np.ndarray) -> np.ndarray:
         """The numbers (n,) that are in a mask and mean nothing, one for each pixel."""
         _, known = self._tables
         wrong = ~np.take(known, values, mode="clip") | (values < 0) | (values >= len(known))
         found = values[wrong]
+        if self.tolerance:
+            different, places = np.unique(found, return_inverse=True)
+            return found[(self._nearest(different) < 0)[places.reshape(-1)]]
         return found[~np.isin(found, self.void)]
 
     def describe(self, value: int) -> str:
@@ -128,6 +146,7 @@ def labelling(
     ignore_label: int | None,
     coloured: bool = False,
     colours: Sequence[Colour] | None = None,
+    tolerance: int = 0,
 ) -> Labelling:
     """The labelling of masks that hold these numbers.
 
@@ -138,13 +157,14 @@ def labelling(
         ignore_label: a number that counts nowhere.
         coloured: whether the numbers are colours.
         colours: of `stored`; default their own, or a palette.
+        tolerance: largest difference of red, green and blue from a colour that counts as that colour.
     """
     classes, labels = merged_classes(list(stored), merge, ignore)
     if coloured:
         colours = [(value >> 16, value >> 8 & 255, value & 255) for value in stored.values()]
     chosen = palette(len(classes)) if colours is None else tuple(colours[labels.index(i)] for i in range(len(classes)))
     void = () if ignore_label is None else (ignore_label,)
-    return Labelling(tuple(stored.items()), labels, void, coloured, classes, chosen)
+    return Labelling(tuple(stored.items()), labels, void, coloured, classes, chosen, tolerance)
 
 
 def parse_colour(text: str, setting: str) -> int:

@@ -86,7 +86,11 @@ def check_values(path: Path, values: np.ndarray, labelling: Labelling) -> None:
     hint = "; name it in data.classes, or set data.ignore_label"
     if labelling.coloured:
         blurred = path.suffix.lower() in _JPEG or (len(found) > 8 and _are_near(found, labelling))
-        hint = "; JPEG changes colours: save masks as PNG" if blurred else "; name it in data.palette"
+        hint = (
+            "; JPEG changes colours: save masks as PNG, or set data.palette_tolerance"
+            if blurred
+            else "; name it in data.palette"
+        )
     raise DataError(
         f"{path}: {int(pixels.max())} pixels of the unknown {what} {labelling.describe(worst)}{others}; "
         f"{labelling.expected(worst)}{hint}"

@@ -2,7 +2,7 @@
 
 from segsweep.config.schema import OxfordPetsConfig
 from segsweep.data.dataset import Dataset
-from segsweep.data.file_lists import absent_files, first_words
+from segsweep.data.file_lists import absent_files, named_images
 from segsweep.data.file_source import Files, folder_of, lists_of, load_files
 from segsweep.data.file_split import FilePair
 from segsweep.data.image_files import RGB
@@ -24,9 +24,7 @@ def load(config: OxfordPetsConfig) -> Dataset:
     lists = lists_of(config, root)
     if not any(lists.values()):
         lists |= {role: root / name for role, name in LISTS.items()}
-    # Without a list of their own, the training images are all those of the project's list that are in no other.
-    rest = root / LISTS["train"] if lists["train"] is None else None
-    names = first_words([*lists.values(), rest])
+    names = named_images(lists, root, root / LISTS["train"])
     pairs = [
         FilePair(name, root / "images" / f"{name}.jpg", root / "annotations" / "trimaps" / f"{name}.png")
         for name in names

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from segsweep.config.schema import (
     DataConfig,
+    FileDataConfig,
     ImageFolderConfig,
     NpzConfig,
     OxfordPetsConfig,
@@ -21,6 +22,7 @@ from segsweep.config.schema import (
 from segsweep.data import image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset
+from segsweep.data.file_source import DROP
 from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
@@ -53,11 +55,11 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
         config = with_standin(config)
     dataset = load(config)
     check_labelled(dataset)
-    check_disjoint(dataset)
+    check_disjoint(dataset, DROP if isinstance(config, FileDataConfig) else "")
     return preprocessed(dataset, config)
 
 
 def remarks(dataset: Dataset) -> list[str]:
     """What whoever uses the data should know, a sentence each."""
     standin = [f"a generated stand-in for {dataset.name}: its scores say nothing about the real data"]
-    return [*(standin if dataset.standin else []), *absent_classes(dataset)]
+    return [*(standin if dataset.standin else []), *dataset.remarks, *absent_classes(dataset)]

@@ -50,8 +50,12 @@ def check_labelled(dataset: Dataset) -> None:
             raise DataError(f"data: no pixel of the {role} split is labelled; every pixel has the ignored label")
 
 
-def check_disjoint(dataset: Dataset) -> None:
+def check_disjoint(dataset: Dataset, remedy: str = "") -> None:
     """Refuse a data set in which one image is in two splits; images of a single colour tell nothing of each other.
+
+    Args:
+        dataset: to be checked.
+        remedy: ends the message.
 
     Raises:
         DataError: naming the splits and how many images they share.
@@ -66,7 +70,7 @@ def check_disjoint(dataset: Dataset) -> None:
             first = min(hashes[other][digest] for digest in shared)
             raise DataError(
                 f"data: {len(shared)} images are both in the {one} and in the {other} split (image {first} of the "
-                f"{other} split is one); scores would be too good, so remove them from one side"
+                f"{other} split is one); scores would be too good, so remove them from one side{remedy}"
             )
 
 

@@ -51,7 +51,10 @@ def write_image_folder(config: ImageFolderConfig, root: Path) -> None:
         if meaning.void and not meaning.coloured and 0 <= meaning.void[0] < 2**16:
             mask[borders(labels, 1)] = meaning.void[0]
         _save(root / _filled(config.images, group, index), _with_bands(rng, image, bands))
-        _save(root / _filled(config.masks, group, index), _drawn(mask, meaning.coloured))
+        drawn = _drawn(mask, meaning.coloured)
+        if meaning.tolerance:
+            drawn = _off(_random(6, index), drawn, meaning.tolerance)
+        _save(root / _filled(config.masks, group, index), drawn)
     if config.unlabelled is not None:
         for index in range(_UNLABELLED):
             rng = _random(3, index)
@@ -81,6 +84,13 @@ def _drawn(values: np.ndarray, coloured: bool) -> np.ndarray:
     if coloured:
         return np.stack([values >> 16, values >> 8 & 255, values & 255], axis=-1).astype(np.uint8)
     return values.astype(np.uint8 if values.max() < 2**8 else np.uint16)
+
+
+def _off(rng: np.random.Generator, colours: np.ndarray, tolerance: int) -> np.ndarray:
+    """A mask in which some colours are not exactly those of the palette, as where masks were compressed."""
+    shifts = rng.integers(-(tolerance // 4), tolerance // 4 + 1, colours.shape)
+    shifts[rng.random(colours.shape[:2]) > 0.02] = 0
+    return np.clip(colours + shifts, 0, 255).astype(np.uint8)
 
 
 def _filled(pattern: str, group: int, index: int) -> str:

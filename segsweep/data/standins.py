@@ -25,7 +25,7 @@ WRITERS: dict[str, Callable[[Any, Path], None]] = {
 """By source, what writes its files into an empty folder."""
 
 _BEAR_ON_FILES = (
-    *("name", "images", "masks", "unlabelled", "palette", "ids", "classes", "ignore_label"),
+    *("name", "images", "masks", "unlabelled", "palette", "palette_tolerance", "ids", "classes", "ignore_label"),
     *("groups", "channels", "bands", "size", "patch"),
 )
 """Settings that decide what is written."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segsweep.config.schema import VocConfig
 from segsweep.data.dataset import Dataset
-from segsweep.data.file_lists import absent_files, first_words
+from segsweep.data.file_lists import absent_files, named_images
 from segsweep.data.file_source import Files, folder_of, lists_of, load_files
 from segsweep.data.file_split import FilePair
 from segsweep.data.image_files import RGB
@@ -49,7 +49,7 @@ def load(config: VocConfig) -> Dataset:
     lists = lists_of(config, root)
     if not any(lists.values()):
         lists |= _own_lists(root)
-    names = first_words([*lists.values(), _all(root) if lists["train"] is None else None])
+    names = named_images(lists, root, _all(root))
     pairs = [
         FilePair(name, root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png")
         for name in names
@@ -72,6 +72,6 @@ def _own_lists(root: Path) -> dict[str, Path | None]:
 
 
 def _all(root: Path) -> Path:
-    """The list of all images; those in no other list are for training."""
+    """The list of all images."""
     lists = [root / LISTS / name for name in ("trainval.txt", "train.txt", "val.txt")]
     return next((path for path in lists if path.is_file()), lists[0])

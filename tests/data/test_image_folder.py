@@ -9,6 +9,7 @@ from saved_folders import COLOURS, everything, ids, load, picture, save
 
 from segsweep.config.schema import PatchConfig
 from segsweep.data.dataset import IGNORE
+from segsweep.data.image_files import read_image
 from segsweep.errors import DataError
 
 
@@ -165,6 +166,13 @@ def test_a_moved_folder_is_the_same_data_and_a_changed_pixel_is_not(folder, tmp_
         mask[0, 0] ^= 1
         save(moved / f"masks/{index}.png", mask)
     assert load(moved, cache_mib=1).train.fingerprint != before
+
+
+def test_pixels_that_another_decoder_makes_are_other_data(folder, monkeypatch):
+    before = load(folder, cache_mib=5).train.fingerprint
+    monkeypatch.setattr("segsweep.data.image_files.versions", lambda *names: {"pillow": "another"})
+    monkeypatch.setattr("segsweep.data.file_survey.read_image", lambda path, kind: read_image(path, kind) ^ 1)
+    assert load(folder, cache_mib=6).train.fingerprint != before
 
 
 def test_percentiles_are_robust(folder):

@@ -102,6 +102,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(folder, monkeypatch):
         ({"ids": {"a": 0, "b": 1}, "palette": COLOURS}, ConfigError, "both set"),
         ({"palette": {"a": "blue", "b": "#000000"}}, ConfigError, "is no colour"),
         ({"ignore_label": 1}, ConfigError, r"is the id of b"),
+        ({"ignore_label": 255, "palette": COLOURS}, ConfigError, r"is no colour .*data\.ignore"),
         ({"groups": "("}, ConfigError, "no regular expression"),
         ({"groups": "Tile"}, ConfigError, r"is not found in images/0\.png"),
         ({"train": "no.txt"}, DataError, r"no\.txt: cannot be read"),

@@ -84,6 +84,24 @@ def test_colours_are_the_palette_and_the_nearest_is_named():
     assert "building #3C1098" in known.expected(0x3C1199)
 
 
+def test_colours_within_the_tolerance_are_binarized():
+    """With all corners of the cube, 127 gives what a threshold at 128 does: each level, each band."""
+    corners = {f"{number}": sum(255 << 8 * bit for bit in range(3) if number >> bit & 1) for number in range(8)}
+    known = labelling(corners, merge={}, ignore=[], ignore_label=None, coloured=True, tolerance=127)
+    bands = np.random.default_rng(0).choice([0, 1, 127, 128, 200, 255], (60, 70, 3))
+    values = bands[..., 0] | bands[..., 1] << 8 | bands[..., 2] << 16
+    np.testing.assert_array_equal(known.apply(values), (bands >= 128) @ [1, 2, 4])
+    assert not len(known.unknown(values))
+
+
+def test_colours_beyond_the_tolerance_are_unknown_and_the_nearest_wins():
+    stored = {"a": 0x000000, "b": 0x000006}
+    known = labelling(stored, merge={}, ignore=[], ignore_label=None, coloured=True, tolerance=4)
+    values = np.array([[0x000002, 0x000004, 0x04000A, 0x00000B, 0x050000]])
+    np.testing.assert_array_equal(known.apply(values), [[0, 1, 1, IGNORE, IGNORE]])
+    assert known.unknown(values).tolist() == [0x00000B, 0x050000]
+
+
 @pytest.mark.parametrize("text", ["3C10", "#3C109G", "red", "#-12345"])
 def test_colours_are_six_digits(text):
     with pytest.raises(ConfigError, match=r"data\.palette\.a"):
