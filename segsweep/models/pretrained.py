@@ -14,20 +14,22 @@ from segsweep.models.encoder_graph import application
 from segsweep.models.encoders import Encoder, encoder_of
 from segsweep.models.freezing import encoder_blocks, freeze
 from segsweep.models.input_scaling import is_colour
-from segsweep.models.weights_files import weights_file
+from segsweep.models.weights_files import check_weights, fetch_weights, weights_file
 
 
 def start(model: keras.Model, config: ModelConfig, rgb: Sequence[int]) -> None:
     """Load the weights and freeze the blocks that the config of a new model names; nothing without encoder.
 
-    `rgb` says which bands of the image are red, green and blue. Raises ConfigError where the file is not one of the
-    encoder's weights.
+    `rgb` says which bands of the image are red, green and blue. Raises ConfigError where the file is missing here (on
+    another host than the sweep's, say) and cannot be had, or is not one of the encoder's weights.
     """
     encoder, path = encoder_of(config), weights_file(config)
     if encoder is None:
         return
     assert isinstance(config, EncoderModelConfig)
     if path is not None:
+        check_weights(config)
+        fetch_weights([config])
         trained = _trained(encoder, config, path)
         kernel_seen = False
         for layer, _ in encoder_blocks(model, config):
@@ -43,10 +45,13 @@ def start(model: keras.Model, config: ModelConfig, rgb: Sequence[int]) -> None:
 def first_kernel(kernel: np.ndarray, channels: int, rgb: Sequence[int], *, bgr: bool) -> np.ndarray:
     """A kernel (height, width, `channels`, filters) of one for three colours.
 
-    Of three bands each gets its colour's part. Any other number get the three parts in turn, scaled so that the sum
-    stays (as in https://github.com/qubvel-org/segmentation_models.pytorch, `patch_first_conv`).
+    Of three bands each gets its colour's part, and a single one the sum of all three. Any other number get the three
+    parts in turn, times 3 / `channels`: their sum stays, but for what the parts that come once more differ from the
+    others (as in https://github.com/qubvel-org/segmentation_models.pytorch, `patch_first_conv`).
     """
     kernel = kernel[:, :, ::-1] if bgr else kernel
+    if channels == 1:
+        return kernel.sum(axis=2, keepdims=True)
     if is_colour(channels, rgb):
         return kernel[:, :, np.argsort(rgb)]
     return kernel[:, :, np.arange(channels) % 3] * (3 / channels)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,6 +10,9 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import h5py
+from filelock import FileLock
 
 from segsweep.config.model_schema import EncoderModelConfig
 from segsweep.config.schema import ModelConfig
@@ -37,7 +41,9 @@ def check_weights(config: ModelConfig) -> None:
         return
     setting = f"model.weights={path}"
     if not path.is_file():
-        raise ConfigError(f"{setting} is not there; give the path of a weights file, {IMAGENET}, or null")
+        raise ConfigError(
+            f"{setting} is not there (on {platform.node()}); give the path of a weights file, {IMAGENET}, or null"
+        )
     with path.open("rb") as file:
         if file.read(len(_HDF5)) != _HDF5:
             raise ConfigError(f"{setting} is no HDF5 file; give what Keras's save_weights('NAME.h5') writes")
@@ -57,34 +63,57 @@ def weights_settings(config: ModelConfig, rgb: Sequence[int]) -> dict[str, Any]:
 
 
 def fetch_weights(configs: Iterable[ModelConfig]) -> None:
-    """Download those of Keras's weights files that the models need and that are not there yet.
+    """Download those of Keras's weights files that the models need and that are not there yet, each by one process.
 
-    Raises ConfigError where one cannot be had.
+    Raises ConfigError where one cannot be had, or is damaged.
     """
-    missing = {
-        path: config
-        for config in configs
-        if _is_imagenet(config) and (path := weights_file(config)) is not None and not path.is_file()
-    }
-    for path, config in missing.items():
+    for path, config in {weights_file(config): config for config in configs if _is_imagenet(config)}.items():
+        assert path is not None
         assert isinstance(config, EncoderModelConfig)
-        encoder = ENCODERS[config.encoder]
-        address = encoder.folder + path.name
-        print(f"segsweep: downloading {address}", file=sys.stderr)
-        try:
-            with quiet(Path(os.devnull)):
-                import_module("tf_keras").utils.get_file(
-                    path.name,
-                    address,
-                    file_hash=encoder.hashes[config.alpha],
-                    cache_dir=str(path.parents[1]),
-                    cache_subdir=path.parent.name,
-                )
-        except Exception as error:
+        md5 = ENCODERS[config.encoder].hashes[config.alpha]
+        if not path.is_file():
+            address = ENCODERS[config.encoder].folder + path.name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with FileLock(f"{path}.lock"):
+                    if not path.is_file():
+                        _download(address, path, md5)
+            except Exception as error:
+                raise ConfigError(
+                    f"model.weights={IMAGENET}: {address} cannot be downloaded ({reason_of(error)}); put the file into "
+                    f"{path.parent}, or give model.weights=PATH of a weights file, or model.weights=null"
+                ) from error
+        if not _is_whole(path, md5, path.stat().st_mtime_ns):
             raise ConfigError(
-                f"model.weights={IMAGENET}: {address} cannot be downloaded ({reason_of(error)}); put the file into "
-                f"{path.parent}, or give model.weights=PATH of a weights file, or model.weights=null"
-            ) from error
+                f"model.weights={IMAGENET}: {path} is damaged, or not the file that Keras publishes; remove it, and it "
+                "is downloaded anew"
+            )
+
+
+def _download(address: str, path: Path, md5: str | None) -> None:
+    """Download a file; under its name it is seen when it is whole."""
+    print(f"segsweep: downloading {address}", file=sys.stderr)
+    part = path.with_name(f"{path.name}.part")
+    # What a killed process left would be taken for the file.
+    part.unlink(missing_ok=True)
+    with quiet(Path(os.devnull)):
+        import_module("tf_keras").utils.get_file(
+            part.name, address, file_hash=md5, cache_dir=str(path.parents[1]), cache_subdir=path.parent.name
+        )
+    part.replace(path)
+
+
+@lru_cache(maxsize=64)
+def _is_whole(path: Path, md5: str | None, modified: int) -> bool:
+    """Whether a file is what it was when it was published; where no MD5 was, whether HDF5 finds its end."""
+    if md5 is not None:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == md5
+    try:
+        with h5py.File(path):
+            return True
+    except OSError:
+        return False
 
 
 def _is_imagenet(config: ModelConfig) -> bool:

@@ -1,15 +1,17 @@
 """Pictures of what a model predicts for some validation images, logged while it trains."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
 
 from segsweep.data.dataset import Dataset
 from segsweep.data.pictures import coloured, mosaic, true_colour
+from segsweep.errors import reason_of
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
@@ -33,6 +35,8 @@ class Previews:
         self._rows: list[tuple[np.ndarray, np.ndarray]] = []
         self._latest: tuple[int, list[np.ndarray]] | None = None
         self._best: tuple[int, list[np.ndarray]] | None = None
+        self._failed = False
+        """Whether a failure has been told, which is done once."""
         self._offered = threading.Event()
         self._ended = threading.Event()
 
@@ -80,12 +84,16 @@ class Previews:
             return 0.0
         start = time.perf_counter()
         logged.add(shown[0])
-        picture = self.picture(shown[1])
-        if self.also is not None:
-            self.also(shown[0], picture)
-        # A server that does not answer misses a picture; the training goes on.
-        with suppress(Exception):
+        # Whatever fails here, such as a server that does not answer, a picture is missed; the training goes on.
+        try:
+            picture = self.picture(shown[1])
+            if self.also is not None:
+                self.also(shown[0], picture)
             self._store.add_image(run_id, names.PREVIEWS, picture, shown[0])
+        except Exception as error:
+            if not self._failed:
+                self._failed = True
+                print(f"segsweep: previews: a picture is missed ({reason_of(error)})", file=sys.stderr)
         return time.perf_counter() - start
 
     def picture(self, predictions: list[np.ndarray]) -> Image.Image:

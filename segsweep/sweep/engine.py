@@ -11,7 +11,7 @@ from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.schema import LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
-from segsweep.models.weights_files import fetch_weights
+from segsweep.models.weights_files import fetch_weights, weights_file
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
@@ -64,8 +64,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
         )
     for remark in data_remarks(points):
         print(f"segsweep: note: data: {remark}", file=sys.stderr)
-    fetch_weights(point.config.model for point in points)
     store = _store(first.tracking)
+    _fetch_weights(store, jobs)
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
     with _sweep_run(store, points, search.total) as sweep_id:
@@ -78,8 +78,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
                     results = work.do(points, jobs, impossible, display, search.needs_latency)
                 search.tell(results)
                 points = [] if budget.is_over else search.ask()
-                fetch_weights(point.config.model for point in points)
                 jobs, impossible = jobs_of(points) if points else ([], [])
+                _fetch_weights(store, jobs)
             work.measure_latency(display)
         # Those on other hosts that gave no sign of life since this sweep began.
         store.bury_the_dead()
@@ -170,6 +170,18 @@ def _results(
             reason, pruned, started = failure.reason, failure.pruned, failure.started
         results.append(Result(point, job, runs.get(key), reason, pruned, started))
     return results
+
+
+def _fetch_weights(store: Store, jobs: Sequence[Job]) -> None:
+    """Have at hand the weights files of the trainings that are still to be made: what is done needs none."""
+    pretrained = [job for job in jobs if weights_file(job.spec.config.model) is not None]
+    if not pretrained:
+        return
+    made = finished_variants(store, {spec.evaluation_key for job in pretrained for spec in job.spec.variants})
+    pending = [job for job in pretrained if any(spec.evaluation_key not in made for spec in job.spec.variants)]
+    trainings = {spec.key: spec for job in pending for spec in job.spec.trainings if spec.kind == "float"}
+    missing = trainings.keys() - finished_trainings(store, trainings)
+    fetch_weights(trainings[key].config.model for key in missing)
 
 
 def _store(tracking: TrackingConfig) -> Store:

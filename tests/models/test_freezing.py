@@ -85,6 +85,7 @@ def test_first_kernel_by_hand():
     assert first_kernel(kernel[:, :, ::-1], 3, (0, 1, 2), bgr=True).ravel().tolist() == [1, 20, 300]
     # Bands blue, red, green: red is band 1, green 2, blue 0.
     assert first_kernel(kernel, 3, (1, 2, 0), bgr=False).ravel().tolist() == [300, 1, 20]
-    assert first_kernel(kernel, 1, (0, 0, 0), bgr=False).ravel().tolist() == [3]
+    # A grey image gives what its three equal colours gave.
+    assert first_kernel(kernel, 1, (0, 0, 0), bgr=False).ravel().tolist() == [321]
     four = first_kernel(kernel, 4, (2, 1, 0), bgr=False).ravel()
     np.testing.assert_allclose(four, np.array([1, 20, 300, 1]) * 3 / 4)

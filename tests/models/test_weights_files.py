@@ -1,5 +1,7 @@
+import hashlib
 import importlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,10 +49,53 @@ def test_imagenet_weights_lie_where_keras_puts_them(keras_home):
     assert weights_file(UnetConfig()) is None
 
 
-def test_what_is_there_is_not_downloaded(keras_home):
+def published(monkeypatch, content: bytes) -> None:
+    """Have Keras's file of VGG16 be this."""
+    hashes = {1.0: hashlib.md5(content).hexdigest()}
+    monkeypatch.setitem(ENCODERS, "vgg16", replace(ENCODERS["vgg16"], hashes=hashes))
+
+
+def test_what_is_there_is_not_downloaded(keras_home, monkeypatch):
+    published(monkeypatch, HDF5)
     keras_home.mkdir()
     (keras_home / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5").write_bytes(HDF5)
     fetch_weights([IMAGENET, UnetConfig(), BackboneUnetConfig()])
+
+
+def test_a_download_is_seen_when_it_is_whole(keras_home, monkeypatch, capsys):
+    import tf_keras as keras
+
+    published(monkeypatch, HDF5)
+    path = weights_file(IMAGENET)
+    keras_home.mkdir()
+    left = path.with_name(path.name + ".part")
+    left.write_bytes(b"of a process that was killed")
+
+    def get_file(file, origin, *, cache_dir, cache_subdir, **_):
+        target = Path(cache_dir, cache_subdir, file)
+        assert target != path
+        assert not target.exists()
+        target.write_bytes(HDF5[:4])
+        assert not path.exists()
+        target.write_bytes(HDF5)
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+    fetch_weights([IMAGENET])
+    assert path.read_bytes() == HDF5
+    assert not left.exists()
+    assert "downloading https://" in capsys.readouterr().err
+    monkeypatch.delattr(keras.utils, "get_file")
+    fetch_weights([IMAGENET])
+
+
+@pytest.mark.parametrize("encoder", ["vgg16", "mobilenet_v2"])  # with a published hash, and without
+def test_what_was_cut_short_is_told(encoder, keras_home):
+    config = replace(IMAGENET, encoder=encoder)
+    path = weights_file(config)
+    keras_home.mkdir()
+    path.write_bytes(HDF5)
+    with pytest.raises(ConfigError, match=r"\.h5 is damaged, or not the file that Keras publishes; remove it"):
+        fetch_weights([config])
 
 
 def test_what_cannot_be_downloaded_is_said_in_one_line(keras_home, monkeypatch):
@@ -83,7 +128,7 @@ def test_models_without_a_file_have_their_settings_alone():
 
 
 def test_a_missing_file_and_one_of_another_kind(tmp_path):
-    with pytest.raises(ConfigError, match=r"model\.weights=.*nowhere\.h5 is not there; give the path"):
+    with pytest.raises(ConfigError, match=r"model\.weights=.*nowhere\.h5 is not there \(on .+\); give the path"):
         check_weights(BackboneUnetConfig(weights=str(tmp_path / "nowhere.h5")))
     (tmp_path / "text.h5").write_text("weights")
     with pytest.raises(ConfigError, match=r"text\.h5 is no HDF5 file"):

@@ -96,6 +96,19 @@ class TestPreviews:
         with previews.logging("run"):
             show(previews, range(1, 4), best=1)
 
+    def test_what_fails_is_told_once_and_stops_neither_training_nor_thread(self, store, monkeypatch, capfd):
+        def fail(epoch, picture):
+            raise ValueError("disk full")
+
+        monkeypatch.setattr("segsweep.runs.previews._SHARE_OF_TIME", 1e9)
+        previews = Previews(store, DATASET, 2)
+        previews.also = fail
+        with previews.logging(training(store)):
+            show(previews, range(1, 4), best=1, seconds=0.2)
+        said = capfd.readouterr().err
+        assert "Traceback" not in said
+        assert said.count("disk full") == said.count("\n") == 1
+
     def test_a_training_that_fails_is_not_held_up(self, store):
         previews = Previews(store, DATASET, 2)
         with pytest.raises(KeyError), previews.logging(training(store)):
