@@ -1,12 +1,13 @@
 """TIFF and GeoTIFF in folders."""
 
 import builtins
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from segsweep.config.schema import ImageFolderConfig, PatchConfig
-from segsweep.data.image_files import kind_of, read_image
+from segsweep.data.image_files import decoders, kind_of, read_image
 from segsweep.data.sources import load_dataset
 from segsweep.errors import DataError
 
@@ -107,3 +108,8 @@ def test_without_rasterio_the_command_is_named(folder, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(DataError, match=r"TIFF files need rasterio; pip install 'segsweep\[geo\]'"):
         load(folder)
+
+
+def test_what_reads_a_file_is_known_by_its_ending():
+    assert set(decoders([Path("a.png"), Path("b.jpg")])) == {"pillow"}
+    assert set(decoders([Path("a.png"), Path("b.TIF")])) == {"pillow", "rasterio", "gdal"}

@@ -95,6 +95,16 @@ def test_names_are_those_of_the_real_data():
     assert mask.getpalette()[3:6] == [128, 0, 0]
 
 
+def test_colours_are_not_exact_where_that_is_allowed():
+    exact = {"water": "#0000FF", "barren": "#FFFFFF", "unknown": "#000000"}
+    dataset = load_dataset(ImageFolderConfig(standin=True, palette=exact, palette_tolerance=127))
+    mask = np.asarray(Image.open(dataset.train.pairs[0].mask))
+    assert 0 < ((mask > 0) & (mask < 255)).any(axis=-1).mean() < 0.05
+    labels = dataset.train.read(np.flatnonzero(dataset.train.source == dataset.train.source[0]))[1][0]
+    mask = np.asarray(Image.open(dataset.train.pairs[dataset.train.source[0]].mask)) >= 128
+    np.testing.assert_array_equal(labels, np.where(mask[..., 0], 1, np.where(mask[..., 2], 0, 2)))
+
+
 def test_several_at_once_write_it_once(tmp_path, monkeypatch):
     monkeypatch.setattr(standins, "cache_folder", lambda name: tmp_path / name)
     writes = []

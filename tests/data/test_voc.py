@@ -78,6 +78,15 @@ def test_its_own_lists_are_training_and_test(copy):
     assert len(dataset.train) + len(dataset.validation) == 3
 
 
+def test_a_pattern_chooses_from_the_list_of_all(copy):
+    names = [path.stem for path in sorted((copy / "SegmentationClass").glob("*.png"))]
+    (copy / "ImageSets/Segmentation/trainval.txt").write_text("\n".join(names))
+    test = f"JPEGImages/{names[0]}*"
+    dataset = load_dataset(VocConfig(root=str(copy), test=test, validation_fraction=0.5))
+    assert [dataset.test.pairs[row].name for row in dataset.test.source] == names[:1]
+    assert len(dataset.train) + len(dataset.validation) == len(names) - 1
+
+
 def test_a_listed_file_that_is_not_there_is_named(copy):
     (copy / "SegmentationClass" / "2007_004189.png").unlink()
     with pytest.raises(DataError, match=r"SegmentationClass/2007_004189\.png: no such file, though a list names it"):
