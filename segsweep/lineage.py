@@ -16,6 +16,7 @@ from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
+from segsweep.models.input_scaling import uses_own_statistics
 from segsweep.models.table import size_multiple
 from segsweep.models.weights_files import weights_settings
 from segsweep.quantization.variants import VARIANTS, Variant
@@ -201,8 +202,12 @@ def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
             raise ConfigError(str(error).replace("model.frozen", "training.fine_tuning.frozen")) from error
         tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
         training = replace(training, fine_tuning=tuning)
+    data: Any = config.data
+    if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
+        data = replace(data, normalize="standard")
     return replace(
         config,
+        data=data,
         loss=loss,
         training=training,
         quantization=replace(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segsweep.config import loss_schema, schema
+from segsweep.config.model_schema import BackboneUnetConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.errors import ConfigError
@@ -270,3 +271,15 @@ def test_used_settings_leave_out_those_of_terms_that_a_sum_does_not_have():
 
 def test_the_key_of_plain_cross_entropy_stays_what_it_was():
     assert loss_schema.used_loss_settings(schema.LossConfig()) == {"name": "cross_entropy", "class_weights": None}
+
+
+@pytest.mark.parametrize(("kind", "counts"), [(np.uint8, False), (np.float32, True)])
+def test_normalization_counts_where_the_model_is_given_it(kind, counts):
+    """Photos come to pretrained weights as these were trained."""
+    images = ArraySplit(np.zeros((6, 32, 32, 3), kind), np.zeros((6, 32, 32), np.uint8))
+    data = dataset(train=images, validation=images, test=images, bands=("r", "g", "b"), rgb=(0, 1, 2))
+    base = job(model=BackboneUnetConfig(weights="imagenet"))
+    other = replace(base, data=replace(base.data, normalize="percentile"))
+    first, second = (lineage(each, data).asked for each in (base, other))
+    assert (first.training.key != second.training.key) is counts
+    assert (used_settings(first) != used_settings(second)) is counts

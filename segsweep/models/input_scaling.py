@@ -26,15 +26,24 @@ def input_normalization(config: ModelConfig, dataset: Dataset) -> Normalization:
     if encoder is None or not isinstance(config, EncoderModelConfig) or config.weights is None:
         return dataset.normalization
     channels = dataset.train.image_shape[2]
+    is_photo = not uses_own_statistics(config, dataset)
     colours = np.argsort(dataset.rgb) if is_colour(channels, dataset.rgb) else np.arange(channels) % 3
     mean, std = np.array(encoder.scaling.mean)[colours], np.array(encoder.scaling.std)[colours]
-    if not is_colour(channels, dataset.rgb) or dataset.train.read(np.array([0]))[0].dtype != np.uint8:
+    if not is_photo:
         expected_mean = (np.array(IMAGENET_MEAN)[colours] * 255 - mean) / std
         expected_std = np.array(IMAGENET_STD)[colours] * 255 / std
         # (x - m) / s, times the expected deviation, plus the expected mean
         std = dataset.normalization.std / expected_std
         mean = dataset.normalization.mean - expected_mean * std
     return Normalization(mean.astype(np.float32), std.astype(np.float32))
+
+
+def uses_own_statistics(config: ModelConfig, dataset: Dataset) -> bool:
+    """Whether what the model is given depends on the data set's own normalization."""
+    if not isinstance(config, EncoderModelConfig) or config.weights is None:
+        return True
+    is_rgb = is_colour(dataset.train.image_shape[2], dataset.rgb)
+    return not is_rgb or dataset.train.read(np.array([0]))[0].dtype != np.uint8
 
 
 def is_colour(channels: int, rgb: Sequence[int]) -> bool:
