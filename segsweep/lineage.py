@@ -18,7 +18,7 @@ from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
 from segsweep.models.input_scaling import uses_own_statistics
 from segsweep.models.table import size_multiple
-from segsweep.models.weights_files import weights_settings
+from segsweep.models.weights_files import weights_file, weights_settings
 from segsweep.quantization.variants import VARIANTS, Variant
 from segsweep.training.phases import fine_tuning_rate
 
@@ -244,6 +244,13 @@ def _normalization(data: DataConfig) -> dict[str, str]:
     return {} if how == "standard" else {"normalize": how}
 
 
+def _colour_unit(config: JobConfig) -> dict[str, str]:
+    """What brightness and noise are multiples of, where it once was something else."""
+    augmentation = config.training.augmentation
+    is_recoloured = augmentation.brightness or augmentation.noise
+    return {"colour_unit": "data"} if is_recoloured and weights_file(config.model) is not None else {}
+
+
 def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
     key = content_key(
         {
@@ -258,6 +265,7 @@ def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) 
             "seed": config.seed,
             "versions": versions("tensorflow", "tf-keras"),
             **_normalization(config.data),
+            **_colour_unit(config),
         }
     )
     return TrainingSpec("float", config, size, key, None)

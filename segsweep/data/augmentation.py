@@ -30,7 +30,7 @@ class Augmentation:
     scale: np.ndarray | None
     """(N, 3) by what factor it is then enlarged, and which part is cut out: share of the way from top and from left."""
     brightness: np.ndarray | None
-    """(N,) what is added to all bands of the normalized image."""
+    """(N,) what is added to all bands of the normalized image, in units of each."""
     contrast: np.ndarray | None
     """(N,) what the distance from the mean of a band is multiplied by."""
     noise: float
@@ -46,8 +46,12 @@ class Augmentation:
         scaled = [_scaled(*each) for each in zip(images, labels, self.scale[indices], strict=True)]
         return np.stack([image for image, _ in scaled]), np.stack([label for _, label in scaled])
 
-    def recolour(self, indices: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """`images` (N, H, W, C) float32, normalized, with other brightness, contrast and noise; changed in place."""
+    def recolour(self, indices: np.ndarray, images: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
+        """`images` (N, H, W, C) float32, normalized, with other brightness, contrast and noise; changed in place.
+
+        `unit` (C,) float32 is what brightness and noise are multiples of, in each band; None: 1.
+        """
+        scale = np.float32(1) if unit is None else unit
         if self.contrast is not None:
             pixels = images.shape[1] * images.shape[2]
             # As a product of matrices: five times as fast as the mean over all but the last axis.
@@ -57,11 +61,11 @@ class Augmentation:
             images *= factors
             images += means * (1 - factors)
         if self.brightness is not None:
-            images += self.brightness[indices, None, None, None]
+            images += self.brightness[indices, None, None, None] * scale
         if self.noise:
             for index, image in zip(indices, images, strict=True):
                 random = np.random.default_rng((*self.seed, _NOISE, int(index)))
-                strengths = random.uniform(0, self.noise, image.shape[-1]).astype(np.float32)
+                strengths = random.uniform(0, self.noise, image.shape[-1]).astype(np.float32) * scale
                 image += random.standard_normal(image.shape, np.float32) * strengths
         return images
 

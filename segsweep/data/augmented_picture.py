@@ -32,5 +32,5 @@ def augmented_picture(dataset: Dataset, settings: AugmentationConfig, *, size: t
     for epoch in range(1, _EPOCHS + 1):
         drawn = draw(len(dataset.train), settings, square=size[0] == size[1], seed=seed, epoch=epoch)
         images, changed = drawn.change(indices, originals, labels)
-        add(drawn.recolour(indices, dataset.normalization.apply(images)), changed)
+        add(drawn.recolour(indices, dataset.normalization.apply(images), dataset.normalization.unit), changed)
     return png(mosaic(rows, _WIDTH))

@@ -73,7 +73,7 @@ def training_batches(
     for start in range(0, len(split), batch_size):
         indices = drawn.order[start : start + batch_size]
         images, labels = drawn.change(indices, *pad(*split.read(indices), size))
-        yield drawn.recolour(indices, normalization.apply(images)), labels
+        yield drawn.recolour(indices, normalization.apply(images), normalization.unit), labels
 
 
 @_ahead

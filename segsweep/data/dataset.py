@@ -91,6 +91,9 @@ class Normalization:
     """(C,) float32."""
     std: np.ndarray
     """(C,) float32, never 0."""
+    unit: np.ndarray | None = None
+    """(C,) float32: after `apply`, what 1 is by the data set's own normalization (a standard deviation of its training
+    images, unless it goes by percentiles); None: 1."""
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """Images (..., C) of any numeric type as float32, normalized."""

@@ -35,7 +35,8 @@ def input_normalization(config: ModelConfig, dataset: Dataset) -> Normalization:
         # (x - m) / s, times the expected deviation, plus the expected mean
         std = dataset.normalization.std / expected_std
         mean = dataset.normalization.mean - expected_mean * std
-    return Normalization(mean.astype(np.float32), std.astype(np.float32))
+    unit = dataset.normalization.std / std
+    return Normalization(mean.astype(np.float32), std.astype(np.float32), unit.astype(np.float32))
 
 
 def uses_own_statistics(config: ModelConfig, dataset: Dataset) -> bool:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from segsweep.config.model_schema import BackboneUnetConfig, UnetConfig
-from segsweep.data.dataset import ArraySplit, Dataset
+from segsweep.config.schema import AugmentationConfig
+from segsweep.data.batches import training_batches
+from segsweep.data.dataset import ArraySplit, Dataset, Normalization
 from segsweep.data.normalization import fit_normalization
 from segsweep.models.encoders import ENCODERS
 from segsweep.models.input_scaling import input_normalization
@@ -77,6 +79,30 @@ def test_colours_that_are_no_bytes_are_scaled_by_their_own_statistics() -> None:
 def test_without_pretrained_weights_the_data_sets_own_normalization_stays(config: UnetConfig) -> None:
     data = dataset(pixels(3, np.uint8))
     assert input_normalization(config, data) is data.normalization
+
+
+@pytest.mark.parametrize("encoder", ["resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize(("channels", "kind"), [(3, np.uint8), (5, np.uint16)])
+def test_brightness_and_noise_are_in_deviations_of_the_images(encoder: str, channels: int, kind: type) -> None:
+    data = dataset(pixels(channels, kind))
+    own = data.normalization
+    normalization = input_normalization(replace(PRETRAINED, encoder=encoder), data)
+
+    def change(normalization: Normalization, **settings: float) -> np.ndarray:
+        batches = (
+            training_batches(
+                data.train, normalization, size=(8, 8), batch_size=4, seed=0, epoch=1,
+                augmentation=AugmentationConfig(**each),
+            )
+            for each in (settings, {})
+        )  # fmt: skip
+        ((changed, _), (before, _)) = (next(each) for each in batches)
+        return (changed - before) * normalization.std  # in units of the data
+
+    for settings in ({"brightness": 0.5}, {"noise": 0.5}):
+        expected = change(own, **settings)
+        assert np.abs(expected).max() > 1
+        np.testing.assert_allclose(change(normalization, **settings), expected, atol=1e-2)
 
 
 def test_it_needs_no_tensorflow() -> None:
