@@ -12,9 +12,10 @@ from segsweep.cli import main
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Normalization
 from segsweep.data.pictures import GREY
 from segsweep.report.animations import animation, trainings_of, write_animations
-from segsweep.report.curves import curves_figure, histories
+from segsweep.report.curves import curves_figure, histories, labels_of
 from segsweep.runs.previews import Previews
 from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 
 PALETTE = ((200, 0, 0), (0, 0, 200))
@@ -172,3 +173,12 @@ def test_curves_of_all_trainings(store, monkeypatch):
     monkeypatch.undo()
     for many in ([], found * 20):
         assert Image.open(io.BytesIO(curves_figure(many))).format == "PNG"
+
+
+def test_trainings_of_one_name_are_told_apart_by_what_they_differ_in(store):
+    def run(name: str, size: int, sweep: str) -> RunRecord:
+        params = {"data.size": size, "seed": 0, "sweep.id": sweep}
+        return store.get(store.create_run(names.TRAINING, name, parent=None, tags={}, params=params))
+
+    runs = [run("unet w8", 64, "a"), run("unet w8", 96, "b"), run("unet w16", 64, "a")]
+    assert labels_of(runs) == ["unet w8 data.size=64", "unet w8 data.size=96", "unet w16"]
