@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -20,8 +21,6 @@ from segsweep.errors import ConfigError, reason_of
 from segsweep.models.encoders import ENCODERS, IMAGENET
 from segsweep.quiet import quiet
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-
 
 def weights_file(config: ModelConfig) -> Path | None:
     """The file that the encoder starts from, be it there or not; None where it starts from random weights."""
@@ -35,7 +34,7 @@ def weights_file(config: ModelConfig) -> Path | None:
 
 
 def check_weights(config: ModelConfig) -> None:
-    """Raise ConfigError where the weights file that the config names is missing or of another kind."""
+    """Raise ConfigError where the weights file that the config names is missing, or plainly of another model."""
     path = weights_file(config)
     if path is None or _is_imagenet(config):
         return
@@ -44,9 +43,26 @@ def check_weights(config: ModelConfig) -> None:
         raise ConfigError(
             f"{setting} is not there (on {platform.node()}); give the path of a weights file, {IMAGENET}, or null"
         )
-    with path.open("rb") as file:
-        if file.read(len(_HDF5)) != _HDF5:
-            raise ConfigError(f"{setting} is no HDF5 file; give what Keras's save_weights('NAME.h5') writes")
+    if not h5py.is_hdf5(path):
+        raise ConfigError(f"{setting} is no HDF5 file; give what Keras's save_weights('NAME.h5') writes")
+    assert isinstance(config, EncoderModelConfig)
+    encoder = ENCODERS[config.encoder]
+    blocks = _blocks(path, encoder.block, path.stat().st_mtime_ns)
+    if len(blocks) != encoder.blocks:
+        raise ConfigError(
+            f"{setting} has layers of {len(blocks)} of the {encoder.blocks} blocks of {encoder.application}; give what "
+            "Keras's save_weights('NAME.h5') writes of that model without its top"
+        )
+
+
+@lru_cache(maxsize=64)
+def _blocks(path: Path, block: str, modified: int) -> frozenset[str]:
+    """The blocks that the layers in a weights file belong to; `block` finds a layer's in its name."""
+    with h5py.File(path) as file:
+        layers = file.get("model_weights", file).attrs.get("layer_names", [])
+        names = [name if isinstance(name, str) else name.decode() for name in layers]
+    matches = filter(None, (re.match(block, name) for name in names))
+    return frozenset(next(group for group in match.groups() if group) for match in matches)
 
 
 def weights_settings(config: ModelConfig, rgb: Sequence[int]) -> dict[str, Any]:

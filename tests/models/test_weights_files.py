@@ -1,9 +1,11 @@
 import hashlib
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
 from segsweep.config.model_schema import BackboneUnetConfig, UnetConfig
@@ -13,6 +15,14 @@ from segsweep.models.weights_files import check_weights, fetch_weights, weights_
 
 IMAGENET = BackboneUnetConfig(encoder="vgg16", weights="imagenet")
 HDF5 = b"\x89HDF\r\n\x1a\n"
+MOBILENET = ("Conv1", "expanded_conv_depthwise", *(f"block_{number}_expand" for number in range(1, 17)))
+
+
+def write_weights(path: Path, layers: Sequence[str], content: float = 0.0) -> None:
+    """A file as Keras's `save_weights` lays it out, without the arrays."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        file["content"] = content
 
 
 @pytest.fixture
@@ -112,10 +122,10 @@ def test_what_cannot_be_downloaded_is_said_in_one_line(keras_home, monkeypatch):
 def test_a_file_counts_by_its_content(tmp_path):
     first, second = tmp_path / "first.h5", tmp_path / "second.h5"
     for path in (first, second):
-        path.write_bytes(HDF5 + b"weights")
+        write_weights(path, MOBILENET)
     keys = [weights_settings(BackboneUnetConfig(weights=str(path)), (0, 1, 2)) for path in (first, second)]
     assert keys[0] == keys[1]
-    second.write_bytes(HDF5 + b"others")
+    write_weights(second, MOBILENET, 1.0)
     os.utime(second, ns=(1, 1))
     assert weights_settings(BackboneUnetConfig(weights=str(second)), (0, 1, 2)) != keys[0]
     # Their first kernel is laid on the bands.
@@ -133,3 +143,13 @@ def test_a_missing_file_and_one_of_another_kind(tmp_path):
     (tmp_path / "text.h5").write_text("weights")
     with pytest.raises(ConfigError, match=r"text\.h5 is no HDF5 file"):
         weights_settings(BackboneUnetConfig(weights=str(tmp_path / "text.h5")), (0, 1, 2))
+
+
+def test_a_file_of_another_encoder_is_refused_before_anything_is_built(tmp_path):
+    write_weights(tmp_path / "mobile.h5", MOBILENET)
+    check_weights(BackboneUnetConfig(encoder="mobilenet_v2", weights=str(tmp_path / "mobile.h5")))
+    with pytest.raises(ConfigError, match=r"mobile\.h5 has layers of 0 of the 5 blocks of VGG16; give what"):
+        check_weights(BackboneUnetConfig(encoder="vgg16", weights=str(tmp_path / "mobile.h5")))
+    write_weights(tmp_path / "part.h5", MOBILENET[:9])
+    with pytest.raises(ConfigError, match=r"layers of 9 of the 18 blocks of MobileNetV2"):
+        check_weights(BackboneUnetConfig(encoder="mobilenet_v2", weights=str(tmp_path / "part.h5")))
