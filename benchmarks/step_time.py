@@ -53,6 +53,7 @@ def measure(experiment: str) -> str:
 
     configure(config.training.threads)
     from segsweep.data.batches import network_size, training_batches
+    from segsweep.data.class_frequencies import class_frequencies
     from segsweep.data.sources import load_dataset
     from segsweep.models.table import build_model, size_multiple
     from segsweep.training.losses import build_loss
@@ -62,7 +63,9 @@ def measure(experiment: str) -> str:
     dataset = load_dataset(config.data)
     size = network_size([dataset.train.image_shape], size_multiple(config.model))
     model = build_model(config.model, (*size, dataset.train.image_shape[2]), len(dataset.classes), 0)
-    step = TrainStep(model, build_optimizer(config.training), build_loss(config.loss, classes=len(dataset.classes)))
+    classes = len(dataset.classes)
+    loss = build_loss(config.loss, classes=classes, class_frequencies=class_frequencies(dataset.train, classes))
+    step = TrainStep(model, build_optimizer(config.training), loss)
 
     def batches(epoch: int):
         return training_batches(
