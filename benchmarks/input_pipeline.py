@@ -63,7 +63,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def main(pairs: int = 200, masks: int = 1000) -> None:
     """Print both measurements."""
-    from segsweep.config.schema import ImageFolderConfig
+    from segsweep.config.data_schema import ImageFolderConfig
     from segsweep.data.parallel import cores
     from segsweep.data.sources import _load, load_dataset
 

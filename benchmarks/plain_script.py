@@ -52,7 +52,9 @@ def one_combination(width: int, rate: float, variant: str) -> float:
     import tf_keras as keras
     from ai_edge_litert.interpreter import Interpreter
 
-    from segsweep.config.schema import QuantizationConfig, StridedUnetConfig, SyntheticParcelsConfig, TrainingConfig
+    from segsweep.config.data_schema import SyntheticParcelsConfig
+    from segsweep.config.schema import QuantizationConfig, StridedUnetConfig
+    from segsweep.config.training_schema import TrainingConfig
     from segsweep.data.sources import load_dataset
     from segsweep.models.table import build_model
 

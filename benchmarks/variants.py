@@ -24,7 +24,8 @@ def main() -> None:
     from segsweep.training.runtime import configure
 
     configure(1)
-    from segsweep.config.schema import StridedUnetConfig, SyntheticParcelsConfig
+    from segsweep.config.data_schema import SyntheticParcelsConfig
+    from segsweep.config.schema import StridedUnetConfig
     from segsweep.data.sources import load_dataset
     from segsweep.evaluation.evaluator import evaluate
     from segsweep.models.table import build_model

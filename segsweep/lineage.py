@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from segsweep.config.data_schema import DataConfig
 from segsweep.config.job_config import parameters
 from segsweep.config.keys import content_key, versions
 from segsweep.config.loss_schema import CombinedLossConfig, unused_terms, used_loss_settings
-from segsweep.config.schema import DataConfig, FineTuningConfig, JobConfig, TrainingConfig
+from segsweep.config.schema import JobConfig
+from segsweep.config.training_schema import FineTuningConfig, TrainingConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.errors import ConfigError

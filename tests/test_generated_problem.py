@@ -8,7 +8,9 @@ import tensorflow as tf
 import tf_keras as keras
 from sklearn.linear_model import LogisticRegression
 
-from segsweep.config.schema import LossConfig, StridedUnetConfig, SyntheticParcelsConfig, TrainingConfig
+from segsweep.config.data_schema import SyntheticParcelsConfig
+from segsweep.config.schema import LossConfig, StridedUnetConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sources import load_dataset

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segsweep.config import loss_schema, schema
+from segsweep.config import data_schema, loss_schema, schema, training_schema
 from segsweep.config.model_schema import BackboneUnetConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
@@ -39,10 +39,10 @@ def dataset(**changes) -> Dataset:
 
 def job(name: str = "int8", **sections) -> schema.JobConfig:
     return schema.JobConfig(
-        data=schema.NpzConfig(train="a.npz"),
+        data=data_schema.NpzConfig(train="a.npz"),
         model=sections.get("model", schema.StridedUnetConfig()),
         loss=sections.get("loss", schema.LossConfig()),
-        training=sections.get("training", schema.TrainingConfig()),
+        training=sections.get("training", training_schema.TrainingConfig()),
         quantization=sections.get("quantization", schema.QuantizationConfig(name=name)),
         evaluation=sections.get("evaluation", schema.EvaluationConfig()),
         tracking=schema.TrackingConfig(),
@@ -60,10 +60,10 @@ BASE = lineage(job(), dataset()).asked
         job(seed=1),
         job(model=schema.StridedUnetConfig(width=9)),
         job(model=schema.StridedUnetConfig(upsampling="bilinear")),
-        job(training=schema.TrainingConfig(learning_rate=0.01)),
-        job(training=schema.TrainingConfig(threads=2)),
-        job(training=schema.TrainingConfig(optimizer="sgd")),
-        job(training=schema.TrainingConfig(augmentation=schema.AugmentationConfig(flips=False))),
+        job(training=training_schema.TrainingConfig(learning_rate=0.01)),
+        job(training=training_schema.TrainingConfig(threads=2)),
+        job(training=training_schema.TrainingConfig(optimizer="sgd")),
+        job(training=training_schema.TrainingConfig(augmentation=training_schema.AugmentationConfig(flips=False))),
         job(loss=schema.LossConfig(class_weights="balanced")),
         job(loss=loss_schema.FocalLossConfig()),
         job(loss=loss_schema.CombinedLossConfig()),
@@ -77,7 +77,7 @@ def test_what_determines_the_weights_makes_a_new_training(changed):
     "changed",
     [
         job("float32"),
-        job(training=schema.TrainingConfig(momentum=0.1)),
+        job(training=training_schema.TrainingConfig(momentum=0.1)),
         job(quantization=schema.QuantizationConfig(name="int8", epochs=99)),
         job(quantization=schema.QuantizationConfig(name="int8", calibration=schema.CalibrationConfig(samples=2))),
         job(evaluation=schema.EvaluationConfig(batch_size=1)),
@@ -168,12 +168,12 @@ ON = [
     {"mixed_precision": True},
     {"xla": True},
     {"schedule": "plateau"},
-    {"schedule": "plateau", "plateau": schema.PlateauConfig(patience=2)},
-    {"fine_tuning": schema.FineTuningConfig(epochs=2)},
-    {"fine_tuning": schema.FineTuningConfig(epochs=2, learning_rate=1e-5)},
-    {"early_stopping": schema.EarlyStoppingConfig(target=0.9)},
+    {"schedule": "plateau", "plateau": training_schema.PlateauConfig(patience=2)},
+    {"fine_tuning": training_schema.FineTuningConfig(epochs=2)},
+    {"fine_tuning": training_schema.FineTuningConfig(epochs=2, learning_rate=1e-5)},
+    {"early_stopping": training_schema.EarlyStoppingConfig(target=0.9)},
     *(
-        {"augmentation": schema.AugmentationConfig(**{name: value})}
+        {"augmentation": training_schema.AugmentationConfig(**{name: value})}
         for name, value in [
             *(("flips", "horizontal"), ("scale", [0.5, 2.0]), ("brightness", 0.1)),
             *(("contrast", [0.8, 1.2]), ("noise", 0.05)),
@@ -183,21 +183,21 @@ ON = [
 
 
 def test_what_is_switched_on_makes_a_new_training():
-    keys = [lineage(job(training=schema.TrainingConfig(**each)), dataset()).asked.training.key for each in ON]
+    keys = [lineage(job(training=training_schema.TrainingConfig(**each)), dataset()).asked.training.key for each in ON]
     assert len({*keys, BASE.training.key}) == len(ON) + 1
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"plateau": schema.PlateauConfig(factor=0.1)},
-        {"fine_tuning": schema.FineTuningConfig(frozen="all", learning_rate=0.5)},
+        {"plateau": training_schema.PlateauConfig(factor=0.1)},
+        {"fine_tuning": training_schema.FineTuningConfig(frozen="all", learning_rate=0.5)},
         {"preview_images": 0, "tensorboard": True},
-        {"augmentation": schema.AugmentationConfig(scale=None, brightness=0, contrast=None, noise=0)},
+        {"augmentation": training_schema.AugmentationConfig(scale=None, brightness=0, contrast=None, noise=0)},
     ],
 )
 def test_what_is_off_or_has_no_effect_does_not(changed):
-    spec = lineage(job(training=schema.TrainingConfig(**changed)), dataset()).asked
+    spec = lineage(job(training=training_schema.TrainingConfig(**changed)), dataset()).asked
     assert spec.training.key == BASE.training.key
     section = next(iter(changed))
     if section != "augmentation":
@@ -206,7 +206,7 @@ def test_what_is_off_or_has_no_effect_does_not(changed):
 
 def test_a_setting_that_is_off_is_not_in_the_key_at_all():
     """So that the trainings of stores from before the setting was there are still found."""
-    plain = training_settings(schema.TrainingConfig())
+    plain = training_settings(training_schema.TrainingConfig())
     assert sorted(plain) == [
         *("augmentation", "batch_size", "early_stopping", "epochs", "gradient_clip_norm", "learning_rate"),
         *("optimizer", "schedule", "threads", "warmup_epochs", "weight_decay"),
@@ -217,22 +217,27 @@ def test_a_setting_that_is_off_is_not_in_the_key_at_all():
 
 def test_the_rate_of_fine_tuning_is_a_tenth_where_none_is_given():
     rates = [
-        lineage(job(training=schema.TrainingConfig(learning_rate=0.02, fine_tuning=each)), dataset()).asked.training
-        for each in (schema.FineTuningConfig(epochs=2), schema.FineTuningConfig(epochs=2, learning_rate=0.002))
+        lineage(
+            job(training=training_schema.TrainingConfig(learning_rate=0.02, fine_tuning=each)), dataset()
+        ).asked.training
+        for each in (
+            training_schema.FineTuningConfig(epochs=2),
+            training_schema.FineTuningConfig(epochs=2, learning_rate=0.002),
+        )
     ]
     assert rates[0].key == rates[1].key
     assert rates[0].config.training.fine_tuning.learning_rate == pytest.approx(0.002)
 
 
 def test_quantization_aware_training_is_in_one_phase_and_float32_and_knows_no_target():
-    settings = schema.TrainingConfig(
+    settings = training_schema.TrainingConfig(
         mixed_precision=True,
-        fine_tuning=schema.FineTuningConfig(epochs=2),
-        early_stopping=schema.EarlyStoppingConfig(target=0.5, patience=7),
+        fine_tuning=training_schema.FineTuningConfig(epochs=2),
+        early_stopping=training_schema.EarlyStoppingConfig(target=0.5, patience=7),
     )
     training = lineage(job("qat_int8", training=settings), dataset()).asked.training.config.training
     assert (training.fine_tuning.epochs, training.mixed_precision) == (0, False)
-    assert training.early_stopping == schema.EarlyStoppingConfig(patience=7)
+    assert training.early_stopping == training_schema.EarlyStoppingConfig(patience=7)
 
 
 def sum_of(**settings) -> schema.JobConfig:

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 
 from segsweep.cli import main
-from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data.sources import load_dataset
 from segsweep.report.comparison import COLUMNS, comparison, find_sweep
 from segsweep.tflite.interpreter import TFLiteModel

@@ -5,15 +5,15 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from segsweep.config import loss_schema, model_schema, schema
+from segsweep.config import data_schema, loss_schema, model_schema, schema, training_schema
 
 SECTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {
-        "image_folder": schema.ImageFolderConfig,
-        "npz": schema.NpzConfig,
-        "oxford_pets": schema.OxfordPetsConfig,
-        "synthetic_parcels": schema.SyntheticParcelsConfig,
-        "voc": schema.VocConfig,
+        "image_folder": data_schema.ImageFolderConfig,
+        "npz": data_schema.NpzConfig,
+        "oxford_pets": data_schema.OxfordPetsConfig,
+        "synthetic_parcels": data_schema.SyntheticParcelsConfig,
+        "voc": data_schema.VocConfig,
     },
     "model": {
         "strided_unet": schema.StridedUnetConfig,
@@ -31,7 +31,7 @@ SECTIONS: dict[str, dict[str, type[Any]]] = {
         "partial_cross_entropy": loss_schema.PartialCrossEntropyLossConfig,
         "combined": loss_schema.CombinedLossConfig,
     },
-    "training": {"default": schema.TrainingConfig},
+    "training": {"default": training_schema.TrainingConfig},
     "quantization": {"default": schema.QuantizationConfig},
     "evaluation": {"default": schema.EvaluationConfig},
     "tracking": {"default": schema.TrackingConfig},

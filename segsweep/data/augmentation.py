@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.dataset import IGNORE
 
 # The second part of a seed; not 0, which would be as if there were none.

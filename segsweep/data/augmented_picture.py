@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import draw
 from segsweep.data.batches import pad
 from segsweep.data.dataset import Dataset

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segsweep.config.schema import StoredDataConfig
+from segsweep.config.data_schema import StoredDataConfig
 from segsweep.errors import DataError
 
 

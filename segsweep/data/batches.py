@@ -12,7 +12,7 @@ from typing import ParamSpec
 
 import numpy as np
 
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import draw
 from segsweep.data.dataset import IGNORE, Normalization, Split
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config.schema import FileDataConfig
+from segsweep.config.data_schema import FileDataConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import Dataset
 from segsweep.data.duplicates import without_duplicates

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from segsweep.config.schema import ImageFolderConfig
+from segsweep.config.data_schema import ImageFolderConfig
 from segsweep.data.dataset import Dataset
 from segsweep.data.file_lists import is_list
 from segsweep.data.file_source import Files, folder_of, lists_of, load_files

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config.schema import NpzConfig
+from segsweep.config.data_schema import NpzConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Split, survey_of
 from segsweep.data.fitting import Patches

@@ -1,6 +1,6 @@
 """Oxford-IIIT Pet in its own layout. Parkhi et al., "Cats and Dogs", CVPR 2012."""
 
-from segsweep.config.schema import OxfordPetsConfig
+from segsweep.config.data_schema import OxfordPetsConfig
 from segsweep.data.dataset import Dataset
 from segsweep.data.file_lists import absent_files, named_images
 from segsweep.data.file_source import Files, folder_of, lists_of, load_files

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from segsweep.config.data_schema import DataConfig
 from segsweep.config.keys import versions
-from segsweep.config.schema import DataConfig
 from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
 from segsweep.data import histogram as histograms
 from segsweep.data.array_cache import cached_arrays

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from segsweep.config.schema import (
+from segsweep.config.data_schema import (
     DataConfig,
     FileDataConfig,
     ImageFolderConfig,

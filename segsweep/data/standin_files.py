@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segsweep.config.schema import ImageFolderConfig, NpzConfig, OxfordPetsConfig, VocConfig
+from segsweep.config.data_schema import ImageFolderConfig, NpzConfig, OxfordPetsConfig, VocConfig
 from segsweep.data import voc
 from segsweep.data.image_files import RASTERS, writing_raster
 from segsweep.data.image_folder import labelling_of

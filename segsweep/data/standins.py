@@ -10,8 +10,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from segsweep.config.data_schema import StoredDataConfig
 from segsweep.config.keys import content_key, versions
-from segsweep.config.schema import StoredDataConfig
 from segsweep.data import image_folder, parcel_layout, parcel_spectra, standin_files, standin_scenes, synthetic_parcels
 from segsweep.data.array_cache import cache_folder
 from segsweep.errors import DataError

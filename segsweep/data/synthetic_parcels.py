@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data import parcel_layout, parcel_spectra
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset

@@ -5,7 +5,7 @@ Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retrospective"
 
 from pathlib import Path
 
-from segsweep.config.schema import VocConfig
+from segsweep.config.data_schema import VocConfig
 from segsweep.data.dataset import Dataset
 from segsweep.data.file_lists import absent_files, named_images
 from segsweep.data.file_source import Files, folder_of, lists_of, load_files

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from segsweep.config.schema import DataConfig, JobConfig
+from segsweep.config.data_schema import DataConfig
+from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError
 from segsweep.lineage import lineage

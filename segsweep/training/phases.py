@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from segsweep.config.schema import TrainingConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.training.history import MONITORS, EpochReport
 
 FINE_TUNING_SHARE = 0.1

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from segsweep.config.schema import TrainingConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError
 
 FINAL_SHARE = 0.01

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import tf_keras as keras
 
-from segsweep.config.schema import LossConfig, TrainingConfig
+from segsweep.config.schema import LossConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.data.batches import training_batches
 from segsweep.data.class_frequencies import class_frequencies
 from segsweep.data.dataset import Dataset

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segsweep.config.registration import SECTIONS
-from segsweep.config.schema import (
+from segsweep.config.data_schema import (
     ImageFolderConfig,
     NpzConfig,
     OxfordPetsConfig,
@@ -13,6 +12,7 @@ from segsweep.config.schema import (
     SyntheticParcelsConfig,
     VocConfig,
 )
+from segsweep.config.registration import SECTIONS
 from segsweep.data.dataset import IGNORE, survey_of
 from segsweep.data.sources import SOURCES, load_dataset
 

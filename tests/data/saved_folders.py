@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from segsweep.config.schema import ImageFolderConfig
+from segsweep.config.data_schema import ImageFolderConfig
 from segsweep.data.sources import load_dataset
 
 COLOURS = {"road": "#6EC1E4", "water": "#E2A929", "void": "#000000"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import does_nothing, draw
 from segsweep.data.batches import training_batches
 from segsweep.data.dataset import IGNORE, ArraySplit, Normalization

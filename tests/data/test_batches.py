@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.batches import evaluation_batches, network_size, pad, training_batches
 from segsweep.data.class_frequencies import class_frequencies
 from segsweep.data.dataset import IGNORE, ArraySplit, Normalization

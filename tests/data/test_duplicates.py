@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from saved_folders import ids, load, picture, save
 
-from segsweep.config.schema import OxfordPetsConfig
+from segsweep.config.data_schema import OxfordPetsConfig
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import DataError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segsweep.config.schema import ImageFolderConfig, PatchConfig
+from segsweep.config.data_schema import ImageFolderConfig, PatchConfig
 from segsweep.data.image_files import decoders, kind_of, read_image
 from segsweep.data.sources import load_dataset
 from segsweep.errors import DataError

@@ -8,7 +8,7 @@ from PIL import Image
 from saved_folders import ids, load, picture, save
 from skimage.exposure import equalize_hist, match_histograms
 
-from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data import file_split
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.preprocessing import HistogramSplit

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from saved_folders import COLOURS, everything, ids, load, picture, save
 
-from segsweep.config.schema import PatchConfig
+from segsweep.config.data_schema import PatchConfig
 from segsweep.data.dataset import IGNORE
 from segsweep.data.image_files import read_image
 from segsweep.errors import DataError

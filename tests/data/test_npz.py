@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from segsweep.config.schema import NpzConfig
+from segsweep.config.data_schema import NpzConfig
 from segsweep.data import npz
 from segsweep.data.dataset import IGNORE
 from segsweep.data.sources import load_dataset

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segsweep.config.schema import NpzConfig, PatchConfig
+from segsweep.config.data_schema import NpzConfig, PatchConfig
 from segsweep.data.dataset import IGNORE, ArraySplit
 from segsweep.data.fitting import Patches
 from segsweep.data.patch_split import PatchSplit

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segsweep.config.schema import OxfordPetsConfig
+from segsweep.config.data_schema import OxfordPetsConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import DataError
 

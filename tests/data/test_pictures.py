@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import draw
 from segsweep.data.augmented_picture import augmented_picture
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Normalization

@@ -3,7 +3,7 @@
 import pytest
 from saved_folders import ids, load, picture, save
 
-from segsweep.config.schema import OxfordPetsConfig
+from segsweep.config.data_schema import OxfordPetsConfig
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError, DataError
 

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_laplace, uniform_filter
 from sklearn.ensemble import RandomForestClassifier
 
-from segsweep.config.schema import ImageFolderConfig, NpzConfig, OxfordPetsConfig, PatchConfig, VocConfig
+from segsweep.config.data_schema import ImageFolderConfig, NpzConfig, OxfordPetsConfig, PatchConfig, VocConfig
 from segsweep.data import standins
 from segsweep.data.dataset import IGNORE
 from segsweep.data.sources import load_dataset, remarks

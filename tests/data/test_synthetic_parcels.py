@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import binary_erosion
 from sklearn.linear_model import LogisticRegression
 
-from segsweep.config.schema import SyntheticParcelsConfig
+from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.parcel_layout import draw_layout
 from segsweep.data.parcel_spectra import BANDS, CROPS, CULTIVATED, MATERIALS, Surface, draw_mixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segsweep.config.schema import VocConfig
+from segsweep.config.data_schema import VocConfig
 from segsweep.data import voc
 from segsweep.data.dataset import IGNORE
 from segsweep.data.sources import load_dataset

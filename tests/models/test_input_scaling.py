@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segsweep.config.model_schema import BackboneUnetConfig, UnetConfig
-from segsweep.config.schema import AugmentationConfig
+from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.batches import training_batches
 from segsweep.data.dataset import ArraySplit, Dataset, Normalization
 from segsweep.data.normalization import fit_normalization

@@ -4,18 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from segsweep.config.data_schema import OxfordPetsConfig, SyntheticParcelsConfig
 from segsweep.config.schema import (
     EvaluationConfig,
     JobConfig,
     LossConfig,
-    OxfordPetsConfig,
     QuantizationConfig,
     StridedUnetConfig,
     SweepConfig,
-    SyntheticParcelsConfig,
     TrackingConfig,
-    TrainingConfig,
 )
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.data.sources import load_dataset
 from segsweep.lineage import lineage
 from segsweep.progress import Reporter

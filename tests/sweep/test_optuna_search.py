@@ -5,7 +5,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from test_lineage import dataset, job, split
 
-from segsweep.config.schema import TrainingConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError
 from segsweep.lineage import lineage
 from segsweep.sweep import optuna_search

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from segsweep.config.schema import TrainingConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError
 from segsweep.training.optimizers import OPTIMIZERS, build_optimizer, state_variables
 

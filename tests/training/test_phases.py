@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_keras as keras
 from tiny_training import LOSS, MODEL, SIZE, TRAINING, dataset, split
 
-from segsweep.config.schema import EarlyStoppingConfig, FineTuningConfig, PlateauConfig
+from segsweep.config.training_schema import EarlyStoppingConfig, FineTuningConfig, PlateauConfig
 from segsweep.data.batches import training_batches
 from segsweep.data.dataset import ArraySplit
 from segsweep.models.table import build_model

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import tf_keras as keras
 
-from segsweep.config.schema import TrainingConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError
 from segsweep.training.schedules import SCHEDULES, learning_rate
 

@@ -7,7 +7,8 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score, log_loss
 from tiny_training import LOSS, MODEL, SIZE, TRAINING, dataset, split
 
-from segsweep.config.schema import AugmentationConfig, EarlyStoppingConfig, LossConfig
+from segsweep.config.schema import LossConfig
+from segsweep.config.training_schema import AugmentationConfig, EarlyStoppingConfig
 from segsweep.data.batches import evaluation_batches, training_batches
 from segsweep.data.dataset import IGNORE, ArraySplit
 from segsweep.errors import ConfigError, DataError, NonFiniteLossError

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config.schema import LossConfig, StridedUnetConfig, TrainingConfig
+from segsweep.config.schema import LossConfig, StridedUnetConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Normalization
 
 SIZE = (16, 16)

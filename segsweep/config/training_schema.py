@@ -1,0 +1,99 @@
+"""What can be configured about the training."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class AugmentationConfig:
+    """Random changes of the training images, applied to image and mask together."""
+
+    flips: Any = True
+    """`true`: mirror left-right and top-bottom, each with probability 1/2; `horizontal`: left-right alone; `false`."""
+    turns: bool = True
+    """Turn by 0, 90, 180 or 270 degrees; only by 0 or 180 where height and width differ."""
+    scale: list[float] | None = None
+    """`[low, high]`: enlarge by a factor in between and cut out the input's size at random; below 1, the image goes on
+    by reflection and what lies outside counts nowhere. `null`: not at all."""
+    brightness: float = 0.0
+    """Shift all bands by at most this many standard deviations of the training images, up or down; >= 0."""
+    contrast: list[float] | None = None
+    """`[low, high]`: multiply the distance of each pixel from its band's mean in the image by a factor in between."""
+    noise: float = 0.0
+    """Add to each band Gaussian noise of at most this many standard deviations of the training images; >= 0."""
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """When to stop before the last epoch, and which epoch's weights to keep."""
+
+    monitor: str = "val/mean_iou"
+    """Which epoch was best: by `val/mean_iou`, `val/mean_dice` or `val/accuracy` (higher is better), or `val/loss`."""
+    patience: int | None = None
+    """Stop after this many epochs without a better value; `null`: never. The best epoch's weights are kept anyway."""
+    target: float | None = None
+    """Stop when `monitor` has reached this value: at least it, or at most it for `val/loss`; `null`: never."""
+
+
+@dataclass
+class PlateauConfig:
+    """How `training.schedule=plateau` lowers the learning rate where `early_stopping.monitor` gets no better."""
+
+    factor: float = 0.5
+    """Times this; 0 < f < 1."""
+    patience: int = 5
+    """After so many epochs without a better value; at least 1."""
+    min_share: float = 0.01
+    """Never below this share of the highest rate; 0 < s < 1."""
+
+
+@dataclass
+class FineTuningConfig:
+    """A second phase of the same training, from the first one's best epoch on, with a fresh optimizer."""
+
+    epochs: int = 0
+    """Epochs after those of `training.epochs`; 0: none."""
+    frozen: str = "none"
+    """Which of the encoder's layers stay as they are in this phase; as `model.frozen`, which holds in the first."""
+    learning_rate: float | None = None
+    """The highest learning rate of this phase; `null`: a tenth of `training.learning_rate`."""
+
+
+@dataclass
+class TrainingConfig:
+    """How weights are made by gradient descent."""
+
+    epochs: int = 30
+    """Passes over the training images; at least 1."""
+    batch_size: int = 16
+    """Images a step; a batch larger than the data is the whole data."""
+    learning_rate: float = 1e-3
+    """The optimizer's step size, at its highest; > 0."""
+    optimizer: str = "adam"
+    """`adam`, `adamw`, `nadam`, `rmsprop` or `sgd` (Nesterov momentum)."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay per step; >= 0."""
+    momentum: float = 0.9
+    """Momentum; used by `sgd` alone."""
+    schedule: str = "cosine"
+    """Learning rate over the epochs: `constant`, `cosine` (to 0), `linear` (to 0), `exponential` (to 1 %) or
+    `plateau` (lowered where the monitored metric gets no better)."""
+    warmup_epochs: int = 0
+    """Epochs over which the learning rate first rises linearly from 0; >= 0."""
+    gradient_clip_norm: float | None = None
+    """Gradients are scaled down to this global norm; `null`: not at all."""
+    threads: int = 1
+    """TensorFlow threads; part of the training key, since another number of threads gives other weights."""
+    mixed_precision: bool = False
+    """Compute in float16 with weights in float32 (NVIDIA GPUs alone); gives other weights than float32. Fine-tunes and
+    exported files are float32 all the same."""
+    xla: bool = False
+    """Compile the training step with XLA; gives slightly other weights than without."""
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
+    plateau: PlateauConfig = field(default_factory=PlateauConfig)
+    fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
+    preview_images: int = 4
+    """Validation images whose prediction is logged while training, as a sequence of pictures; 0: none."""
+    tensorboard: bool = False
+    """Also write TensorBoard event files: `tensorboard/` beside the store while training, and with its artifacts."""
