@@ -22,7 +22,7 @@ LAYERS = [
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
-    {"errors", "durations", "outcome", "progress", "quiet", "processes"},
+    {"command_line", "errors", "durations", "outcome", "progress", "quiet", "processes", "whole_files"},
 ]
 """The parts of the package from top to bottom. A part imports from lower layers, or from its own without a cycle."""
 

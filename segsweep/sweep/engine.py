@@ -16,7 +16,8 @@ from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.report.comparison import comparison
-from segsweep.report.formats import FORMATS
+from segsweep.report.formats.report_input import ReportInput
+from segsweep.report.formats.table import FORMATS, WITH_SWEEP
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.found import finished_trainings, finished_variants
@@ -217,12 +218,15 @@ def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Memb
     from segsweep.report.curves import curves_figure, histories
     from segsweep.report.figure import size_accuracy_figure
 
-    table = comparison(store, store.get(sweep_id))
-    files = {f"{names.COMPARISON_STEM}.{format_}": write(table).encode() for format_, write in FORMATS.items()}
+    sweep = store.get(sweep_id)
+    table = comparison(store, sweep)
+    report = ReportInput(table, store, sweep)
+    texts = {name: FORMATS[name].write(report) for name in WITH_SWEEP}
+    files = {f"{names.COMPARISON_STEM}.{name}": str(text).encode() for name, text in texts.items()}
     files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
-    files[names.CURVES_FILE] = curves_figure(histories(store, trainings_of(store, store.get(sweep_id))))
+    files[names.CURVES_FILE] = curves_figure(histories(store, trainings_of(store, sweep)))
     store.add_artifacts(sweep_id, files)
-    print(FORMATS["md"](table))
+    print(texts["md"])
     print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
     return [member for member in members if member.status == "FAILED"]
 

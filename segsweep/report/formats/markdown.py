@@ -1,11 +1,11 @@
-"""A comparison as text: Markdown for people, CSV and JSON for programs."""
+"""Markdown, for people."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from segsweep.report.comparison import quantization_aware_gain
+from segsweep.report.formats.report_input import ReportInput
 
 _TITLES = {
     "learning_rate": "rate",
@@ -32,8 +32,9 @@ _NUMBERS: Mapping[str, str] = {
 }
 
 
-def to_markdown(table: pd.DataFrame) -> str:
+def to_markdown(report: ReportInput) -> str:
     """What people read: settings that are the same everywhere stand above the table, not in it."""
+    table = report.table
     settings = list(table.columns[: table.columns.get_loc("training_kind")])
     same = [name for name in settings if name not in _ALWAYS and table[name].nunique(dropna=False) <= 1]
     shown = pd.DataFrame(index=table.index)
@@ -58,21 +59,6 @@ def to_markdown(table: pd.DataFrame) -> str:
     if len(gain):
         parts.append(_gain_markdown(gain.drop(columns=[name for name in same if name in gain])))
     return "\n\n".join(parts) + "\n"
-
-
-def to_csv(table: pd.DataFrame) -> str:
-    """All columns at full precision, one row a variant; empty where there is no number."""
-    return table.to_csv(index=False, lineterminator="\n")
-
-
-def to_json(table: pd.DataFrame) -> str:
-    """A JSON list of objects, one a variant, with the columns as keys; null where there is no number."""
-    rows = [{name: _json_value(value) for name, value in row.items()} for row in table.to_dict("records")]
-    return json.dumps(rows, indent=1) + "\n"
-
-
-FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {"md": to_markdown, "csv": to_csv, "json": to_json}
-"""From the word after `--format` to what writes it."""
 
 
 def _gain_markdown(gain: pd.DataFrame) -> str:
@@ -117,9 +103,3 @@ def _plain(value: object) -> str:
 def _alignment(shown: pd.DataFrame) -> tuple[str, ...]:
     texts = {"data", "model", "variant", "training", "status"}
     return tuple("left" if name in texts else "right" for name in shown.columns)
-
-
-def _json_value(value: object) -> object:
-    if isinstance(value, float) and pd.isna(value):
-        return None
-    return value.item() if hasattr(value, "item") else value
