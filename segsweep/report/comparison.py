@@ -3,15 +3,16 @@
 import json
 import math
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from segsweep.errors import StoreError
-from segsweep.lineage import FINETUNE_LEARNING_RATE_FACTOR
 from segsweep.quantization.variants import VARIANTS
 from segsweep.report.pareto import pareto_optimal
+from segsweep.resolving import FINETUNE_LEARNING_RATE_FACTOR
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
 from segsweep.tracking.store import Store
@@ -69,6 +70,16 @@ def find_sweep(store: Store, sweep_id: str | None) -> RunRecord:
     return matching[0]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison and the runs it was made from, so that nobody has to ask the store for them again."""
+
+    table: pd.DataFrame
+    """As :func:`comparison` gives it."""
+    runs: Mapping[str, RunRecord]
+    """The runs of its rows by their ids; a row without a run has none. Of finished runs, all metrics."""
+
+
 def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     """One row a variant of the sweep: the newest finished run of its key, else the newest failure.
 
@@ -79,6 +90,11 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     Raises:
         StoreError: the sweep's list of members is missing.
     """
+    return compare(store, sweep).table
+
+
+def compare(store: Store, sweep: RunRecord) -> Comparison:
+    """The comparison of a sweep as :func:`comparison` describes it, with its runs."""
     content = store.artifacts.read(sweep, names.MEMBERS_FILE)
     if content is None:
         raise StoreError(f"sweep {sweep.run_id}: its {names.MEMBERS_FILE} is missing or damaged; run the sweep again")
@@ -104,7 +120,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
             rank.get(str(table.at[index, "quantization"]), len(rank)),
         ),
     )
-    return table.loc[order].reset_index(drop=True)
+    return Comparison(table.loc[order].reset_index(drop=True), {run.run_id: run for run in runs.values()})
 
 
 def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,14 +21,15 @@ def report(arguments: list[str]) -> int:
     if options.output:
         refuse_existing("--output", [Path(options.output)], force=options.force)
 
-    from segsweep.report.comparison import comparison, find_sweep
+    from segsweep.report.comparison import compare, find_sweep
     from segsweep.report.formats.report_input import ReportInput
     from segsweep.report.formats.table import FORMATS
     from segsweep.tracking.store import Store
 
     store = Store.open_to_read(options.tracking_uri, options.experiment)
     sweep = find_sweep(store, options.sweep)
-    content = FORMATS[options.format].write(ReportInput(comparison(store, sweep), store, sweep))
+    found = compare(store, sweep)
+    content = FORMATS[options.format].write(ReportInput(found.table, found.runs, store, sweep))
     if options.animations:
         from segsweep.report.animations import write_animations
 

@@ -1,5 +1,6 @@
 """A sweep from its first points to its comparison: find what is done, run the rest in waves, list what came of it."""
 
+import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
+from segsweep.config.keys import environment
 from segsweep.config.schema import LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
@@ -15,7 +17,7 @@ from segsweep.models.weights_files import fetch_weights, weights_file
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
-from segsweep.report.comparison import comparison
+from segsweep.report.comparison import compare
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.formats.table import FORMATS, WITH_SWEEP
 from segsweep.sweep.budget import Budget
@@ -195,7 +197,11 @@ def _store(tracking: TrackingConfig) -> Store:
 def _sweep_run(store: Store, points: Sequence[Point], total: int) -> Iterator[str]:
     """The sweep's own run; where it is stopped, so are its jobs, and their runs are KILLED."""
     first = points[0].config
-    tags = {names.COMMAND: mask_credentials(shlex.join(["segsweep run", *sys.argv[1:]])), names.VERSION: __version__}
+    tags = {
+        names.COMMAND: mask_credentials(shlex.join(["segsweep", "run", *sys.argv[1:]])),
+        names.VERSION: __version__,
+        names.VERSIONS: json.dumps(environment()),
+    }
     name = f"{first.data.name} {first.model.name}: {total} {'job' if total == 1 else 'jobs'}"
     varying = _varying(points)
     params = {name: value for name, value in parameters(first).items() if name not in varying}
@@ -219,11 +225,11 @@ def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Memb
     from segsweep.report.figure import size_accuracy_figure
 
     sweep = store.get(sweep_id)
-    table = comparison(store, sweep)
-    report = ReportInput(table, store, sweep)
+    found = compare(store, sweep)
+    report = ReportInput(found.table, found.runs, store, sweep)
     texts = {name: FORMATS[name].write(report) for name in WITH_SWEEP}
     files = {f"{names.COMPARISON_STEM}.{name}": str(text).encode() for name, text in texts.items()}
-    files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(table)
+    files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(found.table)
     files[names.CURVES_FILE] = curves_figure(histories(store, trainings_of(store, sweep)))
     store.add_artifacts(sweep_id, files)
     print(texts["md"])

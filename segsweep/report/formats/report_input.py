@@ -1,5 +1,6 @@
 """What every format is made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,6 +28,9 @@ class ReportInput:
 
     table: pd.DataFrame
     """The rows to show, in their order, with all columns and attributes that :func:`comparison` gives."""
+    runs: Mapping[str, RunRecord]
+    """The runs of the rows, and maybe of others, by id: metrics, tags and params without another query."""
     store: Store
+    """For artifacts."""
     sweep: RunRecord
     view: View = View()
