@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from segsweep import __version__
+from segsweep.config.keys import environment
 from segsweep.config.schema import JobConfig, SweepConfig
 from segsweep.data.dataset import Dataset
 from segsweep.errors import MadeElsewhere
@@ -111,6 +112,7 @@ class Context:
             names.TRAINING_KEY: training.key,
             names.TRAINING_KIND: training.kind,
             names.VERSION: __version__,
+            names.VERSIONS: json.dumps(environment()),
             names.DATA_FINGERPRINT: json.dumps(
                 {
                     "train": self.dataset.train.fingerprint,

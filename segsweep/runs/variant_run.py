@@ -21,6 +21,7 @@ from segsweep.lineage import VariantSpec
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
 from segsweep.runs.context import Context, variant_name
+from segsweep.runs.gallery import sample_files
 from segsweep.runs.score_metrics import score_metrics
 from segsweep.runs.training_run import ensure_training, load_model
 from segsweep.tflite.census import Census, census
@@ -100,7 +101,9 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             baseline=to_compare,
             on_image=context.progress.step,
         )
-        hashes |= store.upload(run_id, _evaluation_files(evaluation))
+        files = _evaluation_files(evaluation)
+        compared = context.store.artifacts.read(baseline, names.SAMPLES_FILE) if baseline is not None else None
+        hashes |= store.upload(run_id, files | sample_files(context.dataset, evaluation, compared))
         metrics = _metrics(made, evaluation, context.dataset)
         metrics |= _against_baseline(evaluation, baseline, context)
         metrics[names.INVOKE_SECONDS] = model.invoke_seconds
