@@ -4,25 +4,22 @@ A key holds all that determines the thing and nothing else: a setting that is no
 differ only in it share the work.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from segsweep.config.data_schema import DataConfig
 from segsweep.config.job_config import parameters
 from segsweep.config.keys import content_key, versions
-from segsweep.config.loss_schema import CombinedLossConfig, unused_terms, used_loss_settings
+from segsweep.config.loss_schema import unused_terms, used_loss_settings
 from segsweep.config.schema import JobConfig
-from segsweep.config.training_schema import FineTuningConfig, TrainingConfig
+from segsweep.config.training_schema import FineTuningConfig
+from segsweep.config.used_training_settings import unused_training_settings, used_training_settings
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
-from segsweep.errors import ConfigError
-from segsweep.models.encoders import frozen_blocks
-from segsweep.models.input_scaling import uses_own_statistics
 from segsweep.models.table import size_multiple
 from segsweep.models.weights_files import weights_file, weights_settings
 from segsweep.quantization.variants import VARIANTS, Variant
-from segsweep.training.phases import fine_tuning_rate
+from segsweep.resolving import resolved
 
 TRAINING_FORMAT = 1
 """Raised when the trainer changes what weights come out of the same settings."""
@@ -32,30 +29,6 @@ VARIANT_FORMAT = 1
 
 EVALUATION_FORMAT = 2
 """Raised when scores are computed otherwise."""
-
-DEFAULT_CALIBRATION_SAMPLES = 64
-FINETUNE_LEARNING_RATE_FACTOR = 0.1
-
-WITHOUT_EFFECT = ("preview_images", "tensorboard")
-"""Training settings that change nothing of the weights."""
-
-OFF: dict[str, Any] = {
-    "mixed_precision": False,
-    "xla": False,
-    "augmentation.scale": None,
-    "augmentation.brightness": 0.0,
-    "augmentation.contrast": None,
-    "augmentation.noise": 0.0,
-    "early_stopping.target": None,
-}
-"""Training settings that count only where they differ from the value here, at which they do nothing."""
-
-USED_WHERE: dict[str, Callable[[TrainingConfig], bool]] = {
-    "momentum": lambda training: training.optimizer == "sgd",
-    "plateau": lambda training: training.schedule == "plateau",
-    "fine_tuning": lambda training: training.fine_tuning.epochs > 0,
-}
-"""Training settings, or sections of them, that count only where others ask for them."""
 
 FINETUNED_FROM_QAT = ("float32", "int8")
 """The variants of the float fine-tune that stand beside a QAT variant as its control."""
@@ -122,7 +95,7 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
     Raises:
         ConfigError: a setting does not fit the data.
     """
-    config = _resolve(config, dataset)
+    config = resolved(config, dataset)
     multiple = size_multiple(config.model)
     training_size = network_size([dataset.train.image_shape, dataset.validation.image_shape], multiple)
     size = network_size([(*training_size, 0), dataset.test.image_shape], multiple)
@@ -150,16 +123,10 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
 def used_settings(spec: VariantSpec) -> dict[str, Any]:
     """The settings that bear on a variant, by override name; the others may vary without any effect on it."""
     leaves = parameters(spec.config)
-    unused = {
-        "quantization.control",
-        "evaluation.batch_size",
-        "data.cache_mib",
-        *(f"training.{name}" for name in WITHOUT_EFFECT),
-    }
-    for setting, is_used in USED_WHERE.items():
-        if not is_used(spec.config.training):
-            path = f"training.{setting}"
-            unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")}
+    unused = {"quantization.control", "evaluation.batch_size", "data.cache_mib"}
+    for setting in unused_training_settings(spec.config.training):
+        path = f"training.{setting}"
+        unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")}
     if not spec.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
     if spec.training.kind == "float":
@@ -171,69 +138,6 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         *(f"loss.{term}." for term in unused_terms(spec.config.loss)),
     )
     return {name: value for name, value in leaves.items() if name not in unused and not name.startswith(other)}
-
-
-def _resolve(config: JobConfig, dataset: Dataset) -> JobConfig:
-    """Fill in what follows from other settings or from the data."""
-    quantization = config.quantization
-    available = len(dataset.train)
-    samples = quantization.calibration.samples
-    if samples is not None and samples > available and _is_calibrated(config):
-        raise ConfigError(
-            f"quantization.calibration.samples={samples} is more than the {available} training images; "
-            f"give at most {available}, or null for as many as there are up to {DEFAULT_CALIBRATION_SAMPLES}"
-        )
-    samples = min(DEFAULT_CALIBRATION_SAMPLES, available) if samples is None else samples
-    weights = config.loss.class_weights
-    if isinstance(weights, list) and len(weights) != len(dataset.classes):
-        raise ConfigError(
-            f"loss.class_weights has {len(weights)} weights for {len(dataset.classes)} classes "
-            f"({', '.join(dataset.classes)}); give one a class"
-        )
-    loss = config.loss
-    if isinstance(loss, CombinedLossConfig):
-        loss = replace(loss, terms=loss.terms.resolved())
-    rate = quantization.learning_rate
-    if rate is None:
-        rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
-    training = config.training
-    if training.fine_tuning.epochs:
-        try:
-            frozen_blocks(config.model, training.fine_tuning.frozen)
-        except ConfigError as error:
-            raise ConfigError(str(error).replace("model.frozen", "training.fine_tuning.frozen")) from error
-        tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
-        training = replace(training, fine_tuning=tuning)
-    data: Any = config.data
-    if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
-        data = replace(data, normalize="standard")
-    return replace(
-        config,
-        data=data,
-        loss=loss,
-        training=training,
-        quantization=replace(
-            quantization, learning_rate=rate, calibration=replace(quantization.calibration, samples=samples)
-        ),
-    )
-
-
-def _is_calibrated(config: JobConfig) -> bool:
-    variant = VARIANTS[config.quantization.name]
-    return variant.calibrated or (variant.training_kind == "qat" and config.quantization.control)
-
-
-def _training_settings(training: TrainingConfig) -> dict[str, Any]:
-    settings = asdict(training)
-    unused = [name for name, is_used in USED_WHERE.items() if not is_used(training)]
-    for path in (*WITHOUT_EFFECT, *unused, *OFF):
-        *sections, name = path.split(".")
-        section = settings
-        for each in sections:
-            section = section[each]
-        if path not in OFF or section[name] == OFF[path]:
-            del section[name]
-    return settings
 
 
 def _fingerprints(*splits: Split) -> list[str]:
@@ -263,7 +167,7 @@ def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) 
             "size": size,
             "model": weights_settings(config.model, dataset.rgb),
             "loss": used_loss_settings(config.loss),
-            "training": _training_settings(config.training),
+            "training": used_training_settings(config.training),
             "seed": config.seed,
             "versions": versions("tensorflow", "tf-keras"),
             **_normalization(config.data),

@@ -4,52 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_jobs import dataset, job, split
 
-from segsweep.config import data_schema, loss_schema, schema, training_schema
+from segsweep.config import loss_schema, schema, training_schema
 from segsweep.config.model_schema import BackboneUnetConfig
-from segsweep.data.dataset import ArraySplit, Dataset
-from segsweep.data.normalization import fit_normalization
-from segsweep.errors import ConfigError
-from segsweep.lineage import _training_settings as training_settings
+from segsweep.data.dataset import ArraySplit
 from segsweep.lineage import lineage, used_settings
-
-
-def split(seed: int, images: int = 6, size: int = 16) -> ArraySplit:
-    rng = np.random.default_rng(seed)
-    return ArraySplit(
-        rng.random((images, size, size, 2), np.float32), rng.integers(0, 2, (images, size, size)).astype(np.uint8)
-    )
-
-
-def dataset(**changes) -> Dataset:
-    train = changes.pop("train", split(0))
-    values = {
-        "name": "npz",
-        "classes": ("a", "b"),
-        "palette": ((0, 0, 0), (255, 255, 255)),
-        "bands": ("x", "y"),
-        "rgb": (0, 1, 1),
-        "train": train,
-        "validation": split(1, 2),
-        "test": split(2, 3),
-        "normalization": fit_normalization(train),
-    }
-    return Dataset(**{**values, **changes})
-
-
-def job(name: str = "int8", **sections) -> schema.JobConfig:
-    return schema.JobConfig(
-        data=data_schema.NpzConfig(train="a.npz"),
-        model=sections.get("model", schema.StridedUnetConfig()),
-        loss=sections.get("loss", schema.LossConfig()),
-        training=sections.get("training", training_schema.TrainingConfig()),
-        quantization=sections.get("quantization", schema.QuantizationConfig(name=name)),
-        evaluation=sections.get("evaluation", schema.EvaluationConfig()),
-        tracking=schema.TrackingConfig(),
-        sweep=sections.get("sweep", schema.SweepConfig()),
-        seed=sections.get("seed", 0),
-    )
-
 
 BASE = lineage(job(), dataset()).asked
 
@@ -140,21 +100,6 @@ def test_without_control_there_is_none():
     ]
 
 
-def test_a_given_finetune_rate_is_kept():
-    quantization = schema.QuantizationConfig(name="qat_int8", learning_rate=0.5)
-    spec = lineage(job(quantization=quantization), dataset())
-    assert spec.asked.training.config.training.learning_rate == 0.5
-
-
-def test_default_calibration_shrinks_to_the_data_and_more_is_refused():
-    assert BASE.config.quantization.calibration.samples == 6
-    config = job(quantization=schema.QuantizationConfig(name="int8", calibration=schema.CalibrationConfig(samples=7)))
-    with pytest.raises(ConfigError, match="more than the 6 training images"):
-        lineage(config, dataset())
-    unused = replace(config, quantization=replace(config.quantization, name="float16"))
-    assert lineage(unused, dataset()).asked.variant.name == "float16"
-
-
 def test_used_settings_name_what_bears_on_a_variant():
     float32 = used_settings(lineage(job("float32"), dataset()).asked)
     assert "model.width" in float32
@@ -202,31 +147,6 @@ def test_what_is_off_or_has_no_effect_does_not(changed):
     section = next(iter(changed))
     if section != "augmentation":
         assert not [name for name in used_settings(spec) if name.startswith(f"training.{section}")]
-
-
-def test_a_setting_that_is_off_is_not_in_the_key_at_all():
-    """So that the trainings of stores from before the setting was there are still found."""
-    plain = training_settings(training_schema.TrainingConfig())
-    assert sorted(plain) == [
-        *("augmentation", "batch_size", "early_stopping", "epochs", "gradient_clip_norm", "learning_rate"),
-        *("optimizer", "schedule", "threads", "warmup_epochs", "weight_decay"),
-    ]
-    assert plain["augmentation"] == {"flips": True, "turns": True}
-    assert plain["early_stopping"] == {"monitor": "val/mean_iou", "patience": None}
-
-
-def test_the_rate_of_fine_tuning_is_a_tenth_where_none_is_given():
-    rates = [
-        lineage(
-            job(training=training_schema.TrainingConfig(learning_rate=0.02, fine_tuning=each)), dataset()
-        ).asked.training
-        for each in (
-            training_schema.FineTuningConfig(epochs=2),
-            training_schema.FineTuningConfig(epochs=2, learning_rate=0.002),
-        )
-    ]
-    assert rates[0].key == rates[1].key
-    assert rates[0].config.training.fine_tuning.learning_rate == pytest.approx(0.002)
 
 
 def test_quantization_aware_training_is_in_one_phase_and_float32_and_knows_no_target():

@@ -18,7 +18,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
     {"cli", "hydra_run", "__main__", "hydra_plugins"},
-    {"job", "runs", "lineage", "engines", "sweep", "report", "predict"},
+    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "predict"},
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},

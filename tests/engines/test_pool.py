@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_lineage import job
+from small_jobs import job
 
 from segsweep.engines.pool import JobTask, Pool, WorkerLost
 from segsweep.outcome import JobOutcome

@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from test_lineage import dataset, job
+from small_jobs import dataset, job
 
 from segsweep.config.schema import TrackingConfig
 from segsweep.lineage import lineage

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from test_lineage import dataset, job, split
+from small_jobs import dataset, job, split
 
 from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError

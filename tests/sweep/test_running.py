@@ -1,7 +1,7 @@
 """Attempts at jobs, and what becomes of the runs of those that were lost."""
 
 import pytest
-from test_lineage import dataset, job
+from small_jobs import dataset, job
 
 from segsweep.config.schema import SweepConfig
 from segsweep.job import hang_file

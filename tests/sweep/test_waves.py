@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from test_lineage import dataset, job
+from small_jobs import dataset, job
 
 from segsweep.config.schema import StridedUnetConfig
 from segsweep.lineage import lineage

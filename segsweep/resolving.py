@@ -1,0 +1,70 @@
+"""Settings that follow from others, or from the data."""
+
+from dataclasses import replace
+from typing import Any
+
+from segsweep.config.loss_schema import CombinedLossConfig
+from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import Dataset
+from segsweep.errors import ConfigError
+from segsweep.models.encoders import frozen_blocks
+from segsweep.models.input_scaling import uses_own_statistics
+from segsweep.quantization.variants import VARIANTS
+from segsweep.training.phases import fine_tuning_rate
+
+DEFAULT_CALIBRATION_SAMPLES = 64
+FINETUNE_LEARNING_RATE_FACTOR = 0.1
+
+
+def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
+    """The settings with each that was left open filled in.
+
+    Raises:
+        ConfigError: one does not fit the data.
+    """
+    quantization = config.quantization
+    available = len(dataset.train)
+    samples = quantization.calibration.samples
+    if samples is not None and samples > available and _is_calibrated(config):
+        raise ConfigError(
+            f"quantization.calibration.samples={samples} is more than the {available} training images; "
+            f"give at most {available}, or null for as many as there are up to {DEFAULT_CALIBRATION_SAMPLES}"
+        )
+    samples = min(DEFAULT_CALIBRATION_SAMPLES, available) if samples is None else samples
+    weights = config.loss.class_weights
+    if isinstance(weights, list) and len(weights) != len(dataset.classes):
+        raise ConfigError(
+            f"loss.class_weights has {len(weights)} weights for {len(dataset.classes)} classes "
+            f"({', '.join(dataset.classes)}); give one a class"
+        )
+    loss = config.loss
+    if isinstance(loss, CombinedLossConfig):
+        loss = replace(loss, terms=loss.terms.resolved())
+    rate = quantization.learning_rate
+    if rate is None:
+        rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
+    training = config.training
+    if training.fine_tuning.epochs:
+        try:
+            frozen_blocks(config.model, training.fine_tuning.frozen)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("model.frozen", "training.fine_tuning.frozen")) from error
+        tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
+        training = replace(training, fine_tuning=tuning)
+    data: Any = config.data
+    if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
+        data = replace(data, normalize="standard")
+    return replace(
+        config,
+        data=data,
+        loss=loss,
+        training=training,
+        quantization=replace(
+            quantization, learning_rate=rate, calibration=replace(quantization.calibration, samples=samples)
+        ),
+    )
+
+
+def _is_calibrated(config: JobConfig) -> bool:
+    variant = VARIANTS[config.quantization.name]
+    return variant.calibrated or (variant.training_kind == "qat" and config.quantization.control)
