@@ -14,7 +14,7 @@ _LOW, _HIGH = 2, 98
 """Percentiles of a band that are shown black and at full brightness."""
 _GAP = 4
 _SMALLEST = 96
-"""Tiles of fewer pixels are enlarged by a whole number."""
+"""Tiles of fewer pixels are enlarged, where nothing else is asked for."""
 
 
 def limits(image: np.ndarray, rgb: Sequence[int]) -> np.ndarray:
@@ -36,15 +36,18 @@ def coloured(labels: np.ndarray, palette: Sequence[tuple[int, int, int]]) -> np.
     return colours[labels]
 
 
-def mosaic(rows: Sequence[Sequence[np.ndarray]], width: int) -> Image.Image:
-    """Pictures (H, W, 3) uint8 of one size side by side, `width` pixels wide at most, on white."""
+def mosaic(rows: Sequence[Sequence[np.ndarray]], width: int, smallest: int = _SMALLEST) -> Image.Image:
+    """Pictures (H, W, 3) uint8 of one size side by side, `width` pixels wide at most, on white.
+
+    Those narrower than `smallest` are enlarged by a whole number, as far as there is room.
+    """
     height, side, _ = rows[0][0].shape
     columns = len(rows[0])
     room = (width - (columns - 1) * _GAP) // columns
     if side > room:
         size = (room, max(1, round(height * room / side)))
     else:
-        times = max(1, min(room // side, -(-_SMALLEST // side)))
+        times = max(1, min(room // side, -(-smallest // side)))
         size = (side * times, height * times)
     canvas = Image.new("RGB", (columns * (size[0] + _GAP) - _GAP, len(rows) * (size[1] + _GAP) - _GAP), (255, 255, 255))
     for row, pictures in enumerate(rows):

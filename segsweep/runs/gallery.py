@@ -13,7 +13,7 @@ from segsweep.evaluation.flips import FLIP_COLOURS, FLIP_MEANINGS, FLIP_NAMES, S
 from segsweep.evaluation.samples import Samples, read_samples, stored_samples, take_samples
 from segsweep.tracking import names
 
-_WIDTH = 1040
+_WIDTH, _TILE = 1040, 192
 _MARGIN = 12
 _TEXT = 14
 _LINE = 22
@@ -47,7 +47,7 @@ def gallery(samples: Samples, baseline: Samples | None) -> Image.Image:
         changed = flips(samples.truth, baseline.predictions, samples.predictions)
         for row, image, where in zip(rows, samples.images, changed, strict=True):
             row.append(over_image(image, where))
-    tiles = mosaic(rows, _WIDTH)
+    tiles = mosaic(rows, _WIDTH, _TILE)
     legend = _legend(samples, flipped=baseline is not None)
     font = _font()
     lines = _lines(legend, tiles.width, font)

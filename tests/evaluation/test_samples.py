@@ -110,8 +110,8 @@ class TestGallery:
         evaluation = evaluated(dataset, 1)
         samples = take_samples(dataset, evaluation.counts, evaluation.predictions)
         picture = np.asarray(gallery(samples, None))
-        # A tile is 288 wide, three times its image, and 4 apart from the next; 12 and a line of 22 are left and above.
-        truth = picture[34 : 34 + 288 : 3, 12 + 292 : 12 + 292 + 288 : 3]
+        # A tile is 192 wide, twice its image, and 4 apart from the next; 12 and a line of 22 are left and above.
+        truth = picture[34 : 34 + 192 : 2, 12 + 196 : 12 + 196 + 192 : 2]
         np.testing.assert_array_equal(truth, coloured(samples.truth[0], PALETTE))
 
     def test_flips_have_their_colours_on_a_faded_image(self):
