@@ -17,6 +17,10 @@ from tf_keras import layers
 RANGE_DECAY = 0.99
 """How much of an activation range is kept at each step; the first step sets it."""
 
+SMALLEST_RANGE = 1e-3
+"""Width that an activation range has at least: of one that is all but empty, as behind a ReLU that lets nothing
+through, the scale would be so small that XNNPACK cannot run the file."""
+
 
 @keras.utils.register_keras_serializable(package="segsweep")
 class ActivationQuantizer(Quantizer):
@@ -35,6 +39,7 @@ class ActivationQuantizer(Quantizer):
             low = low.assign(kept * low + (1 - kept) * tf.minimum(tf.reduce_min(inputs), 0.0))
             high = high.assign(kept * high + (1 - kept) * tf.maximum(tf.reduce_max(inputs), 0.0))
             weights["steps"].assign(tf.minimum(weights["steps"] + 1, 1.0))
+        high = tf.maximum(high, low + SMALLEST_RANGE)
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
 
     def get_config(self) -> dict[str, Any]:

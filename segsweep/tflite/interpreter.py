@@ -10,6 +10,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from segsweep.errors import ModelError
 from segsweep.tflite.flatbuffer import reason, verify
+from segsweep.tflite.requantization import XNNPACK_LIMIT, largest_requantization_scale
 
 INTEGER_TYPES = (np.int8, np.uint8, np.int16)
 """Data types of inputs and outputs that are quantized; float32 is the other that is understood."""
@@ -24,9 +25,14 @@ class TFLiteModel:
     """
 
     def __init__(self, model: bytes | Path, threads: int = 1, delegates: bool = True) -> None:
-        """`delegates=False` leaves out XNNPACK, whose integer kernels differ by some steps of the last bit."""
+        """`delegates=False` leaves out XNNPACK, whose integer kernels differ by some steps of the last bit.
+
+        It is left out as well where it could not run the file.
+        """
         content = _read(model) if isinstance(model, Path) else model
         verify(content)
+        # LiteRT 2.3 frees a table twice when XNNPACK gives up on a graph, which ends the process.
+        delegates = delegates and largest_requantization_scale(content) < XNNPACK_LIMIT
         resolver = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         try:
             self._interpreter = Interpreter(

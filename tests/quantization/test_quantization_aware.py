@@ -13,6 +13,7 @@ from segsweep.tflite.census import census
 from segsweep.tflite.conversion import convert_quantized
 from segsweep.tflite.flatbuffer import unpack
 from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.tflite.requantization import XNNPACK_LIMIT, largest_requantization_scale
 
 IMAGES, LABELS = small_unet.blobs(32, seed=1)
 
@@ -145,3 +146,15 @@ def test_names_what_cannot_be_rounded() -> None:
     ]
     with pytest.raises(ModelError, match=r"odd .*late \(BatchNormalization\)"):
         quantization_aware(model)
+
+
+def test_a_layer_that_lets_nothing_through_leaves_a_file_that_xnnpack_runs() -> None:
+    inputs = keras.Input((8, 8, 4))
+    dead = layers.Conv2D(4, 1, bias_initializer=keras.initializers.Constant(-100.0))(inputs)
+    alive = layers.Conv2D(4, 1)(inputs)
+    outputs = layers.Conv2D(3, 1)(layers.Concatenate()([layers.ReLU()(dead), layers.ReLU()(alive)]))
+    aware = quantization_aware(keras.Model(inputs, outputs))
+    aware(IMAGES[:, :8, :8], training=True)
+    file = convert_quantized(aware)
+    assert 0 < largest_requantization_scale(file) < XNNPACK_LIMIT
+    assert TFLiteModel(file).kernels == "xnnpack"
