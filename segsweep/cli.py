@@ -21,6 +21,7 @@ segsweep VERB ...
   run [OVERRIDES] [-m]   train, export and measure one combination, or every combination of a sweep (-m)
   plan [OVERRIDES] [-m]  what run would do: jobs, trainings, what is done, what cannot work
   report                 the comparison table of a sweep, from the store
+  best                   the variant of a sweep to ship, and why
   status                 what the running sweeps are doing, from any terminal or host
   ui                     the MLflow UI on the store
   gc                     what disk space could be freed; frees it with --yes
@@ -97,6 +98,12 @@ def _ui(arguments: list[str]) -> int:
     return serve_ui(location, options.port)
 
 
+def _best(arguments: list[str]) -> int:
+    from segsweep.choosing.verb import best
+
+    return best(arguments)
+
+
 def _status(arguments: list[str]) -> int:
     parser = verb_parser("status", "What the running sweeps of the store are doing.")
     parser.add_argument("--watch", action="store_true", help="say so again every few seconds, until Ctrl-C")
@@ -134,7 +141,7 @@ def _gc(arguments: list[str]) -> int:
     return 0
 
 
-_VERBS = {"run": _run, "plan": _plan, "report": _report, "status": _status, "ui": _ui, "gc": _gc}
+_VERBS = {"run": _run, "plan": _plan, "report": _report, "best": _best, "status": _status, "ui": _ui, "gc": _gc}
 
 
 def _complain(message: str) -> int:

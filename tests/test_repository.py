@@ -18,7 +18,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
     {"cli", "hydra_run", "__main__", "hydra_plugins"},
-    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "predict"},
+    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "choosing", "predict"},
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
@@ -36,7 +36,19 @@ MAY_IMPORT_TENSORFLOW = [
 ]
 TENSORFLOW = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}
 
-LIGHT = ["cli", "config", "data", "errors", "evaluation", "lineage", "predict", "report", "tflite", "tracking"]
+LIGHT = [
+    "choosing",
+    "cli",
+    "config",
+    "data",
+    "errors",
+    "evaluation",
+    "lineage",
+    "predict",
+    "report",
+    "tflite",
+    "tracking",
+]
 """Parts that must load without loading TensorFlow, their libraries included."""
 LIGHT_MODULES = {"segsweep.quantization.variants", "segsweep.quantization.post_training"}
 

@@ -1,0 +1,139 @@
+"""The variants of a sweep among which one is chosen, and what is wished of it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segsweep.evaluation.bootstrap import accuracies, mean_ious
+from segsweep.report.comparison import Comparison
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+
+CONTROL = "finetune"
+"""The training kind of a control."""
+
+
+def mean_dices(totals: np.ndarray) -> np.ndarray:
+    """Mean Dice over the classes present (R,) of each of R confusion matrices (R, K, K)."""
+    areas = totals.sum(axis=1) + totals.sum(axis=2)
+    doubled = 2 * np.diagonal(totals, axis1=1, axis2=2)
+    return np.nanmean(np.divide(doubled, areas, out=np.full(areas.shape, np.nan), where=areas > 0), axis=1)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score that may decide; more is better."""
+
+    words: str
+    name: str
+    """In the store."""
+    score: Callable[[np.ndarray], np.ndarray]
+    """From confusion matrices (R, K, K) to scores (R,)."""
+
+
+METRICS: Mapping[str, Metric] = {
+    "accuracy": Metric("accuracy", names.ACCURACY, accuracies),
+    "mean_iou": Metric("mean IoU", names.MEAN_IOU, mean_ious),
+    "mean_dice": Metric("mean Dice", names.MEAN_DICE, mean_dices),
+}
+"""From the word after `--metric`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A finished variant."""
+
+    run: RunRecord = field(repr=False)
+    label: str
+    """Its run's name, with the settings by which it differs from others of that name."""
+    score: float
+    """Of the metric that decides."""
+    size_bytes: int
+    latency_ms: float | None
+    """Median of one image, one thread, on the host that measured it; None where nobody did."""
+    drop: float | None
+    """By how much the score is below that of the baseline, the float32 file of the same float training."""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it only stands beside a quantization-aware variant for comparison."""
+        return self.run.tags.get(names.TRAINING_KIND) == CONTROL
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One wish: that a number be at most so large."""
+
+    option: str
+    """Of the command line, with what was given."""
+    what: str
+    most: float
+    value: Callable[[Candidate], float | None]
+    shown: Callable[[float], str]
+    step: float = 0.0
+    """What an excess is measured in where `most` is less than this."""
+
+    def excess(self, candidate: Candidate) -> float:
+        """By how much of itself the limit is passed: 0 or less where it is kept, infinite where nobody knows."""
+        value = self.value(candidate)
+        return float("inf") if value is None else (value - self.most) / max(self.most, self.step)
+
+    def is_kept(self, candidate: Candidate) -> bool:
+        """Whether the candidate is known to keep it; what rounding of decimals adds does not count."""
+        return self.excess(candidate) <= 1e-9
+
+
+def candidates(comparison: Comparison, metric: Metric) -> list[Candidate]:
+    """The finished variants of a comparison that have the score and a size, in its order."""
+    rows: list[Any] = comparison.table.to_dict("records")
+    runs = [comparison.runs.get(str(row["run_id"])) for row in rows]
+    labels = _labels(comparison.table, rows, runs)
+    found = []
+    for label, run in zip(labels, runs, strict=True):
+        if run is None or not run.is_finished or not {metric.name, names.SIZE_BYTES} <= run.metrics.keys():
+            continue
+        baseline = comparison.runs.get(run.tags.get(names.BASELINE_RUN_ID, ""))
+        found.append(
+            Candidate(
+                run=run,
+                label=label,
+                score=run.metrics[metric.name],
+                size_bytes=int(run.metrics[names.SIZE_BYTES]),
+                latency_ms=run.metrics.get(names.LATENCY_P50),
+                drop=_drop(run, baseline, metric),
+            )
+        )
+    return found
+
+
+def data_of(candidate: Candidate) -> str:
+    """The fingerprint of the test images that it was scored on; empty where an older version did not say."""
+    return str(json.loads(candidate.run.tags.get(names.DATA_FINGERPRINT, "{}")).get("test", ""))
+
+
+def _drop(run: RunRecord, baseline: RunRecord | None, metric: Metric) -> float | None:
+    delta = run.metrics.get(
+        {names.MEAN_IOU: names.DELTA_MEAN_IOU, names.ACCURACY: names.DELTA_ACCURACY}.get(metric.name, "")
+    )
+    if delta is not None:
+        return -delta
+    if baseline is None or metric.name not in baseline.metrics:
+        return None
+    return baseline.metrics[metric.name] - run.metrics[metric.name]
+
+
+def _labels(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], runs: Sequence[RunRecord | None]) -> list[str]:
+    """A name for each row: the run's, which says what most sweeps vary, and what it does not say where it must."""
+    said = {"model", "width", "learning_rate", "seed", "quantization"}
+    settings = [name for name in table.columns[: table.columns.get_loc("training_kind")] if name not in said]
+    varying = [name for name in settings if table[name].nunique(dropna=False) > 1]
+    plain = [run.name if run is not None else "" for run in runs]
+    labels = []
+    for row, name in zip(rows, plain, strict=True):
+        more = [f"{each.rpartition('.')[2]} {row[each]}" for each in varying if not pd.isna(row[each])]
+        labels.append(", ".join([name, *more]) if plain.count(name) > 1 else name)
+    return labels

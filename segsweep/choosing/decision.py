@@ -1,0 +1,118 @@
+"""From a comparison and wishes to a decision in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segsweep.choosing.candidates import METRICS, Candidate, Limit, candidates, data_of
+from segsweep.choosing.choice import choose, nearest
+from segsweep.choosing.differences import Differences, same_truth
+from segsweep.choosing.words import choice_text, kib, misses, ms, nearest_text, points
+from segsweep.errors import SegsweepError
+from segsweep.report.comparison import Comparison
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wished of the variant to ship."""
+
+    metric: str
+    """One of `METRICS`."""
+    most: Mapping[str, tuple[str, float]]
+    """By `size` (bytes), `latency` (milliseconds) or `drop` (of the metric): the option as given, and the number."""
+    controls: bool = False
+    """Whether float fine-tunes of the same budget as quantization-aware ones may be shipped."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What came of it."""
+
+    winner: Candidate | None
+    """None where nothing fits."""
+    text: str
+    """For people, some lines."""
+    refusal: str
+    """Why there is no winner, one line; empty where there is one."""
+    remarks: tuple[str, ...]
+    """What else one should know, a sentence each."""
+
+
+def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -> Decision:
+    """Choose a variant of a sweep.
+
+    Raises:
+        SegsweepError: no variant is finished, or they were scored on different test images.
+    """
+    metric = METRICS[wish.metric]
+    everyone = candidates(comparison, metric)
+    allowed = [each for each in everyone if wish.controls or not each.is_control]
+    name = f"sweep {sweep.run_id[:8]}"
+    if not allowed:
+        raise SegsweepError(
+            f"{name}: none of its {len(comparison.table)} variants is finished and scored; `segsweep report --sweep "
+            f"{sweep.run_id[:8]}` shows why"
+        )
+    difference = Differences(store, metric)
+    _require_one_truth(everyone, difference, name)
+    limits = _limits(wish)
+    fitting = [each for each in allowed if all(limit.is_kept(each) for limit in limits)]
+    remarks = _remarks(comparison, allowed, wish)
+    if not fitting:
+        text = nearest_text(allowed, metric, limits, difference)
+        first = nearest(allowed, limits)[0]
+        given = " ".join(limit.option for limit in limits)
+        refusal = (
+            f"{name}: no variant fits {given}; the nearest, {first.label}, misses: {'; '.join(misses(first, limits))}"
+        )
+        return Decision(None, text, refusal, remarks)
+    choice = choose(fitting, difference)
+    with_controls = [each for each in everyone if all(limit.is_kept(each) for limit in limits)]
+    if len(with_controls) > len(fitting):
+        other = choose(with_controls, difference).winner
+        if other.is_control:
+            remarks += (
+                f"the control {other.label} ({metric.words} {other.score:.4f}, {kib(other.size_bytes)}) would have won "
+                "if controls took part, as --controls lets them",
+            )
+    return Decision(choice.winner, choice_text(choice, metric, limits, len(allowed)), "", remarks)
+
+
+def _limits(wish: Wish) -> list[Limit]:
+    """The limits of a wish; an excess over a drop of less than a point is measured in points."""
+    made = {
+        "size": lambda option, most: Limit(option, "size", most, lambda each: each.size_bytes, kib),
+        "latency": lambda option, most: Limit(option, "latency", most, lambda each: each.latency_ms, ms),
+        "drop": lambda option, most: Limit(option, "drop", most, lambda each: each.drop, points, step=0.01),
+    }
+    return [made[what](option, most) for what, (option, most) in wish.most.items()]
+
+
+def _require_one_truth(everyone: Sequence[Candidate], difference: Differences, name: str) -> None:
+    """Refuse scores of different test images; the same images in other bands or sizes of file are the same."""
+    groups = {data_of(each): each for each in everyone}
+    if len(groups) < 2:
+        return
+    first, *others = groups.values()
+    counts = difference.counts(first)
+    for other in others:
+        compared = difference.counts(other)
+        if counts is None or compared is None or not same_truth(counts, compared):
+            data = sorted({each.run.params.get("data.name", "?") for each in everyone})
+            raise SegsweepError(
+                f"{name}: its variants were scored on different test images (data: {', '.join(data)}), so their scores "
+                f"cannot be compared; name one with --where, such as --where data={data[0]}"
+            )
+
+
+def _remarks(comparison: Comparison, allowed: Sequence[Candidate], wish: Wish) -> tuple[str, ...]:
+    remarks = []
+    missing = len(comparison.table) - int((comparison.table["status"] == "FINISHED").sum())
+    if missing:
+        remarks.append(f"{missing} of {len(comparison.table)} variants are not finished and took no part")
+    cpus = {cpu for each in allowed if (cpu := each.run.tags.get(names.CPU))}
+    if "latency" in wish.most and len(cpus) > 1:
+        remarks.append(f"latencies were measured on different machines: {', '.join(sorted(cpus))}")
+    return tuple(remarks)

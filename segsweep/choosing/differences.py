@@ -1,0 +1,46 @@
+"""How two variants differ, from the confusion counts in their runs."""
+
+import io
+
+import numpy as np
+
+from segsweep.choosing.candidates import Candidate, Metric
+from segsweep.evaluation.bootstrap import Interval, paired_interval
+from segsweep.tracking import names
+from segsweep.tracking.store import Store
+
+
+class Differences:
+    """Differences between candidates; what is read is kept."""
+
+    def __init__(self, store: Store, metric: Metric):
+        self._store = store
+        self._metric = metric
+        self._counts: dict[str, np.ndarray | None] = {}
+
+    def __call__(self, one: Candidate, other: Candidate) -> Interval | None:
+        """The first one's score minus the second one's; None where counts are missing, of other images, or of one
+        image alone, whose draws are all the same and would look certain."""
+        counts, others = self.counts(one), self.counts(other)
+        if counts is None or others is None or len(counts) < 2 or not same_truth(counts, others):
+            return None
+        return paired_interval(counts, others, self._metric.score)
+
+    def counts(self, candidate: Candidate) -> np.ndarray | None:
+        """Confusion counts (N, K, K) image by image; None where they are missing or damaged."""
+        run = candidate.run
+        if run.run_id not in self._counts:
+            content = self._store.artifacts.read(run, names.CONFUSION_FILE)
+            self._counts[run.run_id] = None if content is None else _counts(content)
+        return self._counts[run.run_id]
+
+
+def same_truth(counts: np.ndarray, others: np.ndarray) -> bool:
+    """Whether two sets of confusion counts (N, K, K) can be of the same labels: in each image as much of each class."""
+    return counts.shape == others.shape and bool((counts.sum(axis=2) == others.sum(axis=2)).all())
+
+
+def _counts(content: bytes) -> np.ndarray:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        counts: np.ndarray = arrays["counts"]
+    return counts
