@@ -207,8 +207,16 @@ def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
         data=dataset.name,
         histogram=dataset.histogram.how if dataset.histogram is not None else "none",
         histogram_table=dataset.histogram.rows if dataset.histogram is not None else (),
+        dtype=_stored_type(dataset),
         segsweep_version=__version__,
     )
+
+
+def _stored_type(dataset: Dataset) -> str:
+    """Data type of the images as stored; empty where their histograms were changed, which makes others of them."""
+    if dataset.histogram is not None:
+        return ""
+    return dataset.train.read(np.array([0]))[0].dtype.name
 
 
 def _evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Runs `.tflite` files for segmentation: images in, logits or class ids out."""
+"""Runs `.tflite` files for segmentation or classification: images in, logits or class ids out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,9 @@ INTEGER_TYPES = (np.int8, np.uint8, np.int16)
 
 class TFLiteModel:
     """A file that takes an image (1, H, W, C) and gives logits (1, H, W, K), as an interpreter with state.
+
+    A classifier gives logits (1, 1, 1, K) or (1, K), one class for the whole image; what is written here of H and W of
+    logits and class ids then holds of 1 and 1.
 
     Not for several threads at once: give each thread its own.
 
@@ -44,7 +47,7 @@ class TFLiteModel:
             raise ModelError(f"LiteRT cannot run the .tflite file: {reason(error)}") from error
         self._input = _port(inputs, "input")
         self._output = _port(outputs, "output")
-        if self._output.shape[:2] != self._input.shape[:2]:
+        if self._output.shape[:2] not in (self._input.shape[:2], (1, 1)):
             raise ModelError(
                 f"the .tflite file's output {self._output.shape} is not of its input's size {self._input.shape}"
             )
@@ -62,6 +65,11 @@ class TFLiteModel:
         return self._input.shape
 
     @property
+    def output_size(self) -> tuple[int, int]:
+        """Height and width of the class ids: those of an image, or (1, 1) where the whole image has one."""
+        return self._output.shape[:2]
+
+    @property
     def classes(self) -> int:
         """Channels of the output."""
         return self._output.shape[2]
@@ -77,13 +85,30 @@ class TFLiteModel:
         """Wall seconds spent in the interpreter's `invoke` so far."""
         return self._invoke_seconds
 
+    @property
+    def input_port(self) -> "Port":
+        """How the file takes images."""
+        return self._input
+
+    @property
+    def output_port(self) -> "Port":
+        """How the file gives logits."""
+        return self._output
+
+    def run_raw(self, image: np.ndarray) -> np.ndarray:
+        """The output (H, W, K) as the file gives it, of an image (H, W, C) as it takes it: a view, to be dropped before
+        the next run."""
+        self._input_view()[0] = image
+        self._invoke()
+        return self._output_view()[0]
+
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, H, W, K) float32 of normalized images (N, H, W, C) float32; integer outputs are dequantized."""
         self._check(images)
         logits = np.empty((len(images), *self._output.shape), np.float32)
         for image, result in zip(images, logits, strict=True):
             self._run(image)
-            result[...] = self._output_view()[0]
+            result[...] = self._output_view().reshape(result.shape)
         if self._output.quantized:
             logits -= np.float32(self._output.zero_point)
             logits *= np.float32(self._output.scale)
@@ -98,7 +123,7 @@ class TFLiteModel:
         ids = np.empty((len(images), *self._output.shape[:2]), np.uint8)
         for image, result in zip(images, ids, strict=True):
             self._run(image)
-            output = self._output_view()[0]
+            output = self._output_view().reshape(self._output.shape)
             if self.classes == 2:  # 10 times faster than argmax
                 np.greater(output[..., 1], output[..., 0], out=result.view(bool))
             else:
@@ -111,6 +136,9 @@ class TFLiteModel:
             self._quantize(image)
         else:
             self._input_view()[0] = image
+        self._invoke()
+
+    def _invoke(self) -> None:
         start = perf_counter()
         try:
             self._interpreter.invoke()
@@ -135,7 +163,7 @@ class TFLiteModel:
 
 
 @dataclass(frozen=True)
-class _Port:
+class Port:
     """The model's input or output."""
 
     index: int
@@ -145,18 +173,21 @@ class _Port:
     zero_point: int
     lowest: int
     highest: int
+    dtype: str
 
 
-def _port(details: list[dict[str, Any]], role: str) -> _Port:
+def _port(details: list[dict[str, Any]], role: str) -> Port:
     if len(details) != 1:
         raise ModelError(f"the .tflite file has {len(details)} {role}s; segmentation has 1")
     (detail,) = details
     shape, signature = tuple(map(int, detail["shape"])), tuple(map(int, detail["shape_signature"]))
+    if role == "output" and len(shape) == 2:
+        shape, signature = (shape[0], 1, 1, shape[1]), (signature[0], 1, 1, signature[1])
     if len(shape) != 4 or shape[0] != 1 or min(signature[1:], default=0) < 1:
         raise ModelError(f"the .tflite file's {role} has shape {signature}; needed is (1, height, width, channels)")
     index, size = int(detail["index"]), (shape[1], shape[2], shape[3])
     if detail["dtype"] == np.float32:
-        return _Port(index, size, quantized=False, scale=1.0, zero_point=0, lowest=0, highest=0)
+        return Port(index, size, quantized=False, scale=1.0, zero_point=0, lowest=0, highest=0, dtype="float32")
     if detail["dtype"] not in INTEGER_TYPES:
         known = ", ".join(np.dtype(kind).name for kind in (np.float32, *INTEGER_TYPES))
         raise ModelError(f"the .tflite file's {role} is {np.dtype(detail['dtype']).name}; known are {known}")
@@ -164,7 +195,7 @@ def _port(details: list[dict[str, Any]], role: str) -> _Port:
     if not scale > 0:
         raise ModelError(f"the .tflite file's {role} is {np.dtype(detail['dtype']).name} without a scale")
     limits = np.iinfo(detail["dtype"])
-    return _Port(index, size, True, float(scale), int(zero_point), int(limits.min), int(limits.max))
+    return Port(index, size, True, float(scale), int(zero_point), int(limits.min), int(limits.max), limits.dtype.name)
 
 
 def _read(path: Path) -> bytes:

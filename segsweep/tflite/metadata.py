@@ -43,6 +43,8 @@ class Metadata:
     """What is done to each image first, as `data.histogram`: `none`, `equalize` or `match`."""
     histogram_table: tuple[tuple[float, ...], ...] = ()
     """For `match`, by band: the reference's quantiles from 0 to 1, evenly spaced."""
+    dtype: str = ""
+    """Data type of the images as they were stored, as `uint16`; empty where that is not known."""
     output: str = "logits"
     """What the output's channels are: `logits`, a number for each class, the largest wins."""
     segsweep_version: str = segsweep.__version__
@@ -126,6 +128,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "data": str,
     "histogram": str,
     "histogram_table": lambda bands: tuple(map(_floats, bands)),
+    "dtype": str,
     "output": str,
     "segsweep_version": str,
     "format_version": int,
