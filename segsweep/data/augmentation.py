@@ -127,10 +127,11 @@ def _symmetry(arrays: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np
 def _scaled(image: np.ndarray, label: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The part of an image (H, W, C) and its label (H, W) that, enlarged, fills them; the image as float32.
 
-    Bilinear for the image, over all pixels that fall into one where it is made smaller; nearest for the label.
+    Bilinear for the image, over all pixels that fall into one where it is made smaller; nearest for the label. That of
+    the whole image, (1, 1), stays.
     """
     factor, *shares = scale.tolist()
-    size = label.shape
+    size = image.shape[:2]
     sides = [side / factor for side in size]
     starts = [share * (side - part) for share, side, part in zip(shares, size, sides, strict=True)]
     ends = [start + part for start, part in zip(starts, sides, strict=True)]
@@ -148,9 +149,12 @@ def _scaled(image: np.ndarray, label: np.ndarray, scale: np.ndarray) -> tuple[np
         for band in range(image.shape[-1])
     ]
 
+    enlarged = np.stack([np.asarray(band) for band in bands], axis=-1)
+    if label.shape != size:
+        return enlarged, label
     rows, columns = (
         np.floor(start + (np.arange(side) + 0.5) / factor).astype(int) for start, side in zip(starts, size, strict=True)
     )
     inside = ((rows >= 0) & (rows < size[0]))[:, None] & ((columns >= 0) & (columns < size[1]))
     nearest = label[rows.clip(0, size[0] - 1)[:, None], columns.clip(0, size[1] - 1)]
-    return np.stack([np.asarray(band) for band in bands], axis=-1), np.where(inside, nearest, np.uint8(IGNORE))
+    return enlarged, np.where(inside, nearest, np.uint8(IGNORE))

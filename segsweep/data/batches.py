@@ -34,14 +34,18 @@ def network_size(shapes: Iterable[tuple[int, int, int]], multiple: int) -> tuple
 def pad(images: np.ndarray, labels: np.ndarray, size: tuple[int, int]) -> Batch:
     """Images (N, H, W, C) and labels (N, H, W) made `size` (height, width) large, at the bottom and the right.
 
-    Images go on by reflection, so that no edge appears that is not in the data; labels by `IGNORE`.
+    Images go on by reflection, so that no edge appears that is not in the data; labels by `IGNORE`, but for those of
+    whole images, (N, 1, 1), which stay.
     Raises ValueError where `size` is smaller than the images.
     """
     below, right = size[0] - images.shape[1], size[1] - images.shape[2]
     if below == right == 0:
         return images, labels
     edges = ((0, 0), (0, below), (0, right))
-    return np.pad(images, (*edges, (0, 0)), mode="reflect"), np.pad(labels, edges, constant_values=IGNORE)
+    padded = np.pad(images, (*edges, (0, 0)), mode="reflect")
+    if labels.shape[1:] != images.shape[1:3]:
+        return padded, labels
+    return padded, np.pad(labels, edges, constant_values=IGNORE)
 
 
 def _ahead(make: Callable[P, Iterator[Batch]]) -> Callable[P, Iterator[Batch]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from segsweep.data.histogram import Histogram
 from segsweep.data.survey import Survey, joined, survey_images
+from segsweep.data.task import SEGMENTATION, Task
 
 _CHUNK = 64
 
@@ -30,7 +31,10 @@ class Split(Protocol):
     def __len__(self) -> int: ...
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (N, H, W, C) as stored, not normalized; labels (N, H, W) uint8, `IGNORE` where they do not count."""
+        """Images (N, H, W, C) as stored, not normalized; labels (N, H, W) uint8, `IGNORE` where they do not count.
+
+        Labels of whole images are (N, 1, 1).
+        """
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class ArraySplit:
     images: np.ndarray = field(repr=False)
     """(N, H, W, C), any numeric type."""
     labels: np.ndarray = field(repr=False)
-    """(N, H, W) uint8."""
+    """(N, H, W) uint8, or (N, 1, 1) of whole images."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -107,7 +111,7 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A segmentation problem."""
+    """A segmentation problem, or a classification one."""
 
     name: str
     classes: tuple[str, ...]
@@ -121,6 +125,8 @@ class Dataset:
     test: Split = field(repr=False)
     normalization: Normalization
     """From the training split alone."""
+    task: Task = SEGMENTATION
+    """Whether pixels or whole images have a class."""
     unlabelled: Split | None = field(default=None, repr=False)
     """Further images, without labels: all are `IGNORE`."""
     histogram: Histogram | None = None

@@ -16,7 +16,7 @@ class Survey:
     """Of N images with C bands."""
 
     counts: np.ndarray
-    """(N, 256) int32: pixels of each label."""
+    """(N, 256) int32: pixels of each label; the label of a whole image is that of all its pixels."""
     digests: np.ndarray
     """(N, 32) uint8: sha256 of the image; the same for equal numbers of another type."""
     mean: np.ndarray
@@ -56,7 +56,7 @@ class Survey:
 
 
 def survey_images(images: np.ndarray, labels: np.ndarray) -> Survey:
-    """The survey of images (N, H, W, C) of any numeric type and labels (N, H, W) uint8."""
+    """The survey of images (N, H, W, C) of any numeric type and labels (N, H, W) or (N, 1, 1) uint8."""
     return joined([_survey_image(image, label) for image, label in zip(images, labels, strict=True)])
 
 
@@ -71,8 +71,9 @@ def _survey_image(image: np.ndarray, labels: np.ndarray) -> Survey:
     mean = pixels.mean(axis=0, dtype=np.float64)
     spread = pixels - mean
     chosen = np.linspace(0, len(pixels) - 1, _SAMPLES).round().astype(np.int64)
+    counts = np.bincount(labels.reshape(-1), minlength=LABELS) * (len(pixels) // labels.size)
     return Survey(
-        counts=np.bincount(labels.reshape(-1), minlength=LABELS).astype(np.int32)[None],
+        counts=counts.astype(np.int32)[None],
         digests=np.frombuffer(digest(image), np.uint8)[None],
         mean=mean[None],
         squares=np.einsum("pc,pc->c", spread, spread)[None],

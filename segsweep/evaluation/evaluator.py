@@ -13,6 +13,9 @@ from segsweep.evaluation.boundary_iou import BoundaryScores, boundary_scores, co
 from segsweep.evaluation.confusion import Scores, count_confusions, scores
 from segsweep.evaluation.stored_predictions import StoredPredictions
 
+TOP = 5
+"""How many classes `top5_accuracy` looks at."""
+
 
 class Predictor(Protocol):
     """What can be scored."""
@@ -21,8 +24,15 @@ class Predictor(Protocol):
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of an image."""
 
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Height and width of the class ids: those of an image, or (1, 1) where the whole image has one."""
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (N, H, W, K) float32 of normalized images (N, H, W, C) float32."""
+
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Class ids (N, H, W) uint8 of normalized images (N, H, W, C) float32."""
+        """Class ids (N, H, W) uint8 of normalized images (N, H, W, C) float32; of equal logits the first class wins."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +42,18 @@ class Evaluation:
     counts: np.ndarray = field(repr=False)
     """(N, K, K) int64 confusion counts; rows truth."""
     predictions: np.ndarray = field(repr=False)
-    """(N, H, W) uint8 class ids, real pixels only."""
+    """(N, H, W) uint8 class ids, real pixels only; (N, 1, 1) of whole images."""
     scores: Scores
-    boundary: BoundaryScores
+    boundary: BoundaryScores | None
+    """None where whole images have a class."""
     agreement: float
     """Share of the counted pixels to which the baseline gives the same class; 1 where nothing was compared with, NaN
     where no pixel counts."""
     seconds: float
     """Wall time."""
+    top5_accuracy: float | None = None
+    """Share of the images whose class is among the five with the largest logits; None where pixels have classes, and
+    where there are five at most."""
 
 
 def evaluate(
@@ -66,32 +80,49 @@ def evaluate(
         on_image: called with the number of images done, after each batch.
     """
     started = time.perf_counter()
-    height, width, _ = split.image_shape
-    counts = np.empty((len(split), classes, classes), np.int64)
+    by_pixel = predictor.output_size != (1, 1)
+    height, width = split.image_shape[:2] if by_pixel else (1, 1)
+    ranked = not by_pixel and classes > TOP
+    counts = np.zeros((len(split), classes, classes), np.int64)
     boundary_counts = np.zeros((2, classes), np.int64)
     predictions = np.empty((len(split), height, width), np.uint8)
-    done = same = 0
+    done = same = among_top = 0
     for images, labels in evaluation_batches(
         split, normalization, size=predictor.input_shape[:2], batch_size=batch_size
     ):
         part = slice(done, done + len(images))
-        predictions[part] = predictor.predict(images)[:, :height, :width]
         truth = labels[:, :height, :width]
-        counts[part] = count_confusions(truth, predictions[part], classes)
-        boundary_counts += count_boundaries(truth, predictions[part], classes)
+        if ranked:
+            logits = predictor.logits(images)
+            predictions[part] = logits.argmax(axis=-1)
+            among_top += _among_top(logits, truth)
+        else:
+            predictions[part] = predictor.predict(images)[:, :height, :width]
+        count_confusions(truth, predictions[part], classes, out=counts[part])
+        if by_pixel:
+            boundary_counts += count_boundaries(truth, predictions[part], classes)
         if baseline is not None:
             same += _same(predictions[part], baseline.next(len(images)), truth)
         done = part.stop
         if on_image is not None:
             on_image(done)
+    counted = int(counts.sum())
     return Evaluation(
         counts=counts,
         predictions=predictions,
         scores=scores(counts),
-        boundary=boundary_scores(boundary_counts),
-        agreement=1.0 if baseline is None else same / counted if (counted := int(counts.sum())) else float("nan"),
+        boundary=boundary_scores(boundary_counts) if by_pixel else None,
+        agreement=1.0 if baseline is None else same / counted if counted else float("nan"),
         seconds=time.perf_counter() - started,
+        top5_accuracy=among_top / counted if ranked and counted else None,
     )
+
+
+def _among_top(logits: np.ndarray, truth: np.ndarray) -> int:
+    """Images whose class is among the `TOP` with the largest logits; (N, 1, 1, K) and (N, 1, 1). First ones win."""
+    # Stable, and descending: of equal logits the first classes come first.
+    best = np.argsort(-logits, axis=-1, kind="stable")[..., :TOP]
+    return int(np.count_nonzero((best == truth[..., None]).any(axis=-1)))
 
 
 def _same(predictions: np.ndarray, baseline: np.ndarray, labels: np.ndarray) -> int:

@@ -9,20 +9,24 @@ from segsweep.tracking import names
 def score_metrics(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, float]:
     """Every score by its metric's name; NaN for a class that has none, which is not logged."""
     scores, boundary = evaluation.scores, evaluation.boundary
-    by_class = (
+    by_class = [
         (names.IOU, scores.iou),
         (names.DICE, scores.dice),
         (names.PRECISION, scores.precision),
         (names.RECALL, scores.recall),
-        (names.BOUNDARY_IOU, boundary.of_classes),
-    )
+    ]
+    if boundary is not None:
+        by_class.append((names.BOUNDARY_IOU, boundary.of_classes))
+    of_images = {names.MACRO_F1: scores.mean_dice} if boundary is None else {names.BOUNDARY_IOU: boundary.mean}
+    if evaluation.top5_accuracy is not None:
+        of_images[names.TOP5_ACCURACY] = evaluation.top5_accuracy
     return {
         names.ACCURACY: scores.accuracy,
         names.MEAN_IOU: scores.mean_iou,
         names.MEAN_DICE: scores.mean_dice,
         names.MEAN_PRECISION: scores.mean_precision,
         names.MEAN_RECALL: scores.mean_recall,
-        names.BOUNDARY_IOU: boundary.mean,
+        **of_images,
         **{
             name: float(value)
             for stem, values in by_class

@@ -100,7 +100,7 @@ class TFLiteModel:
         the next run."""
         self._input_view()[0] = image
         self._invoke()
-        return self._output_view()[0]
+        return self._output_view().reshape(self._output.shape)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, H, W, K) float32 of normalized images (N, H, W, C) float32; integer outputs are dequantized."""

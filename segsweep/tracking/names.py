@@ -61,6 +61,8 @@ USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 
 ACCURACY, MEAN_IOU, MEAN_DICE = "test/accuracy", "test/mean_iou", "test/mean_dice"
+TOP5_ACCURACY, MACRO_F1 = "test/top5_accuracy", "test/macro_f1"
+"""Of image-level labels; top-1 is `test/accuracy`, and the macro F1 is the same number as `test/mean_dice`."""
 MEAN_PRECISION, MEAN_RECALL = "test/mean_precision", "test/mean_recall"
 BOUNDARY_IOU = "test/boundary_iou"
 """Mean over the classes; also what the names of its classes begin with, as `class_metrics` makes them."""

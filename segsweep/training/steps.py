@@ -171,10 +171,9 @@ def _logits(model: keras.Model, images: tf.Tensor, *, training: bool) -> tf.Tens
 
 def _batch_signature(model: keras.Model) -> list[tf.TensorSpec]:
     # Any number of images: a smaller last batch is not traced anew.
-    height, width, channels = model.input_shape[1:]
     return [
-        tf.TensorSpec((None, height, width, channels), tf.float32),
-        tf.TensorSpec((None, height, width), tf.uint8),
+        tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+        tf.TensorSpec((None, *model.output_shape[1:3]), tf.uint8),
     ]
 
 

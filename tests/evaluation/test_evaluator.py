@@ -16,6 +16,7 @@ class Echo:
     """Predicts the numbers of the image's only band."""
 
     input_shape = (6, 8, 1)
+    output_size = (6, 8)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         return images[..., 0].astype(np.uint8)
