@@ -57,6 +57,8 @@ class Encoder:
     """Address of the folder that Keras offers the file in."""
     hashes: Mapping[float, str | None]
     """MD5 of the file (None: not published) by each alpha that there is one for."""
+    parameters: Mapping[float, int]
+    """How many numbers its blocks have for three bands, statistics of batch norms included, by usual alphas."""
     bgr: bool = False
     """Whether its first kernel expects blue, green, red."""
     has_alpha: bool = False
@@ -67,7 +69,7 @@ _V3_BLOCK = r"(Conv)(?:/|$)|(expanded_conv(?:_\d+)?)/"
 _EFFICIENT_BLOCK = r"(stem)_|(block\d+)[a-z]_"
 
 
-def _efficientnet(size: str, md5: str) -> Encoder:
+def _efficientnet(size: str, md5: str, parameters: int) -> Encoder:
     # Its files hold the scaling too, in a Normalization layer, as standard deviations in the place of variances; Keras
     # corrects them by a factor in the graph. Together: `STANDARDIZED`.
     return Encoder(
@@ -80,10 +82,11 @@ def _efficientnet(size: str, md5: str) -> Encoder:
         f"efficientnet{size}_notop.h5",
         f"{_STORAGE}keras-applications/",
         {1.0: md5},
+        {1.0: parameters},
     )
 
 
-def _efficientnet_v2(size: str, md5: str) -> Encoder:
+def _efficientnet_v2(size: str, md5: str, parameters: int) -> Encoder:
     return Encoder(
         f"EfficientNetV2{size.upper()}",
         32,
@@ -94,10 +97,11 @@ def _efficientnet_v2(size: str, md5: str) -> Encoder:
         f"efficientnetv2-{size}_notop.h5",
         f"{_APPLICATIONS}efficientnet_v2/",
         {1.0: md5},
+        {1.0: parameters},
     )
 
 
-def _mobilenet_v3(size: str, blocks: int, hashes: Mapping[float, str]) -> Encoder:
+def _mobilenet_v3(size: str, blocks: int, hashes: Mapping[float, str], parameters: Mapping[float, int]) -> Encoder:
     return Encoder(
         f"MobileNetV3{size.capitalize()}",
         32,
@@ -108,6 +112,7 @@ def _mobilenet_v3(size: str, blocks: int, hashes: Mapping[float, str]) -> Encode
         f"weights_mobilenet_v3_{size}_224_{{alpha}}_float_no_top_v2.h5",
         f"{_APPLICATIONS}mobilenet_v3/",
         hashes,
+        parameters,
         has_alpha=True,
     )
 
@@ -123,6 +128,7 @@ ENCODERS: Mapping[str, Encoder] = {
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
         f"{_APPLICATIONS}vgg16/",
         {1.0: "6d6bbae143d832006294945121d1f1fc"},
+        {1.0: 14_714_688},
         bgr=True,
     ),
     "resnet50": Encoder(
@@ -135,6 +141,7 @@ ENCODERS: Mapping[str, Encoder] = {
         "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
         f"{_APPLICATIONS}resnet/",
         {1.0: "4d473c1dd8becc155b73f8504c6f6626"},
+        {1.0: 23_587_712},
         bgr=True,
     ),
     "mobilenet_v2": Encoder(
@@ -147,22 +154,29 @@ ENCODERS: Mapping[str, Encoder] = {
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_224_no_top.h5",
         f"{_APPLICATIONS}mobilenet_v2/",
         dict.fromkeys((0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
+        {0.35: 261_728, 0.5: 496_304, 0.75: 1_069_744, 1.0: 1_843_264, 1.3: 3_067_168, 1.4: 3_553_728},
         has_alpha=True,
     ),
     "mobilenet_v3_small": _mobilenet_v3(
-        "small", 12, {0.75: "ebdb5cc8e0b497cd13a7c275d475c819", 1.0: "d3e8ec802a04aa4fc771ee12a9a9b836"}
+        "small",
+        12,
+        {0.75: "ebdb5cc8e0b497cd13a7c275d475c819", 1.0: "d3e8ec802a04aa4fc771ee12a9a9b836"},
+        {0.35: 125_136, 0.5: 263_808, 0.75: 550_328, 1.0: 881_520},
     ),
     "mobilenet_v3_large": _mobilenet_v3(
-        "large", 16, {0.75: "40af19a13ebea4e2ee0c676887f69a2e", 1.0: "07fb09a5933dd0c8eaafa16978110389"}
+        "large",
+        16,
+        {0.75: "40af19a13ebea4e2ee0c676887f69a2e", 1.0: "07fb09a5933dd0c8eaafa16978110389"},
+        {0.35: 408_688, 0.5: 765_512, 0.75: 1_719_456, 1.0: 2_838_912},
     ),
-    "efficientnet_b0": _efficientnet("b0", "50bc09e76180e00e4465e1a485ddc09d"),
-    "efficientnet_b1": _efficientnet("b1", "74c4e6b3e1f6a1eea24c589628592432"),
-    "efficientnet_b2": _efficientnet("b2", "111f8e2ac8aa800a7a99e3239f7bfb39"),
-    "efficientnet_b3": _efficientnet("b3", "af6d107764bb5b1abb91932881670226"),
-    "efficientnet_v2_b0": _efficientnet_v2("b0", "893217f2bb855e2983157299931e43ff"),
-    "efficientnet_v2_b1": _efficientnet_v2("b1", "0e80663031ca32d657f9caa404b6ec37"),
-    "efficientnet_v2_b2": _efficientnet_v2("b2", "1dfe2e7a5d45b6632553a8961ea609eb"),
-    "efficientnet_v2_b3": _efficientnet_v2("b3", "f6abf7b5849ac99a89b50dd3fd532856"),
+    "efficientnet_b0": _efficientnet("b0", "50bc09e76180e00e4465e1a485ddc09d", 3_634_844),
+    "efficientnet_b1": _efficientnet("b1", "74c4e6b3e1f6a1eea24c589628592432", 6_160_512),
+    "efficientnet_b2": _efficientnet("b2", "111f8e2ac8aa800a7a99e3239f7bfb39", 7_267_314),
+    "efficientnet_b3": _efficientnet("b3", "af6d107764bb5b1abb91932881670226", 10_187_560),
+    "efficientnet_v2_b0": _efficientnet_v2("b0", "893217f2bb855e2983157299931e43ff", 5_668_432),
+    "efficientnet_v2_b1": _efficientnet_v2("b1", "0e80663031ca32d657f9caa404b6ec37", 6_680_244),
+    "efficientnet_v2_b2": _efficientnet_v2("b2", "1dfe2e7a5d45b6632553a8961ea609eb", 8_470_878),
+    "efficientnet_v2_b3": _efficientnet_v2("b3", "f6abf7b5849ac99a89b50dd3fd532856", 12_568_126),
 }
 """By name: `model.encoder=NAME`."""
 

@@ -47,22 +47,40 @@ def check_weights(config: ModelConfig) -> None:
         raise ConfigError(f"{setting} is no HDF5 file; give what Keras's save_weights('NAME.h5') writes")
     assert isinstance(config, EncoderModelConfig)
     encoder = ENCODERS[config.encoder]
-    blocks = _blocks(path, encoder.block, path.stat().st_mtime_ns)
+    right = "give what Keras's save_weights('NAME.h5') writes of that model without its top"
+    try:
+        blocks, parameters = _content(path, encoder.block, path.stat().st_mtime_ns)
+    except (OSError, LookupError, AttributeError) as error:
+        raise ConfigError(f"{setting} cannot be read ({reason_of(error)}); {right}") from error
     if len(blocks) != encoder.blocks:
         raise ConfigError(
-            f"{setting} has layers of {len(blocks)} of the {encoder.blocks} blocks of {encoder.application}; give what "
-            "Keras's save_weights('NAME.h5') writes of that model without its top"
+            f"{setting} has layers of {len(blocks)} of the {encoder.blocks} blocks of {encoder.application}; {right}"
         )
+    expected = encoder.parameters.get(config.alpha, parameters)
+    if parameters != expected:
+        fitting = next((alpha for alpha, each in encoder.parameters.items() if each == parameters), None)
+        remedy = right if fitting is None else f"set model.alpha={fitting:g}"
+        model = f"{encoder.application} of alpha {config.alpha:g}" if encoder.has_alpha else encoder.application
+        raise ConfigError(f"{setting} holds {parameters} weights in its blocks where {model} has {expected}; {remedy}")
 
 
 @lru_cache(maxsize=64)
-def _blocks(path: Path, block: str, modified: int) -> frozenset[str]:
-    """The blocks that the layers in a weights file belong to; `block` finds a layer's in its name."""
+def _content(path: Path, block: str, modified: int) -> tuple[frozenset[str], int]:
+    """The blocks that the layers in a weights file belong to, and how many weights they have in all; `block` finds a
+    layer's in its name."""
+    blocks, parameters = set(), 0
     with h5py.File(path) as file:
-        layers = file.get("model_weights", file).attrs.get("layer_names", [])
-        names = [name if isinstance(name, str) else name.decode() for name in layers]
-    matches = filter(None, (re.match(block, name) for name in names))
-    return frozenset(next(group for group in match.groups() if group) for match in matches)
+        layers = file.get("model_weights", file)
+        for name in _words(layers, "layer_names"):
+            match = re.match(block, name)
+            if match:
+                blocks.add(next(group for group in match.groups() if group))
+                parameters += sum(layers[name][weight].size for weight in _words(layers[name], "weight_names"))
+    return frozenset(blocks), parameters
+
+
+def _words(group: h5py.Group, attribute: str) -> list[str]:
+    return [word if isinstance(word, str) else word.decode() for word in group.attrs.get(attribute, [])]
 
 
 def weights_settings(config: ModelConfig, rgb: Sequence[int]) -> dict[str, Any]:
@@ -79,36 +97,38 @@ def weights_settings(config: ModelConfig, rgb: Sequence[int]) -> dict[str, Any]:
 
 
 def fetch_weights(configs: Iterable[ModelConfig]) -> None:
-    """Download those of Keras's weights files that the models need and that are not there yet, each by one process.
+    """Download those of Keras's weights files that the models need and that are not there whole, each by one process.
 
-    Raises ConfigError where one cannot be had, or is damaged.
+    Raises ConfigError where one cannot be had.
     """
     for path, config in {weights_file(config): config for config in configs if _is_imagenet(config)}.items():
         assert path is not None
         assert isinstance(config, EncoderModelConfig)
         md5 = ENCODERS[config.encoder].hashes[config.alpha]
-        if not path.is_file():
-            address = ENCODERS[config.encoder].folder + path.name
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with FileLock(f"{path}.lock"):
-                    if not path.is_file():
-                        _download(address, path, md5)
-            except Exception as error:
-                raise ConfigError(
-                    f"model.weights={IMAGENET}: {address} cannot be downloaded ({reason_of(error)}); put the file into "
-                    f"{path.parent}, or give model.weights=PATH of a weights file, or model.weights=null"
-                ) from error
-        if not _is_whole(path, md5, path.stat().st_mtime_ns):
+        if _is_there(path, md5):
+            continue
+        address = ENCODERS[config.encoder].folder + path.name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{path}.lock"):
+                if not _is_there(path, md5):
+                    _download(address, path, md5)
+        except Exception as error:
+            damaged = f"{path} is damaged, or not the file that Keras publishes, and " if path.is_file() else ""
             raise ConfigError(
-                f"model.weights={IMAGENET}: {path} is damaged, or not the file that Keras publishes; remove it, and it "
-                "is downloaded anew"
-            )
+                f"model.weights={IMAGENET}: {damaged}{address} cannot be downloaded ({reason_of(error)}); put the file "
+                f"into {path.parent}, or give model.weights=PATH of a weights file, or model.weights=null"
+            ) from error
+
+
+def _is_there(path: Path, md5: str | None) -> bool:
+    return path.is_file() and _is_whole(path, md5, path.stat().st_mtime_ns)
 
 
 def _download(address: str, path: Path, md5: str | None) -> None:
-    """Download a file; under its name it is seen when it is whole."""
-    print(f"segsweep: downloading {address}", file=sys.stderr)
+    """Download a file; under its name it is seen when it is whole, in the place of a damaged one."""
+    why = f" ({path} is damaged, or not the file that Keras publishes)" if path.is_file() else ""
+    print(f"segsweep: downloading {address}{why}", file=sys.stderr)
     part = path.with_name(f"{path.name}.part")
     # What a killed process left would be taken for the file.
     part.unlink(missing_ok=True)
@@ -116,6 +136,9 @@ def _download(address: str, path: Path, md5: str | None) -> None:
         import_module("tf_keras").utils.get_file(
             part.name, address, file_hash=md5, cache_dir=str(path.parents[1]), cache_subdir=path.parent.name
         )
+    if not _is_whole(part, md5, part.stat().st_mtime_ns):
+        part.unlink()
+        raise OSError("what came is damaged")
     part.replace(path)
 
 

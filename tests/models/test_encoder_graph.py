@@ -132,9 +132,9 @@ def test_a_file_of_another_encoder_is_refused(tmp_path):
     keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.35).save_weights(
         path
     )
-    config = BackboneUnetConfig(encoder="mobilenet_v2", alpha=0.5, width=1, weights=str(path))
+    config = BackboneUnetConfig(encoder="mobilenet_v2", alpha=0.4, width=1, weights=str(path))
     model = build_model(config, (32, 32, 3), 2, seed=0)
-    with pytest.raises(ConfigError, match=r"weights\.h5 holds no weights of MobileNetV2 .*and alpha 0\.5 .*block_"):
+    with pytest.raises(ConfigError, match=r"weights\.h5 holds no weights of MobileNetV2 .*and alpha 0\.4 .*block_"):
         start(model, config, (0, 1, 2))
 
 

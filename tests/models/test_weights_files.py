@@ -16,13 +16,23 @@ from segsweep.models.weights_files import check_weights, fetch_weights, weights_
 IMAGENET = BackboneUnetConfig(encoder="vgg16", weights="imagenet")
 HDF5 = b"\x89HDF\r\n\x1a\n"
 MOBILENET = ("Conv1", "expanded_conv_depthwise", *(f"block_{number}_expand" for number in range(1, 17)))
+MOBILENET_PARAMETERS = 1_843_264
 
 
-def write_weights(path: Path, layers: Sequence[str], content: float = 0.0) -> None:
-    """A file as Keras's `save_weights` lays it out, without the arrays."""
+def write_weights(
+    path: Path, layers: Sequence[str], content: float = 0.0, parameters: int = MOBILENET_PARAMETERS
+) -> None:
+    """A file as Keras's `save_weights` lays it out, all numbers in the first layer."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name in layers]
-        file["content"] = content
+        for name in layers:
+            names = [f"{name}/kernel:0".encode()] if name == layers[0] and parameters else []
+            file.create_group(name).attrs.create("weight_names", names, dtype=None if names else "S1")
+        if parameters:
+            # Not written until somebody sets one of its numbers.
+            file[layers[0]].create_dataset(
+                f"{layers[0]}/kernel:0", (parameters,), "f4", fillvalue=content, chunks=(4096,)
+            )
 
 
 @pytest.fixture
@@ -98,14 +108,53 @@ def test_a_download_is_seen_when_it_is_whole(keras_home, monkeypatch, capsys):
     fetch_weights([IMAGENET])
 
 
+def downloads(monkeypatch, content: bytes) -> None:
+    """Have Keras download this, whatever it is asked for."""
+    import tf_keras as keras
+
+    def get_file(file, origin, *, cache_dir, cache_subdir, **_):
+        Path(cache_dir, cache_subdir, file).write_bytes(content)
+
+    monkeypatch.setattr(keras.utils, "get_file", get_file)
+
+
+@pytest.fixture
+def whole(tmp_path) -> bytes:
+    """A small file that HDF5 can open."""
+    write_weights(tmp_path / "whole.h5", ["block_1"], parameters=0)
+    return (tmp_path / "whole.h5").read_bytes()
+
+
 @pytest.mark.parametrize("encoder", ["vgg16", "mobilenet_v2"])  # with a published hash, and without
-def test_what_was_cut_short_is_told(encoder, keras_home):
+def test_what_was_cut_short_is_downloaded_anew_and_that_is_said(encoder, keras_home, monkeypatch, capsys, whole):
+    published(monkeypatch, whole)
     config = replace(IMAGENET, encoder=encoder)
     path = weights_file(config)
     keras_home.mkdir()
-    path.write_bytes(HDF5)
-    with pytest.raises(ConfigError, match=r"\.h5 is damaged, or not the file that Keras publishes; remove it"):
+    path.write_bytes(whole[:200])
+    downloads(monkeypatch, whole)
+    fetch_weights([config])
+    assert path.read_bytes() == whole
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"({path} is damaged, or not the file that Keras publishes)" in said
+    fetch_weights([config])
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoder", ["vgg16", "mobilenet_v2"])
+def test_what_comes_damaged_does_not_take_the_place_of_anything(encoder, keras_home, monkeypatch, whole):
+    config = replace(IMAGENET, encoder=encoder)
+    path = weights_file(config)
+    keras_home.mkdir()
+    path.write_bytes(b"damaged")
+    downloads(monkeypatch, whole[:200])
+    with pytest.raises(
+        ConfigError, match=r"\.h5 is damaged, or .*, and https://.* \(.*what came is damaged\); put the f"
+    ):
         fetch_weights([config])
+    assert path.read_bytes() == b"damaged"
+    assert not list(keras_home.glob("*.part"))
 
 
 def test_what_cannot_be_downloaded_is_said_in_one_line(keras_home, monkeypatch):
@@ -153,3 +202,48 @@ def test_a_file_of_another_encoder_is_refused_before_anything_is_built(tmp_path)
     write_weights(tmp_path / "part.h5", MOBILENET[:9])
     with pytest.raises(ConfigError, match=r"layers of 9 of the 18 blocks of MobileNetV2"):
         check_weights(BackboneUnetConfig(encoder="mobilenet_v2", weights=str(tmp_path / "part.h5")))
+
+
+def test_a_file_of_another_alpha_or_depth_is_refused_before_anything_is_built(tmp_path):
+    path = tmp_path / "mobile.h5"
+    write_weights(path, MOBILENET, parameters=261_728)
+    config = BackboneUnetConfig(encoder="mobilenet_v2", alpha=0.35, weights=str(path))
+    check_weights(config)
+    for refused in (check_weights, lambda config: weights_settings(config, (0, 1, 2))):
+        with pytest.raises(ConfigError, match=r"261728 weights .* of alpha 0\.5 has 496304; set model\.alpha=0\.35$"):
+            refused(replace(config, alpha=0.5))
+    # Of other alphas nothing is known beforehand; what does not fit is refused when it is loaded.
+    check_weights(replace(config, alpha=0.4))
+    # As of EfficientNetB1, whose first layers are those of B0.
+    blocks = ("stem_conv", *(f"block{number}a_dwconv" for number in range(1, 8)))
+    write_weights(path, blocks, parameters=6_160_512)
+    check_weights(replace(config, encoder="efficientnet_b1", alpha=1.0))
+    with pytest.raises(ConfigError, match=r"where EfficientNetB0 has 3634844; give what Keras's save_weights"):
+        check_weights(replace(config, encoder="efficientnet_b0", alpha=1.0))
+
+
+def test_a_file_cut_short_is_refused(tmp_path):
+    path = tmp_path / "cut.h5"
+    write_weights(path, MOBILENET)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match=r"cut\.h5 cannot be read \(.*truncated.*\); give what Keras's save_weights"):
+        check_weights(BackboneUnetConfig(encoder="mobilenet_v2", weights=str(path)))
+
+
+IN_SHORT = {"vgg16": 1.0, "resnet50": 1.0, "mobilenet_v2": 0.35, "mobilenet_v3_small": 0.75, "efficientnet_b0": 1.0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "alpha"),
+    [
+        pytest.param(name, alpha, marks=[] if IN_SHORT.get(name) == alpha else pytest.mark.exhaustive)
+        for name, each in ENCODERS.items()
+        for alpha in each.parameters
+    ],
+)
+def test_the_weights_of_blocks_are_as_many_as_keras_writes(name, alpha, tmp_path):
+    from segsweep.models.encoder_graph import application
+
+    application(ENCODERS[name], alpha, 3).save_weights(tmp_path / "weights.h5")
+    check_weights(replace(IMAGENET, encoder=name, alpha=alpha, weights=str(tmp_path / "weights.h5")))
