@@ -221,16 +221,20 @@ def _sweep_run(store: Store, points: Sequence[Point], total: int) -> Iterator[st
 def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Member]:
     """Print the comparison and keep it with the sweep's run; return the members that failed."""
     from segsweep.report.animations import trainings_of
-    from segsweep.report.curves import curves_figure, histories
-    from segsweep.report.figure import size_accuracy_figure
+    from segsweep.report.figures.curves import curves_figure, histories
+    from segsweep.report.figures.pareto_plots import pareto_figure
+    from segsweep.report.figures.rendering import render
 
     sweep = store.get(sweep_id)
     found = compare(store, sweep)
     report = ReportInput(found.table, found.runs, store, sweep)
     texts = {name: FORMATS[name].write(report) for name in WITH_SWEEP}
     files = {f"{names.COMPARISON_STEM}.{name}": str(text).encode() for name, text in texts.items()}
-    files[names.COMPARISON_STEM + ".png"] = size_accuracy_figure(found.table)
-    files[names.CURVES_FILE] = curves_figure(histories(store, trainings_of(store, sweep)))
+    figures = {
+        names.COMPARISON_STEM + ".png": pareto_figure(found.table, "size_bytes", "mean_iou"),
+        names.CURVES_FILE: curves_figure(histories(store, trainings_of(store, sweep))),
+    }
+    files |= {path: render(figure, "png", dots=150) for path, figure in figures.items() if figure is not None}
     store.add_artifacts(sweep_id, files)
     print(texts["md"])
     print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)

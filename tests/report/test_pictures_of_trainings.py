@@ -12,7 +12,8 @@ from segsweep.cli import main
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Normalization
 from segsweep.data.pictures import GREY
 from segsweep.report.animations import animation, trainings_of, write_animations
-from segsweep.report.curves import curves_figure, histories, labels_of
+from segsweep.report.figures.curves import curves_figure, histories, labels_of
+from segsweep.report.figures.rendering import render
 from segsweep.runs.previews import Previews
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -167,12 +168,12 @@ def test_curves_of_all_trainings(store, monkeypatch):
     assert [(run.run_id, history) for run, history in found] == [(float_run, epochs), (qat_run, epochs)]
     drawn = []
     monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda axes, x, y, **style: drawn.append((list(x), y, style)))
-    assert Image.open(io.BytesIO(curves_figure(found))).format == "PNG"
+    assert Image.open(io.BytesIO(render(curves_figure(found), "png", dots=100))).format == "PNG"
     assert [(x, y) for x, y, _ in drawn[:2]] == [([1, 2, 3], [0.5] * 3)] * 2
     assert drawn[0][2]["color"] == drawn[1][2]["color"], "a fine-tune has the colour of what it starts from"
     monkeypatch.undo()
-    for many in ([], found * 20):
-        assert Image.open(io.BytesIO(curves_figure(many))).format == "PNG"
+    assert Image.open(io.BytesIO(render(curves_figure(found * 20), "png", dots=100))).format == "PNG"
+    assert curves_figure([]) is None
 
 
 def test_trainings_of_one_name_are_told_apart_by_what_they_differ_in(store):

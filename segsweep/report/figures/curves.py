@@ -1,6 +1,5 @@
 """The learning curves of a sweep's trainings, as a picture."""
 
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from segsweep.report.figures.style import COLOURS, COLUMN_INCHES, PAGE_INCHES, styled
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
@@ -15,8 +15,6 @@ from segsweep.tracking.store import Store
 MOST_TRAININGS = 200
 """Of more, reading takes too long and nothing can be seen."""
 _MOST_NAMES = 16
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000", "#f0e442")
-"""Okabe and Ito's (2008), made for all kinds of colour vision; the two pale ones last."""
 _STYLES = {"float": "-", "qat": "--", "finetune": ":"}
 _NO_MATTER = ("sweep.", "tracking.", "quantization.")
 """Settings that tell no two trainings of a name apart."""
@@ -51,14 +49,26 @@ def labels_of(runs: Sequence[RunRecord]) -> list[str]:
     return labels
 
 
-def curves_figure(trainings: Sequence[tuple[RunRecord, Sequence[dict[str, float]]]]) -> bytes:
-    """A PNG: mean IoU and losses by epoch, a line a training; fine-tunes are dashed (QAT) or dotted (float).
+@styled
+def curves_figure(
+    trainings: Sequence[tuple[RunRecord, Sequence[dict[str, float]]]], width: float = PAGE_INCHES
+) -> Figure | None:
+    """Mean IoU and losses by epoch, a line a training; fine-tunes are dashed (QAT) or dotted (float).
 
-    Works without a display.
+    None where there is no training.
+
+    Args:
+        trainings: as :func:`histories` finds them.
+        width: of the figure in inches.
     """
-    figure = Figure(figsize=(11, 3.6), dpi=130, layout="constrained")
-    panels: Any = figure.subplots(1, len(_PANELS))
+    if not trainings:
+        return None
+    narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
     many = len(trainings) > _MOST_NAMES
+    rows = 0 if many else -(-len(trainings) // (1 if narrow else 2))
+    height = 3 * 1.7 if narrow else 2.2
+    figure = Figure(figsize=(width, height + 0.14 * rows), layout="constrained")
+    panels: Any = figure.subplots(*((len(_PANELS), 1) if narrow else (1, len(_PANELS))))
     # A fine-tune has the colour of what it starts from.
     origins = [run.tags.get(names.PARENT_TRAINING_KEY) or run.tags.get(names.TRAINING_KEY, "") for run, _ in trainings]
     labels = labels_of([run for run, _ in trainings])
@@ -69,21 +79,17 @@ def curves_figure(trainings: Sequence[tuple[RunRecord, Sequence[dict[str, float]
             values = [epoch.get(metric, float("nan")) for epoch in epochs]
             panel.plot(
                 range(1, len(values) + 1), values,
-                color=_COLOURS[places[origin] % len(_COLOURS)],
+                color=COLOURS[places[origin] % len(COLOURS)],
                 linestyle=_STYLES.get(kind, "-"),
-                linewidth=0.7 if many else 1.3, alpha=0.6 if many else 1,
+                linewidth=0.6 if many else 1.0, alpha=0.6 if many else 1,
                 marker="." if len(values) < 3 else None,
                 label=name,
             )  # fmt: skip
         panel.set_xlabel("epoch")
-        panel.set_title(f"{label}, {split}", fontsize=9)
+        panel.set_title(f"{label}, {split}")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.grid(alpha=0.25)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.tick_params(labelsize=8)
     # Beyond so many, names would hide the lines.
-    if trainings and not many:
-        figure.legend(*panels[0].get_legend_handles_labels(), fontsize=7, frameon=False, loc="outside right center")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": "segsweep"})
-    return picture.getvalue()
+    if not many:
+        handles, texts = panels[0].get_legend_handles_labels()
+        figure.legend(handles, texts, loc="outside lower center", ncols=1 if narrow else 2)
+    return figure

@@ -1,0 +1,101 @@
+"""Which classes pay for quantization: the change of each one's IoU by variant."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from segsweep.report.figures.style import PAGE_INCHES, styled
+from segsweep.report.trainings import training_settings
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+
+GAIN = "qat_int8 − int8, control"
+_MOST_CLASSES = 40
+_CELL_INCHES, _LETTER_INCHES, _MARGIN_INCHES = 0.32, 0.065, 2.2
+
+
+@styled
+def class_heat_map(table: pd.DataFrame, runs: Mapping[str, RunRecord], width: float = PAGE_INCHES) -> Figure | None:
+    """The change of each class's IoU to the baseline, in points, by variant; None where there is none.
+
+    Args:
+        table: a comparison.
+        runs: its runs by id, whose metrics hold the classes.
+        width: of the figure in inches.
+    """
+    changes = class_changes(table, runs)
+    if changes.empty:
+        return None
+    shown = changes.loc[:, _widest(changes)]
+    limit = max(0.1, float(np.nanmax(np.abs(shown.to_numpy()))))
+    numbers = len(shown.columns) * _CELL_INCHES < width - _MARGIN_INCHES
+    figure = Figure(figsize=(width, 1.1 + 0.22 * len(shown)), layout="constrained")
+    axes = figure.add_subplot()
+    picture = axes.imshow(shown, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
+    axes.set_xticks(range(len(shown.columns)), shown.columns, rotation=0 if _fit(shown.columns, width) else 90)
+    axes.set_yticks(range(len(shown)), shown.index)
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    # White lines between the cells.
+    axes.set_xticks(np.arange(1, len(shown.columns)) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, len(shown)) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1)
+    axes.tick_params(which="minor", length=0)
+    if numbers:
+        for (row, column), value in np.ndenumerate(shown.to_numpy()):
+            if np.isfinite(value):
+                colour = "white" if abs(value) > 0.65 * limit else "#262626"
+                axes.text(column, row, f"{value:+.1f}", ha="center", va="center", fontsize=7, color=colour)
+    bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("change of IoU, points")
+    return figure
+
+
+def class_changes(table: pd.DataFrame, runs: Mapping[str, RunRecord]) -> pd.DataFrame:
+    """Change of IoU in points, rows variants, columns classes: to float32 of the same training, mean over trainings.
+
+    The last row, where there is one, is what quantization-aware training gains over the int8 file of its control.
+    """
+    finished = table[table["status"] == "FINISHED"]
+    scores = pd.DataFrame.from_dict({row: _of_classes(runs.get(run_id)) for row, run_id in finished["run_id"].items()},
+                                    orient="index", dtype=float)  # fmt: skip
+    if scores.empty:
+        return scores
+    rows: dict[str, list[pd.Series]] = {}
+    for _, same in finished.groupby(training_settings(finished), sort=False, dropna=False):
+        of = {
+            (kind, variant): scores.loc[each.index].mean()
+            for (kind, variant), each in same.groupby(["training_kind", "quantization"], sort=False)
+        }
+        for (kind, variant), score in of.items():
+            base = of.get(("float", "float32"))
+            if base is not None and (kind, variant) != ("float", "float32"):
+                name = f"{variant}, control" if kind == "finetune" else str(variant)
+                rows.setdefault(name, []).append(score - base)
+        if ("qat", "qat_int8") in of and ("finetune", "int8") in of:
+            rows.setdefault(GAIN, []).append(of["qat", "qat_int8"] - of["finetune", "int8"])
+    order = sorted(rows, key=lambda name: name == GAIN)
+    return 100 * pd.DataFrame({name: pd.concat(rows[name], axis=1).mean(axis=1) for name in order}).T
+
+
+def _of_classes(run: RunRecord | None) -> dict[str, float]:
+    """IoU by the name of the class, as its metric has it."""
+    start = f"{names.IOU}_"
+    metrics = run.metrics if run is not None else {}
+    return {name.removeprefix(start): value for name, value in metrics.items() if name.startswith(start)}
+
+
+def _widest(changes: pd.DataFrame) -> list[str]:
+    """The classes that change most, in their order."""
+    most = changes.abs().max().nlargest(_MOST_CLASSES).index
+    return [name for name in changes.columns if name in most]
+
+
+def _fit(labels: pd.Index, width: float) -> bool:
+    """Whether names fit side by side."""
+    room = (width - _MARGIN_INCHES) / max(1, len(labels))
+    return max(len(str(label)) for label in labels) * _LETTER_INCHES < room

@@ -1,0 +1,81 @@
+"""Scores against what they cost, with the variants that no other beats."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+
+from segsweep.report.figures.labels import place_labels
+from segsweep.report.figures.style import COLUMN_INCHES, GREY, PAGE_INCHES, styled, variant_style
+from segsweep.report.pareto import pareto_optimal
+from segsweep.report.trainings import training_labels
+
+SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a score is drawn against."""
+
+    label: str
+    scale: float
+    """What the column is divided by for the axis."""
+
+
+COSTS = {
+    "size_bytes": Cost("file size, KiB", 1024.0),
+    "latency_p50_ms": Cost("time for one image, ms", 1.0),
+}
+
+
+@styled
+def pareto_figure(
+    table: pd.DataFrame, cost: str, score: str, width: float = PAGE_INCHES, note: str = ""
+) -> Figure | None:
+    """A score over a cost, a point a variant, with the line of those that no other beats; None where none has both.
+
+    Args:
+        table: a comparison.
+        cost: a column of `COSTS`.
+        score: a column of `SCORES`.
+        width: of the figure in inches.
+        note: after the name of the cost, as the processor that latency was measured on.
+    """
+    finished = table[table["status"] == "FINISHED"]
+    done = finished[finished[score].notna() & (finished[cost].astype(float) > 0)]
+    if not len(done):
+        return None
+    x, y = done[cost].astype(float) / COSTS[cost].scale, done[score].astype(float)
+    narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
+    figure = Figure(figsize=(width, 3.3 if narrow else 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xscale("log")
+    for place, name in enumerate(dict.fromkeys(table["quantization"])):
+        marker, colour = variant_style(str(name), place)
+        for control in (False, True):
+            chosen = (done["quantization"] == name) & ((done["training_kind"] == "finetune") == control)
+            if chosen.any():
+                axes.scatter(
+                    x[chosen], y[chosen], marker=marker, s=52 if marker == "*" else 22,
+                    facecolors="none" if control else colour, edgecolors=colour, linewidths=0.9, zorder=3,
+                    label=f"{name}, control" if control else str(name),
+                )  # fmt: skip
+    front = done[pareto_optimal(done, [score, cost])].sort_values(cost)
+    front = front.drop_duplicates([cost, score])
+    axes.step(x[front.index], y[front.index], where="post", color=GREY, linewidth=1, zorder=2, label="Pareto front")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.margins(x=0.06, y=0.1)
+    axes.set_xlabel(f"{COSTS[cost].label}{f' ({note})' if note else ''}")
+    axes.set_ylabel(f"{SCORES[score]} on the test split")
+    handles, labels = axes.get_legend_handles_labels()
+    if narrow:
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.4)
+    else:
+        figure.legend(handles, labels, loc="outside right center", handletextpad=0.4)
+    names = training_labels(table)
+    texts = [f"{names[row]} {table['quantization'][row]}" for row in front.index]
+    place_labels(axes, x, y, [(float(x[row]), float(y[row]), text) for row, text in zip(front.index, texts)])
+    return figure

@@ -1,0 +1,85 @@
+"""What each step down costs, training by training: float32 to int8, and int8 to quantization-aware training."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from segsweep.report.figures.pareto_plots import SCORES
+from segsweep.report.figures.style import COLOURS, COLUMN_INCHES, GREY, PAGE_INCHES, styled
+from segsweep.report.trainings import training_labels, training_settings
+
+_STEPS = (
+    ("as trained", (("float", "float32", "float32"), ("float", "int8", "int8"))),
+    (
+        "fine-tuned for the same budget",
+        (
+            ("finetune", "float32", "float32\n(control)"),
+            ("finetune", "int8", "int8\n(control)"),
+            ("qat", "qat_int8", "QAT int8"),
+        ),
+    ),
+)
+"""For each panel its title and its steps: training kind, variant and name. What quantization-aware training gains is
+the last step of the second: from a float fine-tune of the same budget, not from the older float training."""
+
+
+@styled
+def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = PAGE_INCHES) -> Figure | None:
+    """A line a training through its steps; None where no training has two of them.
+
+    Args:
+        table: a comparison.
+        score: a column of `SCORES`.
+        width: of the figure in inches.
+    """
+    finished = table[(table["status"] == "FINISHED") & table[score].notna()]
+    lines = _lines(finished, score)
+    if not lines:
+        return None
+    narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
+    figure = Figure(figsize=(width, 3.4 if narrow else 3.2), layout="constrained")
+    steps = [len(names) for _, names in _STEPS]
+    panels: Any = figure.subplots(1, len(_STEPS), sharey=True, width_ratios=[count - 0.4 for count in steps])
+    for number, (panel, (title, names)) in enumerate(zip(panels, _STEPS, strict=True)):
+        for place, (label, values) in enumerate(lines):
+            line = values[number]
+            known = [(step, value) for step, value in enumerate(line) if value is not None]
+            named = place < len(COLOURS)
+            panel.plot(
+                [step for step, _ in known], [value for _, value in known],
+                color=COLOURS[place] if named else GREY, alpha=1 if named else 0.5, linewidth=1.2 if named else 0.6,
+                marker="o", markersize=3.5 if named else 2, label=label if named else "",
+            )  # fmt: skip
+        panel.set_xticks(range(len(names)), [name for _, _, name in names])
+        panel.set_xlim(-0.3, len(names) - 0.7)
+        panel.grid(axis="x", visible=False)
+        panel.set_title(title)
+    panels[0].set_ylabel(f"{SCORES[score]} on the test split")
+    handles, labels = panels[0].get_legend_handles_labels()
+    if len(lines) > len(COLOURS):
+        handles.append(Line2D([], [], color=GREY, alpha=0.5, linewidth=0.6))
+        labels.append(f"{len(lines) - len(COLOURS)} other trainings")
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 if narrow else 4)
+    return figure
+
+
+def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[float | None]]]]:
+    """For each float training its name, and for each panel the scores of the steps; the best training first.
+
+    Of several variants of a step (as with several budgets), the mean.
+    """
+    labels = training_labels(finished)
+    lines = []
+    for _, rows in finished.groupby(training_settings(finished), sort=False, dropna=False):
+        panels = []
+        for _, names in _STEPS:
+            found = [
+                rows.loc[(rows["training_kind"] == kind) & (rows["quantization"] == variant), score].astype(float)
+                for kind, variant, _ in names
+            ]
+            panels.append([float(values.mean()) if len(values) else None for values in found])
+        if any(sum(value is not None for value in values) > 1 for values in panels):
+            lines.append((labels[rows.index[0]], panels))
+    return sorted(lines, key=lambda line: -max(value for values in line[1] for value in values if value is not None))

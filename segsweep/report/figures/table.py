@@ -1,0 +1,60 @@
+"""The figures of a report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from segsweep.report.animations import trainings_of
+from segsweep.report.figures.class_heat_map import class_heat_map
+from segsweep.report.figures.curves import curves_figure, histories
+from segsweep.report.figures.pareto_plots import pareto_figure
+from segsweep.report.figures.slopes import slopes_figure
+from segsweep.report.formats.report_input import ReportInput
+from segsweep.tracking import names
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure of a report."""
+
+    title: str
+    """What it shows, a short line for people."""
+    draw: Callable[[ReportInput, float], Figure | None]
+    """Given the report and the width in inches; None where there is nothing to draw."""
+
+
+def _pareto(cost: str, score: str) -> Callable[[ReportInput, float], Figure | None]:
+    def draw(report: ReportInput, width: float) -> Figure | None:
+        note = _processor(report) if cost == "latency_p50_ms" else ""
+        return pareto_figure(report.table, cost, score, width, note)
+
+    return draw
+
+
+def _processor(report: ReportInput) -> str:
+    """The processor that latency was measured on, if it was one."""
+    shown = (report.runs[run_id] for run_id in report.table["run_id"] if run_id in report.runs)
+    found = {run.tags[names.CPU] for run in shown if names.CPU in run.tags}
+    return found.pop() if len(found) == 1 else ""
+
+
+PLOTS: dict[str, Plot] = {
+    "mean-iou-over-size": Plot("Mean IoU against file size", _pareto("size_bytes", "mean_iou")),
+    "accuracy-over-size": Plot("Accuracy against file size", _pareto("size_bytes", "accuracy")),
+    "mean-iou-over-latency": Plot("Mean IoU against latency", _pareto("latency_p50_ms", "mean_iou")),
+    "accuracy-over-latency": Plot("Accuracy against latency", _pareto("latency_p50_ms", "accuracy")),
+    "steps": Plot(
+        "What quantization costs, and what quantization-aware training gains over a float fine-tune of the same budget",
+        lambda report, width: slopes_figure(report.table, "mean_iou", width),
+    ),
+    "class-iou-change": Plot(
+        "Change of each class's IoU by variant, against float32 of the same training",
+        lambda report, width: class_heat_map(report.table, report.runs, width),
+    ),
+    "learning-curves": Plot(
+        "Learning curves",
+        lambda report, width: curves_figure(histories(report.store, trainings_of(report.store, report.sweep)), width),
+    ),
+}
+"""By the beginning of their files' names."""
