@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 DIRECTIONS = {
@@ -21,14 +22,14 @@ def pareto_optimal(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
 
     Controls (fine-tunes in float) are not considered; a row without one of the numbers is not optimal.
     """
-    candidates = (table["status"] == "FINISHED") & (table["training_kind"] != "finetune")
     signs = [1.0 if DIRECTIONS[column] == "maximize" else -1.0 for column in columns]
-    values = table[list(columns)].astype(float) * signs
-    candidates &= values.notna().all(axis=1)
+    # Arrays: of a table, each step would copy all that the table has as attributes.
+    values = np.stack([table[column].to_numpy(float) for column in columns], axis=1) * signs
+    candidates = (table["status"] == "FINISHED").to_numpy() & (table["training_kind"] != "finetune").to_numpy()
+    candidates &= ~np.isnan(values).any(axis=1)
     considered = values[candidates]
-    optimal = {
-        index
-        for index, row in considered.iterrows()
-        if not ((considered >= row).all(axis=1) & (considered > row).any(axis=1)).any()
-    }
-    return pd.Series([index in optimal for index in table.index], index=table.index)
+    optimal = candidates.copy()
+    optimal[candidates] = [
+        not ((considered >= row).all(axis=1) & (considered > row).any(axis=1)).any() for row in considered
+    ]
+    return pd.Series(optimal, index=table.index)
