@@ -15,6 +15,11 @@ FLIP_COLOURS = {GAINED: (0, 114, 178), LOST: (213, 94, 0), CHANGED: (240, 228, 6
 """Blue, vermilion and yellow of Okabe and Ito (2008), made for all kinds of colour vision."""
 
 
+def possible_flips(classes: int) -> list[int]:
+    """Those that there are with so many classes: of two, one is right."""
+    return [each for each in FLIP_NAMES if each != CHANGED or classes > 2]
+
+
 def flips(truth: np.ndarray, baseline: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """For each pixel `SAME`, `GAINED`, `LOST` or `CHANGED`, uint8; pixels that do not count are `SAME`.
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from segsweep.data.dataset import IGNORE, Dataset
 from segsweep.data.pictures import GREY, coloured, mosaic, png
 from segsweep.evaluation.evaluator import Evaluation
-from segsweep.evaluation.flips import FLIP_COLOURS, FLIP_MEANINGS, FLIP_NAMES, SAME, flips
+from segsweep.evaluation.flips import FLIP_COLOURS, FLIP_MEANINGS, FLIP_NAMES, SAME, flips, possible_flips
 from segsweep.evaluation.samples import Samples, read_samples, stored_samples, take_samples
 from segsweep.tracking import names
 
@@ -86,7 +86,7 @@ def _legend(samples: Samples, *, flipped: bool) -> list[tuple[str, tuple[int, in
     if IGNORE in present:
         entries.append(("does not count", GREY))
     if flipped:
-        entries += [(f"{FLIP_NAMES[each]}: {FLIP_MEANINGS[each]}", FLIP_COLOURS[each]) for each in FLIP_NAMES]
+        entries += [(f"{FLIP_NAMES[each]}: {FLIP_MEANINGS[each]}", FLIP_COLOURS[each]) for each in possible_flips(len(samples.classes))]
     return entries
 
 
