@@ -8,6 +8,7 @@ from mlflow.entities import Run, RunStatus
 
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.tracking.sql_reading import records_with_keys
 
 _PAGE = 1000
 _KEYS_LOOKED_UP = 300
@@ -51,6 +52,9 @@ class RunReader:
 
     def with_keys(self, kind: str, key_name: str, keys: Collection[str]) -> list[RunRecord]:
         """Runs of a kind whose key tag is one of `keys`; those of one key newest first."""
+        read = records_with_keys(self._client, self._experiment_id, kind, key_name, keys)
+        if read is not None:
+            return read
         condition = f"tags.`{names.KIND}` = '{kind}'"
         if len(keys) <= _KEYS_LOOKED_UP:
             # Listing a run takes some 2 ms, looking for one some 6 ms: a small store is listed all the same.
