@@ -9,7 +9,8 @@ from segsweep.data.dataset import Dataset
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
 from segsweep.models.input_scaling import uses_own_statistics
-from segsweep.quantization.variants import VARIANTS
+from segsweep.models.table import check_task
+from segsweep.quantization.variants import variant_named
 from segsweep.training.phases import fine_tuning_rate
 
 DEFAULT_CALIBRATION_SAMPLES = 64
@@ -22,6 +23,7 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
     Raises:
         ConfigError: one does not fit the data.
     """
+    check_task(config.model, dataset.task, dataset.name)
     quantization = config.quantization
     available = len(dataset.train)
     samples = quantization.calibration.samples
@@ -66,5 +68,5 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
 
 
 def _is_calibrated(config: JobConfig) -> bool:
-    variant = VARIANTS[config.quantization.name]
+    variant = variant_named(config.quantization.name)
     return variant.calibrated or (variant.training_kind == "qat" and config.quantization.control)

@@ -49,6 +49,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "data.fit": OneOf(("resize", "crop", "pad")),
     "data.palette_tolerance": Range("0 to 127", lambda value: 0 <= value <= 127),
     "data.duplicates": OneOf(("refuse", "drop")),
+    "data.labels": OneOf(("fine", "coarse")),
     "data.target": OneOf(("classes", "foreground")),
     "data.normalize": OneOf(("standard", "percentile")),
     "data.channels": AT_LEAST_ZERO,
@@ -67,6 +68,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "model.depth": Range("1 to 7", lambda value: 1 <= value <= 7),
     "model.upsampling": OneOf(("nearest", "bilinear", "transposed")),
     "model.alpha": POSITIVE,
+    "model.dropout": Range("at least 0 and below 1", lambda value: 0 <= value < 1),
     "model.output_stride": Range("8 or 16", lambda value: value in (8, 16)),
     **{f"loss.terms.{term}": AT_LEAST_ZERO for term in TERMS},
     **{f"loss.{term}gamma": AT_LEAST_ZERO for term in ("", "focal.", "partial_cross_entropy.")},
@@ -98,7 +100,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.fine_tuning.learning_rate": POSITIVE,
     "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
-        ("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8")
+        ("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "mixed", "qat_int8")
     ),
     "quantization.calibration.samples": COUNT,
     "quantization.calibration.seed": AT_LEAST_ZERO,
@@ -145,6 +147,10 @@ def check(leaves: dict[str, Any]) -> None:
                 )
         elif not all(_is_within(rule, each) for each in (value if isinstance(value, list) else [value])):
             raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
+    if leaves.get("quantization.name") == "mixed" and leaves.get("quantization.recipe") is None:
+        raise ConfigError(
+            "quantization=mixed needs a recipe; give quantization.recipe=FILE (segsweep search --output FILE makes one)"
+        )
     check_data(leaves)
     check_loss(leaves)
 

@@ -4,7 +4,10 @@ from typing import Any
 
 from segsweep.errors import ConfigError
 
-NEEDED = {"npz": "train", "image_folder": "root", "voc": "root", "oxford_pets": "root"}
+NEEDED = {
+    **dict.fromkeys(("cifar100", "class_folders", "image_folder", "oxford_pets", "voc"), "root"),
+    "npz": "train",
+}
 """By source, what says where the data lies."""
 
 
@@ -24,6 +27,12 @@ def check_data(leaves: dict[str, Any]) -> None:
     size = leaves.get("data.size")
     if isinstance(size, list) and len(size) != 2:
         raise ConfigError(f"data.size={size} must be [height,width], or null")
+    if name == "class_folders":
+        for setting in ("patch.size", "ignore_label"):
+            if leaves.get(f"data.{setting}") is not None:
+                raise ConfigError(
+                    f"data.{setting}={leaves[f'data.{setting}']} is for masks; data=class_folders has a class an image"
+                )
     patch, stride = leaves.get("data.patch.size"), leaves.get("data.patch.stride")
     if stride is not None and (patch is None or stride > patch):
         raise ConfigError(f"data.patch.stride={stride} must be at most data.patch.size={patch}, or pixels are lost")

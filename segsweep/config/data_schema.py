@@ -47,11 +47,36 @@ class PatchConfig:
 
 
 @dataclass
-class StoredDataConfig(DataConfig):
-    """Settings of the sources that read images and masks from disk."""
+class DownloadedDataConfig(DataConfig):
+    """Settings of the sources that read from disk."""
 
     standin: bool = False
     """Generate a small data set in the same format on disk, and read that: to try things without a download."""
+    normalize: str = "standard"
+    """`standard`: each band to mean 0 and deviation 1; `percentile`: the 2nd and 98th percentile to -1 and 1."""
+    validation_fraction: float = 0.2
+    """Share of the training images (or groups) set aside to choose the best epoch; 0 < f < 1."""
+    split_seed: int = 0
+    """Seed of the random splits."""
+
+
+@dataclass
+class Cifar100Config(DownloadedDataConfig):
+    """CIFAR-100, 32x32 pixels, in its own files: the binary ones, or those for Python."""
+
+    name: str = "cifar100"
+    root: str | None = None
+    """The folder of the unpacked files, or the one it lies in; not needed for a stand-in."""
+    labels: str = "fine"
+    """`fine`: 100 classes; `coarse`: 20."""
+    size: list[int] | None = None
+    """[height, width] that all images are brought to; `null`: they stay as they are."""
+
+
+@dataclass
+class StoredDataConfig(DownloadedDataConfig):
+    """Settings of the sources whose classes, bands and splits can be chosen."""
+
     classes: list[str] | None = None
     """Class names in label order."""
     merge: dict[str, list[str]] = field(default_factory=dict)
@@ -66,20 +91,14 @@ class StoredDataConfig(DataConfig):
     """Names of the bands used, in their order; default `band_0`, `band_1`, ..., or red, green, blue."""
     rgb: list[int] | None = None
     """Which of the bands used to show as red, green and blue; default the first three."""
-    normalize: str = "standard"
-    """`standard`: each band to mean 0 and deviation 1; `percentile`: the 2nd and 98th percentile to -1 and 1."""
     patch: PatchConfig = field(default_factory=PatchConfig)
-    validation_fraction: float = 0.2
-    """Share of the training images (or groups) set aside to choose the best epoch; 0 < f < 1."""
     test_fraction: float = 0.2
     """Share of the images (or groups) set aside for the test when `test` is not given; 0 < f < 1."""
-    split_seed: int = 0
-    """Seed of the random splits."""
 
 
 @dataclass
 class NpzConfig(StoredDataConfig):
-    """NumPy archives with arrays `X` (N, H, W, C) and `Y` (N, H, W) or (N, H, W, 1)."""
+    """NumPy archives with arrays `X` (N, H, W, C) and `Y`: (N, H, W) or (N, H, W, 1), or (N,) for whole images."""
 
     name: str = "npz"
     train: str | None = None
@@ -138,6 +157,16 @@ class ImageFolderConfig(FileDataConfig):
     groups: str | None = None
     """Regular expression searched in an image's path in `root`; images for which its first group (or all that it
     matches) is equal never fall on both sides of a split."""
+
+
+@dataclass
+class ClassFoldersConfig(FileDataConfig):
+    """A folder of images for each class, which is called like it.
+
+    Where the folders lie in `train`, `test` and `validation`, these divide the images, unless lists are given.
+    """
+
+    name: str = "class_folders"
 
 
 @dataclass

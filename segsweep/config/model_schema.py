@@ -59,6 +59,37 @@ class BackboneUnetConfig(EncoderModelConfig):
 
 
 @dataclass
+class ClassifierConfig(EncoderModelConfig):
+    """One class for the whole image: an encoder, the mean of its last features, and a hidden layer."""
+
+    name: str = "classifier"
+    encoder: str = "vgg16"
+    width: int = 256
+    """Channels of the hidden layer; at least 1. The encoder has its own."""
+    dropout: float = 0.0
+    """Share of the hidden layer's channels that are left out in each step of the training; 0 <= d < 1."""
+
+
+@dataclass
+class ConvNetConfig(ModelConfig):
+    """One class for the whole image: pairs of convolutions with max pooling between them, and the mean of the last."""
+
+    name: str = "conv_net"
+    width: int = 32
+    """Channels of the first level; deeper levels double it; at least 1."""
+    depth: int = 3
+    """Number of times the resolution is halved; 1 to 7."""
+    batch_norm: bool = True
+    """Batch norms after the convolutions."""
+    separable: bool = True
+    """3x3 convolutions are split into a depthwise and a 1x1 one, but for the first."""
+    residual: bool = True
+    """Each pair of convolutions is added to its input."""
+    dropout: float = 0.2
+    """Share of the features that are left out behind each level, in each step of the training; 0 <= d < 1."""
+
+
+@dataclass
 class Deeplabv3Config(EncoderModelConfig):
     """DeepLabV3: an encoder with dilated convolutions, and pooling in a pyramid of them."""
 

@@ -9,6 +9,8 @@ from segsweep.config import data_schema, loss_schema, model_schema, schema, trai
 
 SECTIONS: dict[str, dict[str, type[Any]]] = {
     "data": {
+        "cifar100": data_schema.Cifar100Config,
+        "class_folders": data_schema.ClassFoldersConfig,
         "image_folder": data_schema.ImageFolderConfig,
         "npz": data_schema.NpzConfig,
         "oxford_pets": data_schema.OxfordPetsConfig,
@@ -20,6 +22,8 @@ SECTIONS: dict[str, dict[str, type[Any]]] = {
         "unet": model_schema.UnetConfig,
         "backbone_unet": model_schema.BackboneUnetConfig,
         "deeplabv3": model_schema.Deeplabv3Config,
+        "classifier": model_schema.ClassifierConfig,
+        "conv_net": model_schema.ConvNetConfig,
     },
     "loss": {
         "cross_entropy": schema.LossConfig,

@@ -1,4 +1,7 @@
-"""NumPy archives as a data source: `X` (N, H, W, C) images and `Y` (N, H, W) or (N, H, W, 1) labels."""
+"""NumPy archives as a data source: `X` (N, H, W, C) images and `Y` (N, H, W) or (N, H, W, 1) labels.
+
+Or (N,), or (N, 1), where whole images have a class.
+"""
 
 import zipfile
 import zlib
@@ -17,6 +20,7 @@ from segsweep.data.normalization import fit_normalization
 from segsweep.data.palette import palette
 from segsweep.data.patch_split import PatchSplit
 from segsweep.data.splits import equal_images, split_by_fraction
+from segsweep.data.task import CLASSIFICATION, SEGMENTATION, Task
 from segsweep.errors import DataError
 
 
@@ -28,7 +32,7 @@ class Archive:
     images: np.ndarray
     """(N, H, W, C), any integer or floating type."""
     labels: np.ndarray
-    """(N, H, W), integers, as in the file."""
+    """(N, H, W), or (N, 1, 1) of whole images; integers, as in the file."""
     groups: np.ndarray | None
     """(N,), or None where the file is not split by groups."""
 
@@ -66,10 +70,20 @@ def load(config: NpzConfig) -> Dataset:
     table = np.full(IGNORE + 1, IGNORE, np.uint8)
     table[: len(names)] = merged
     source = {"train": train, "validation": validation or train, "test": test or train}
+    task = _task(train)
+    if not task.by_pixel and config.patch.size is not None:
+        raise DataError(
+            f"data.patch.size={config.patch.size}: Y of {train.path} has one class an image; set it to null"
+        )
     channels = train.images.shape[3]
     used = used_channels(config, channels, f"X of {train.path}")
     patches = Patches(config.patch.size, config.patch.stride)
     for role, archive in source.items():
+        if _task(archive) != task:
+            raise DataError(
+                f"{archive.path}: Y of the {role} images is for {_task(archive).name} where that of {train.path} is "
+                f"for {task.name}; both need the same"
+            )
         if archive.images.shape[3] != channels:
             raise DataError(
                 f"{archive.path}: X has {archive.images.shape[3]} bands where {train.path} has {channels}; "
@@ -93,8 +107,13 @@ def load(config: NpzConfig) -> Dataset:
         validation=splits["validation"],
         test=splits["test"],
         normalization=fit_normalization(splits["train"], config.normalize),
+        task=task,
         standin=config.standin,
     )
+
+
+def _task(archive: Archive) -> Task:
+    return CLASSIFICATION if archive.labels.shape[1:] == (1, 1) != archive.images.shape[1:3] else SEGMENTATION
 
 
 def _split(images: np.ndarray, labels: np.ndarray, patches: Patches) -> ArraySplit | PatchSplit:
@@ -158,11 +177,16 @@ def _images(images: np.ndarray, path: Path) -> np.ndarray:
 def _integers(labels: np.ndarray, images: np.ndarray, path: Path) -> np.ndarray:
     if labels.ndim == 4 and labels.shape[3] == 1:
         labels = labels[..., 0]
+    of_images = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
+    if of_images:
+        labels = labels.reshape(-1, 1, 1)
     if labels.ndim != 3:
-        raise DataError(f"{path}: Y has shape {labels.shape}; (images, height, width) is needed")
+        raise DataError(
+            f"{path}: Y has shape {labels.shape}; (images, height, width) is needed, or (images,) for a class an image"
+        )
     if len(labels) != len(images):
         raise DataError(f"{path}: {len(images)} images in X but {len(labels)} masks in Y; each image needs its mask")
-    if labels.shape[1:] != images.shape[1:3]:
+    if not of_images and labels.shape[1:] != images.shape[1:3]:
         raise DataError(
             f"{path}: masks of {labels.shape[1]}x{labels.shape[2]} in Y for images of "
             f"{images.shape[1]}x{images.shape[2]} in X; the sizes must be equal"

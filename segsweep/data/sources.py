@@ -10,16 +10,18 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from segsweep.config.data_schema import (
+    Cifar100Config,
+    ClassFoldersConfig,
     DataConfig,
+    DownloadedDataConfig,
     FileDataConfig,
     ImageFolderConfig,
     NpzConfig,
     OxfordPetsConfig,
-    StoredDataConfig,
     SyntheticParcelsConfig,
     VocConfig,
 )
-from segsweep.data import image_folder, npz, oxford_pets, synthetic_parcels, voc
+from segsweep.data import cifar100, class_folders, image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset
 from segsweep.data.file_source import DROP
@@ -28,6 +30,8 @@ from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
+    "cifar100": (Cifar100Config, cifar100.load),
+    "class_folders": (ClassFoldersConfig, class_folders.load),
     "image_folder": (ImageFolderConfig, image_folder.load),
     "npz": (NpzConfig, npz.load),
     "oxford_pets": (OxfordPetsConfig, oxford_pets.load),
@@ -51,7 +55,7 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
     """`folder` is where relative paths begin."""
     schema, load = SOURCES[name]
     config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), json.loads(settings)))
-    if isinstance(config, StoredDataConfig) and config.standin:
+    if isinstance(config, DownloadedDataConfig) and config.standin:
         config = with_standin(config)
     dataset = load(config)
     check_labelled(dataset)

@@ -10,13 +10,24 @@ from typing import Any
 
 from filelock import FileLock
 
-from segsweep.config.data_schema import StoredDataConfig
+from segsweep.config.data_schema import DownloadedDataConfig
 from segsweep.config.keys import content_key, versions
-from segsweep.data import image_folder, parcel_layout, parcel_spectra, standin_files, standin_scenes, synthetic_parcels
+from segsweep.data import (
+    cifar100,
+    image_folder,
+    parcel_layout,
+    parcel_spectra,
+    standin_files,
+    standin_labels,
+    standin_scenes,
+    synthetic_parcels,
+)
 from segsweep.data.array_cache import cache_folder
 from segsweep.errors import DataError
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {
+    "cifar100": standin_labels.write_cifar100,
+    "class_folders": standin_labels.write_class_folders,
     "image_folder": standin_files.write_image_folder,
     "npz": standin_files.write_npz,
     "oxford_pets": standin_files.write_oxford_pets,
@@ -30,10 +41,19 @@ _BEAR_ON_FILES = (
 )
 """Settings that decide what is written."""
 
-_SHARED_CODE = (image_folder, standin_files, standin_scenes, synthetic_parcels, parcel_layout, parcel_spectra)
+_SHARED_CODE = (
+    cifar100,
+    standin_labels,
+    image_folder,
+    standin_files,
+    standin_scenes,
+    synthetic_parcels,
+    parcel_layout,
+    parcel_spectra,
+)
 
 
-def with_standin(config: StoredDataConfig) -> StoredDataConfig:
+def with_standin(config: DownloadedDataConfig) -> DownloadedDataConfig:
     """The settings that read the stand-in, which is written if it was not yet; it comes with lists of its own.
 
     Raises:
@@ -41,12 +61,14 @@ def with_standin(config: StoredDataConfig) -> StoredDataConfig:
     """
     folder = _written(config)
     places: dict[str, Any] = {"validation": None, "train": None, "test": None, "root": str(folder)}
+    if config.name == "cifar100":
+        places = {"root": str(folder)}
     if config.name == "npz":
         places = {"validation": None, "train": str(folder / "train.npz"), "test": str(folder / "test.npz")}
     return replace(config, **places)
 
 
-def _written(config: StoredDataConfig) -> Path:
+def _written(config: DownloadedDataConfig) -> Path:
     """The folder of the stand-in, whole."""
     settings = {name: value for name, value in asdict(config).items() if name in _BEAR_ON_FILES}
     code = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in _SHARED_CODE]
@@ -64,7 +86,7 @@ def _written(config: StoredDataConfig) -> Path:
     return folder
 
 
-def _write(config: StoredDataConfig, folder: Path) -> None:
+def _write(config: DownloadedDataConfig, folder: Path) -> None:
     """Write the folder whole or not at all."""
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="unfinished-"))
     try:

@@ -66,14 +66,15 @@ def take_samples(dataset: Dataset, counts: np.ndarray, predictions: np.ndarray) 
     """
     indices = sample_indices(counts.sum(axis=2))
     images, truth = dataset.test.read(indices)
-    height, width = predictions.shape[1:]
+    by_pixel = predictions.shape[1:] != (1, 1)
+    height, width = predictions.shape[1:] if by_pixel else images.shape[1:3]
     rows, columns = (_kept(length, max(height, width)) for length in (height, width))
     at = np.ix_(rows, columns)
     return Samples(
         indices=indices,
         images=np.stack([true_colour(image[:height, :width], dataset.rgb)[at] for image in images]),
-        truth=np.stack([label[:height, :width][at] for label in truth]),
-        predictions=np.stack([predictions[index][at] for index in indices]),
+        truth=np.stack([np.broadcast_to(label[:height, :width], (height, width))[at] for label in truth]),
+        predictions=np.stack([np.broadcast_to(predictions[index], (height, width))[at] for index in indices]),
         classes=dataset.classes,
         palette=dataset.palette,
     )

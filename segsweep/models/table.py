@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segsweep.config.model_schema import EncoderModelConfig
 from segsweep.config.schema import ModelConfig
+from segsweep.data.task import CLASSIFICATION, SEGMENTATION, Task
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import ENCODERS, check_encoder
 
@@ -22,6 +23,8 @@ class Architecture:
     """Module with `build(config, input_shape, classes) -> keras.Model`; imported when a model is built."""
     size_multiple: Callable[[Any], int]
     """What height and width must be multiples of, from the architecture's config."""
+    task: Task = SEGMENTATION
+    """What it tells of an image."""
     quantization_obstacle: Callable[[Any], str | None] = lambda config: None
     """Why quantization-aware training cannot take the model, from its config; None where it can."""
 
@@ -31,6 +34,10 @@ ARCHITECTURES = {
     "unet": Architecture("segsweep.models.unet", lambda config: 2**config.depth),
     "backbone_unet": Architecture("segsweep.models.backbone_unet", lambda config: ENCODERS[config.encoder].stride),
     "deeplabv3": Architecture("segsweep.models.deeplabv3", lambda config: config.output_stride),
+    "classifier": Architecture(
+        "segsweep.models.classifier", lambda config: ENCODERS[config.encoder].stride, CLASSIFICATION
+    ),
+    "conv_net": Architecture("segsweep.models.conv_net", lambda config: 2**config.depth, CLASSIFICATION),
 }
 
 
@@ -49,6 +56,16 @@ def size_multiple(config: ModelConfig) -> int:
     return architecture.size_multiple(config)
 
 
+def check_task(config: ModelConfig, task: Task, data: str) -> None:
+    """Raise ConfigError where a model tells something else of an image than the labels of the data do."""
+    if _architecture(config).task != task:
+        fitting = ", ".join(name for name, each in ARCHITECTURES.items() if each.task == task)
+        raise ConfigError(
+            f"model={config.name} is for {_architecture(config).task.name}, and the labels of data={data} are for "
+            f"{task.name}; choose one of {fitting}"
+        )
+
+
 def quantization_obstacle(config: ModelConfig, training_kind: str) -> str | None:
     """Why the model cannot be trained as `training_kind`, layers named; None where it can."""
     return _architecture(config).quantization_obstacle(config) if training_kind == "qat" else None
@@ -56,6 +73,8 @@ def quantization_obstacle(config: ModelConfig, training_kind: str) -> str | None
 
 def build_model(config: ModelConfig, input_shape: tuple[int, int, int], classes: int, seed: int) -> "keras.Model":
     """A model from images (N, H, W, C) to logits (N, H, W, classes), with initial weights that `seed` determines.
+
+    Logits of whole images are (N, 1, 1, classes).
 
     Sets the random seeds of Python, NumPy and TensorFlow. Raises ConfigError for an unknown name or a size that the
     model does not take.

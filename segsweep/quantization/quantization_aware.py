@@ -17,6 +17,7 @@ from tf_keras import layers
 
 from segsweep.errors import ModelError
 from segsweep.models.constant_layers import Factor, Offset
+from segsweep.models.dropout import CountedDropout
 from segsweep.quantization.batch_norm_folding import fold_batch_norm, foldable
 from segsweep.quantization.fake_quantization import LayerQuantizeConfig
 
@@ -61,6 +62,7 @@ LAYERS: Mapping[type, LayerRounding] = {
     layers.Permute: _PASSES_ON,
     layers.Dropout: _PASSES_ON,
     layers.SpatialDropout2D: _PASSES_ON,
+    CountedDropout: _PASSES_ON,
 }
 """The layers that can be trained quantization-aware."""
 
