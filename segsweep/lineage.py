@@ -18,7 +18,8 @@ from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.models.table import size_multiple
 from segsweep.models.weights_files import weights_file, weights_settings
-from segsweep.quantization.variants import VARIANTS, Variant
+from segsweep.quantization.recipe import Recipe, read_recipe
+from segsweep.quantization.variants import MIXED, Variant, variant_named
 from segsweep.resolving import resolved
 
 TRAINING_FORMAT = 1
@@ -64,6 +65,8 @@ class VariantSpec:
     """The float32 file of the same training, which a post-training variant is made from."""
     baseline: "VariantSpec | None"
     """The float32 variant of the float training, which deltas are against; None for itself."""
+    recipe: Recipe | None = None
+    """What each layer is, of the variant `mixed`."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
     name = config.quantization.name
     if name == "float32":
         return JobSpec(config, (baseline,), baseline)
-    if VARIANTS[name].training_kind == "float":
+    if variant_named(name).training_kind == "float":
         asked = _variant(name, float_training, config, dataset, size, baseline, baseline)
         return JobSpec(config, (baseline, asked), asked)
 
@@ -129,6 +132,8 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")}
     if not spec.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
+    if spec.recipe is None:
+        unused |= {"quantization.recipe"}
     if spec.training.kind == "float":
         unused |= {"quantization.epochs", "quantization.learning_rate"}
     other = (
@@ -215,7 +220,11 @@ def _variant(
     source: VariantSpec | None,
     baseline: VariantSpec | None,
 ) -> VariantSpec:
-    variant = VARIANTS[name]
+    variant, recipe = variant_named(name), None
+    if variant is MIXED:
+        assert config.quantization.recipe is not None
+        recipe = read_recipe(config.quantization.recipe)
+        variant = replace(variant, calibrated=recipe.calibrated)
     content: dict[str, Any] = {
         "format": VARIANT_FORMAT,
         "training": training.key,
@@ -225,6 +234,8 @@ def _variant(
         "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
         "versions": versions("tensorflow") if source is None else versions("tensorflow", "ai-edge-quantizer"),
     }
+    if recipe is not None:
+        content["recipe"] = recipe.as_dict()
     if variant.calibrated:
         calibration = config.quantization.calibration
         content["calibration"] = {"samples": calibration.samples}
@@ -241,4 +252,4 @@ def _variant(
         }
     )
     config = replace(config, quantization=replace(config.quantization, name=name))
-    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline)
+    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe)

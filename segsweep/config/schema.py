@@ -62,7 +62,10 @@ class QuantizationConfig:
     """Which variant is made of the trained weights."""
 
     name: str = "float32"
-    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8` or `qat_int8`."""
+    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `mixed` or `qat_int8`."""
+    recipe: str | None = None
+    """Path of a recipe, which says what each layer is; needed by `mixed`, used by it alone. `segsweep search` finds
+    one."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     """Used by `int8` and `int16x8`, and by `qat_int8` for its control's int8."""
     epochs: int = 8

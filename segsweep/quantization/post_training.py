@@ -101,7 +101,7 @@ def quantize(float_model: bytes, variant: Variant, calibration: Calibration | No
     if variant.name in RECIPES:
         verify(float_model)
         quantizer = Quantizer(float_model, RECIPES[variant.name])
-        statistics = _statistics(calibration) if variant.calibrated and calibration else None
+        statistics = statistics_of(calibration) if variant.calibrated and calibration else None
         with warnings.catch_warnings():  # that looking at all tensors takes memory
             warnings.simplefilter("ignore", UserWarning)
             result = quantizer.quantize(statistics, enable_progress_bar=False, enable_progress_report=False)
@@ -110,7 +110,8 @@ def quantize(float_model: bytes, variant: Variant, calibration: Calibration | No
     return quantized
 
 
-def _statistics(calibration: Calibration) -> dict[str, dict[str, np.ndarray]]:
+def statistics_of(calibration: Calibration) -> dict[str, dict[str, np.ndarray]]:
+    """The ranges in the form that ai-edge-quantizer takes."""
     return {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in calibration.ranges.items()

@@ -120,6 +120,23 @@ VARIANTS: Mapping[str, Variant] = {
 }
 """By name. `int8` and `qat_int8` have the same census: they differ in how the weights were trained."""
 
+MIXED = Variant(
+    name="mixed",
+    training_kind="float",
+    calibrated=True,
+    integer=False,
+    activations="float32",
+    weights="float32",
+    dequantized=False,
+    constants=_INDICES,
+)
+"""What a recipe says, layer by layer; its files are checked against that, see `segsweep.quantization.mixed`."""
+
+
+def variant_named(name: str) -> Variant:
+    """The variant of a name."""
+    return MIXED if name == MIXED.name else VARIANTS[name]
+
 
 def check(variant: Variant, census: Census) -> None:
     """Raises VariantError, with all that is wrong, unless the census is what the variant's name says."""

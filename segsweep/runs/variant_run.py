@@ -18,12 +18,16 @@ from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import VariantSpec
+from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
 from segsweep.runs.context import Context, variant_name
+from segsweep.runs.descriptions import variant_note
 from segsweep.runs.gallery import sample_files
+from segsweep.runs.mlflow_model import model_description, model_tags
 from segsweep.runs.score_metrics import score_metrics
 from segsweep.runs.training_run import ensure_training, load_model
+from segsweep.runs.used_data import variant_data
 from segsweep.tflite.census import Census, census
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import Metadata, embed
@@ -74,6 +78,9 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
     }
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
         context.claim(run_id, names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)
+        store.log_data(
+            run_id, variant_data(context.dataset, spec.config.data, calibrated=bool(spec.variant.calibrated))
+        )
         context.progress.stage(f"exporting {spec.variant.name}")
         made = _known_file(spec, context, same_file) or _new_file(spec, source, context)
         hashes = store.upload(
@@ -83,6 +90,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
                 names.CENSUS_FILE: json.dumps(made.census.as_dict(), indent=1).encode(),
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
                 names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
+                **({names.RECIPE_FILE: spec.recipe.to_yaml().encode()} if spec.recipe is not None else {}),
             },
         )
         # Scored as a user would have it: read back from where it was put.
@@ -103,7 +111,8 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
         )
         files = _evaluation_files(evaluation)
         compared = context.store.artifacts.read(baseline, names.SAMPLES_FILE) if baseline is not None else None
-        hashes |= store.upload(run_id, files | sample_files(context.dataset, evaluation, compared))
+        described = model_description(run_id, made.content, model, context.dataset.test.image_shape)
+        hashes |= store.upload(run_id, files | described | sample_files(context.dataset, evaluation, compared))
         metrics = _metrics(made, evaluation, context.dataset)
         metrics |= _against_baseline(evaluation, baseline, context)
         metrics[names.INVOKE_SECONDS] = model.invoke_seconds
@@ -114,6 +123,8 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             metrics=metrics,
             tags={
                 **hashes,
+                **model_tags(run_id, described),
+                **variant_note(spec, context, run_id, training, baseline, metrics),
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
                 names.RESOLVER: model.kernels,
@@ -143,14 +154,18 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
         calibration = None
         if spec.variant.calibrated:
             calibration = calibrate(float_file, _calibration_images(spec, context.dataset, indices))
-        content = quantize(float_file, spec.variant, calibration)
+        if spec.recipe is not None:
+            content = quantize_mixed(float_file, spec.recipe, calibration)
+        else:
+            content = quantize(float_file, spec.variant, calibration)
     else:
         from segsweep.tflite.conversion import convert_float, convert_quantized
 
         model = load_model(spec.training, context, spec.size)
         content = convert_quantized(model) if spec.variant.integer else convert_float(model)
     counted = census(content)
-    check(spec.variant, counted)
+    if spec.recipe is None:  # otherwise it was held to that
+        check(spec.variant, counted)
     content = embed(content, _metadata(spec, context.dataset))
     return _VariantFile(content, counted, time.perf_counter() - started, indices)
 

@@ -57,6 +57,14 @@ STANDIN = "segsweep.standin"
 _LONGEST_CLASS = 200
 
 PARENT_RUN = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+"""The description of a run, Markdown."""
+NOTE_HASH = "segsweep.note_sha256"
+"""Hash of the description as segsweep wrote it: one that somebody has edited since is left alone."""
+MODEL_HISTORY = "mlflow.log-model.history"
+"""By it the MLflow UI knows that a run has a model, and where."""
+TABLES = "mlflow.loggedArtifacts"
+"""By it the MLflow UI knows which artifacts of a run are tables."""
 USER = "mlflow.user"
 SOURCE_NAME = "mlflow.source.name"
 
@@ -84,8 +92,12 @@ TRAIN_SECONDS, EXPORT_SECONDS, EVALUATE_SECONDS = "time/train_s", "time/export_s
 BEST_EPOCH = "best/epoch"
 
 MODEL_FILE = "model/model.tflite"
+MLMODEL_FILE = "model/MLmodel"
+"""What makes the file a model to MLflow: `mlflow.pyfunc.load_model("runs:/ID/model")`."""
 CALIBRATION_FILE = "model/calibration.json"
 """Which training images calibrated it: `{"training_images": [indices]}`."""
+RECIPE_FILE = "model/recipe.yaml"
+"""What each layer of a file of mixed precision is computed in."""
 CONFUSION_FILE = "evaluation/confusion.npz"
 CONFIG_FILE = "config/config.yaml"
 CENSUS_FILE = "model/census.json"
@@ -108,6 +120,8 @@ MEMBERS_FILE = "sweep/members.json"
 TRIALS_FILE = "sweep/trials.json"
 PARETO_FILE = "sweep/pareto.json"
 COMPARISON_STEM = "sweep/comparison"
+TABLE_FILE = "sweep/table.json"
+"""The comparison in the form that the MLflow UI shows as a table."""
 FAILURE_FILE = "failure/traceback.txt"
 
 

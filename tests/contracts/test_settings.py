@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_module
 
 from segsweep.config.job_config import to_job_config
 from segsweep.config.registration import SECTIONS, register
-from segsweep.quantization.variants import VARIANTS
+from segsweep.quantization.variants import MIXED, VARIANTS
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "experiment")
@@ -17,6 +17,7 @@ NEEDED = {
     "image_folder": ["data.root=.", "data.classes=[a,b]"],
     "voc": ["data.root=."],
     "oxford_pets": ["data.root=."],
+    "mixed": ["quantization.recipe=recipe.yaml"],
 }
 
 
@@ -44,4 +45,4 @@ def test_every_member_of_a_family_can_be_chosen():
     register()
     for section in ("data", "model", "loss"):
         assert {choice for name, choice in CHOICES if name == section} == set(SECTIONS[section])
-    assert {choice for name, choice in CHOICES if name == "quantization"} == set(VARIANTS)
+    assert {choice for name, choice in CHOICES if name == "quantization"} == {*VARIANTS, MIXED.name}
