@@ -204,7 +204,7 @@ def _task(composed: "DictConfig") -> object:
     config = to_job_config(composed)
     search = Grid([Point(tuple(HydraConfig.get().overrides.task), config)])
     with launch_alone(config, folder) as launch:
-        run_sweep(search, launch, folder)
+        run_sweep(search, launch, folder, here=True)
     return None
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from multiprocessing import connection, parent_process
+from pathlib import Path
 
 import psutil
 
@@ -30,6 +31,16 @@ def gpus() -> list[str]:
         return [str(number) for number in range(len(os.listdir("/proc/driver/nvidia/gpus")))]
     except OSError:
         return []
+
+
+def may_have_gpu() -> bool:
+    """Whether an NVIDIA GPU may be found here, told without loading any library; where that cannot be told, True."""
+    if sys.platform != "linux" or gpus():
+        return True
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return False
+    # In some containers /proc says nothing of them; under Windows they are behind /dev/dxg.
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
 
 
 def how_it_ended(exit_code: int | None) -> str:

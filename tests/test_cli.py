@@ -206,3 +206,24 @@ def test_sigterm_ends_with_143(workplace):
 @pytest.mark.parametrize("word", ["training.threads=0", "sweep.workers=0"])
 def test_numbers_that_the_workers_of_a_first_sweep_start_by_are_checked(workplace, capfd, word):
     assert word in complaint(capfd, ["run", "-m", word, "seed=1,2"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan"],
+        ["run"],
+        ["plan", "-m"],
+        *(["run", "-m", f"hydra/launcher={each}"] for each in ("local", "basic", "joblib")),
+    ],
+)
+def test_mixed_precision_without_a_gpu_is_refused(workplace, capfd, monkeypatch, arguments):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "needs an NVIDIA GPU" in complaint(capfd, [*arguments, "training.mixed_precision=true"])
+    assert not (workplace / "mlruns" / "mlflow.db").exists()
+
+
+def test_other_machines_may_have_one(workplace, capfd, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert main(["plan", "-m", "hydra/launcher=slurm", "training.mixed_precision=true"]) == 0
+    assert "1 float trainings" in capfd.readouterr().out

@@ -13,7 +13,6 @@ from segsweep.config.keys import environment
 from segsweep.config.schema import LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
-from segsweep.models.weights_files import fetch_weights, weights_file
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
@@ -25,6 +24,7 @@ from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import members_file, members_of, merged, skipped_members, with_runs
+from segsweep.sweep.needs import fetch_needed_weights, require_gpu
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Impossible, Point, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
@@ -37,13 +37,14 @@ from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
 
 
-def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
+def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> None:
     """Do all points of a search and print the comparison.
 
     Args:
         search: chooses the points; equal ones are merged.
         launch: how jobs are run.
         folder: for progress files and logs.
+        here: whether jobs run on this machine.
 
     Raises:
         SegsweepError: what was asked cannot work; nothing was started.
@@ -54,6 +55,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
         raise SegsweepError("the sweep has no jobs: there is nothing left to try, and nothing was found")
     jobs, impossible = jobs_of(points)
     first = points[0].config
+    if here:
+        require_gpu(jobs)
     if first.sweep.plan:
         if search.total > len(points):
             print(f"in all     up to {search.total} jobs, chosen by what the first ones give, which are these:")
@@ -68,7 +71,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
     for remark in data_remarks(points):
         print(f"segsweep: note: data: {remark}", file=sys.stderr)
     store = _store(first.tracking)
-    _fetch_weights(store, jobs)
+    fetch_needed_weights(store, jobs)
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
     with _sweep_run(store, points, search.total) as sweep_id:
@@ -82,7 +85,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path) -> None:
                 search.tell(results)
                 points = [] if budget.is_over else search.ask()
                 jobs, impossible = jobs_of(points) if points else ([], [])
-                _fetch_weights(store, jobs)
+                fetch_needed_weights(store, jobs)
             work.measure_latency(display)
         # Those on other hosts that gave no sign of life since this sweep began.
         store.bury_the_dead()
@@ -173,18 +176,6 @@ def _results(
             reason, pruned, started = failure.reason, failure.pruned, failure.started
         results.append(Result(point, job, runs.get(key), reason, pruned, started))
     return results
-
-
-def _fetch_weights(store: Store, jobs: Sequence[Job]) -> None:
-    """Have at hand the weights files of the trainings that are still to be made: what is done needs none."""
-    pretrained = [job for job in jobs if weights_file(job.spec.config.model) is not None]
-    if not pretrained:
-        return
-    made = finished_variants(store, {spec.evaluation_key for job in pretrained for spec in job.spec.variants})
-    pending = [job for job in pretrained if any(spec.evaluation_key not in made for spec in job.spec.variants)]
-    trainings = {spec.key: spec for job in pending for spec in job.spec.trainings if spec.kind == "float"}
-    missing = trainings.keys() - finished_trainings(store, trainings)
-    fetch_weights(trainings[key].config.model for key in missing)
 
 
 def _store(tracking: TrackingConfig) -> Store:

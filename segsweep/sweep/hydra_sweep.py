@@ -22,6 +22,9 @@ from segsweep.sweep.plan import store_if_there
 from segsweep.sweep.points import Point
 from segsweep.sweep.search import Grid, Search
 
+_ON_THIS_MACHINE = ("local", "basic", "joblib")
+"""Launchers whose jobs run where the sweep does; of others nothing is known."""
+
 
 def run(
     params: Sequence[str], arguments: Sequence[str], config: DictConfig, context: HydraContext, launcher: Launcher
@@ -31,7 +34,7 @@ def run(
     points = [compose(each) for each in expand(params, arguments, context)]
     if not points:
         raise ConfigError("the sweep has no jobs; give at least one value for each axis")
-    _run(Grid(points), points, Path(str(config.hydra.sweep.dir)), launcher)
+    _run(Grid(points), points, config, launcher)
 
 
 def run_search(
@@ -62,7 +65,7 @@ def run_search(
         raise ConfigError("sweep.max_trials is not set; a search needs to know how many points it may try")
     search = OptunaSearch(settings, compose, first.sweep.max_trials)
     search.remember(store_if_there(first.tracking.uri, first.tracking.experiment))
-    _run(search, [Point((), first)], Path(str(config.hydra.sweep.dir)), launcher)
+    _run(search, [Point((), first)], config, launcher)
 
 
 def _composing(config: DictConfig, context: HydraContext) -> Callable[[Sequence[str]], Point]:
@@ -70,13 +73,15 @@ def _composing(config: DictConfig, context: HydraContext) -> Callable[[Sequence[
     return lambda overrides: Point(tuple(overrides), composer.compose(overrides))
 
 
-def _run(search: Search, points: Sequence[Point], folder: Path, launcher: Launcher) -> None:
+def _run(search: Search, points: Sequence[Point], config: DictConfig, launcher: Launcher) -> None:
+    folder = Path(str(config.hydra.sweep.dir))
+    here = config.hydra.runtime.choices.get("hydra/launcher") in _ON_THIS_MACHINE
     pool_for = getattr(launcher, "pool_for", None)
     if pool_for is None:
-        run_sweep(search, launch_with_hydra(launcher), folder)
+        run_sweep(search, launch_with_hydra(launcher), folder, here=here)
         return
     with launch_on_pool(lambda: pool_for(points), folder) as launch:
-        run_sweep(search, launch, folder)
+        run_sweep(search, launch, folder, here=here)
 
 
 def expand(params: Sequence[str], arguments: Sequence[str], context: HydraContext) -> list[list[str]]:
