@@ -208,3 +208,25 @@ def test_normalization_counts_where_the_model_is_given_it(kind, counts):
     first, second = (lineage(each, data).asked for each in (base, other))
     assert (first.training.key != second.training.key) is counts
     assert (used_settings(first) != used_settings(second)) is counts
+
+
+@pytest.mark.parametrize(
+    ("weights", "augmentation", "expected"),
+    [
+        ("imagenet", {"brightness": 0.1}, "data"),
+        ("imagenet", {"noise": 0.1}, "data"),
+        ("imagenet", {"contrast": [0.8, 1.2]}, None),
+        (None, {"brightness": 0.1, "noise": 0.1}, None),
+    ],
+)
+def test_the_unit_of_brightness_and_noise_is_in_the_key_where_it_once_was_another(
+    monkeypatch, weights, augmentation, expected
+):
+    """Trainings of before, in which pretrained weights were given another brightness, are not those of today; of all
+    others the key stays."""
+    contents = []
+    monkeypatch.setattr("segsweep.lineage.content_key", lambda content: str(contents.append(content)))
+    settings = training_schema.TrainingConfig(augmentation=training_schema.AugmentationConfig(**augmentation))
+    lineage(job("float32", model=BackboneUnetConfig(weights=weights), training=settings), dataset())
+    (training,) = (content for content in contents if content.get("kind") == "float")
+    assert training.get("colour_unit") == expected

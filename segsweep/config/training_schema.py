@@ -16,11 +16,12 @@ class AugmentationConfig:
     """`[low, high]`: enlarge by a factor in between and cut out the input's size at random; below 1, the image goes on
     by reflection and what lies outside counts nowhere. `null`: not at all."""
     brightness: float = 0.0
-    """Shift all bands by at most this many standard deviations of the training images, up or down; >= 0."""
+    """Shift all bands, up or down, by at most this many standard deviations of the band in the training images; with
+    `data.normalize=percentile`, this many halves of the range from its 2nd to its 98th percentile; >= 0."""
     contrast: list[float] | None = None
     """`[low, high]`: multiply the distance of each pixel from its band's mean in the image by a factor in between."""
     noise: float = 0.0
-    """Add to each band Gaussian noise of at most this many standard deviations of the training images; >= 0."""
+    """Add to each band Gaussian noise whose deviation is drawn from 0 to this, in the unit of `brightness`; >= 0."""
 
 
 @dataclass
