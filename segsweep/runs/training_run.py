@@ -16,9 +16,11 @@ from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage import TrainingSpec
 from segsweep.runs.context import Context, training_name
+from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
 from segsweep.runs.previews import Previews
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
+from segsweep.runs.used_data import training_data
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -125,9 +127,10 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             names.TRAINING,
             training_name(spec.config, spec.kind),
             parent=parent_run,
-            tags=context.common_tags(spec),
+            tags={**context.common_tags(spec), **training_note(spec, context, parent_run)},
             params=parameters(spec.config),
         )
+        store.log_data(run_id, training_data(dataset, spec.config.data))
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
         from segsweep.models.freezing import freeze

@@ -1,7 +1,7 @@
 """What is read back from the store, as plain typed values."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from segsweep.tracking import names
@@ -41,6 +41,22 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class UsedData:
+    """A split of a data set that a run has used."""
+
+    name: str
+    digest: str
+    """The beginning of its fingerprint."""
+    context: str
+    """What it was used for: `train`, `validation`, `calibration` or `test`."""
+    place: str | None
+    """Where it lies; None where it was generated."""
+    images: int
+    image_shape: tuple[int, int, int]
+    """Height, width and channels."""
+
+
+@dataclass(frozen=True)
 class Member:
     """One row that a sweep is to have."""
 
@@ -60,5 +76,9 @@ class Member:
 
 
 def read_members(content: bytes) -> list[Member]:
-    """The members in a `sweep/members.json`."""
-    return [Member(**entry) for entry in json.loads(content)["members"]]
+    """The members in a `sweep/members.json`; what a newer version adds to them is left out."""
+    known = {each.name for each in fields(Member)}
+    return [
+        Member(**{name: value for name, value in entry.items() if name in known})
+        for entry in json.loads(content)["members"]
+    ]

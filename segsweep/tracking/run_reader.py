@@ -23,6 +23,11 @@ class RunReader:
         self._client = client
         self._experiment_id = experiment_id
 
+    @property
+    def experiment_id(self) -> str:
+        """Of the experiment, as links in the MLflow UI have it."""
+        return self._experiment_id
+
     def get(self, run_id: str) -> RunRecord:
         """One run."""
         return record_of(self._client.get_run(run_id))

@@ -15,7 +15,9 @@ from mlflow.entities import Metric, Param, RunTag
 
 from segsweep.errors import reason_of
 from segsweep.tracking import names
+from segsweep.tracking.dataset_inputs import dataset_input
 from segsweep.tracking.patience import is_outage
+from segsweep.tracking.records import UsedData
 from segsweep.tracking.run_reader import RunReader
 
 if TYPE_CHECKING:
@@ -67,6 +69,10 @@ class RunWriter(RunReader):
                 if is_outage(error):
                     raise ConnectionError(str(error)) from error
                 raise
+
+    def log_data(self, run_id: str, used: Sequence[UsedData]) -> None:
+        """Say which data sets a run has used, as the MLflow UI shows them."""
+        self._client.log_inputs(run_id, [dataset_input(each) for each in used])
 
     def add_artifacts(self, run_id: str, files: Mapping[str, bytes]) -> None:
         """Write artifacts (path in the run to bytes), then note their hashes on the run."""

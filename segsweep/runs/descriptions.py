@@ -1,0 +1,60 @@
+"""What stands on the page of a run in the MLflow UI: what it is, and where it comes from."""
+
+from segsweep.lineage import TrainingSpec, VariantSpec
+from segsweep.runs.context import Context, training_name
+from segsweep.tracking import names
+from segsweep.tracking.notes import link, note_tags
+from segsweep.tracking.records import RunRecord
+
+_ORIGIN = {
+    "float": "Trained from scratch",
+    "qat": "Fine-tuned to 8-bit arithmetic",
+    "finetune": "Fine-tuned in float with the budget of quantization-aware training, as its control",
+}
+
+
+def training_note(spec: TrainingSpec, context: Context, parent_run: str) -> dict[str, str]:
+    """The tags with the description of a training."""
+    experiment = context.store.experiment_id
+    origin = _ORIGIN.get(spec.kind, spec.kind)
+    if spec.parent is not None:
+        origin += f" from {link(experiment, parent_run, training_name(spec.parent.config, spec.parent.kind))}"
+    text = f"{origin}, on {len(context.dataset.train)} images of {context.dataset.name}.{_made_by(context)}"
+    return note_tags(text)
+
+
+def variant_note(
+    spec: VariantSpec,
+    context: Context,
+    run_id: str,
+    training: RunRecord,
+    baseline: RunRecord | None,
+    metrics: dict[str, float],
+) -> dict[str, str]:
+    """The tags with the description of a variant that has been scored with these `metrics`."""
+    experiment, dataset = context.store.experiment_id, context.dataset
+    against = ""
+    if baseline is not None and names.DELTA_MEAN_IOU in metrics:
+        against = f" ({metrics[names.DELTA_MEAN_IOU]:+.4f} against {link(experiment, baseline.run_id, baseline.name)}"
+        low, high = metrics.get(names.DELTA_MEAN_IOU_LOW), metrics.get(names.DELTA_MEAN_IOU_HIGH)
+        if low is not None and high is not None:
+            noise = ": within noise" if low <= 0 <= high else ""
+            against += f", 95 % interval {low:+.4f} to {high:+.4f}{noise}"
+        against += ")"
+    height, width, channels = dataset.test.image_shape
+    text = (
+        f"**{spec.variant.name}** of {link(experiment, training.run_id, training.name)}: "
+        f"mean IoU **{metrics[names.MEAN_IOU]:.4f}**{against}, {metrics[names.SIZE_BYTES] / 1024:.1f} KiB; "
+        f"scored on {len(dataset.test)} test images of {dataset.name}.{_made_by(context)}\n\n"
+        "```python\n"
+        f'model = mlflow.pyfunc.load_model("runs:/{run_id}/model")\n'
+        f"ids = model.predict(images)  # (N, {height}, {width}, {channels}) as stored -> class ids\n"
+        "```"
+    )
+    return note_tags(text)
+
+
+def _made_by(context: Context) -> str:
+    """A sentence with a link to the sweep that makes the run, where one does."""
+    sweep = context.sweep.id
+    return f" Made by {link(context.store.experiment_id, sweep, 'this sweep')}." if sweep else ""
