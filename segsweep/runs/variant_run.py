@@ -11,7 +11,6 @@ import numpy as np
 
 from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
-from segsweep.data.batches import evaluation_batches
 from segsweep.data.dataset import Dataset
 from segsweep.errors import StoreError
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
@@ -21,6 +20,7 @@ from segsweep.lineage import VariantSpec
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
+from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.runs.context import Context, variant_name
 from segsweep.runs.descriptions import variant_note
 from segsweep.runs.gallery import sample_files
@@ -57,11 +57,6 @@ def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
         # Of the same file: one that was scored otherwise need not be exported again.
         among=(names.VARIANT_KEY, spec.key),
     )
-
-
-def calibration_indices(samples: int, available: int, seed: int) -> np.ndarray:
-    """Which training images calibrate: `samples` of `available`, drawn without replacement, ascending."""
-    return np.sort(np.random.default_rng(seed).permutation(available)[:samples])
 
 
 def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> RunRecord:
@@ -139,21 +134,21 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
         if record.is_finished and names.MODEL_FILE in record.sha256:
             content = context.store.artifacts.read(record, names.MODEL_FILE)
             if content is not None:
-                indices = _calibration_indices(spec, context.dataset)
+                indices = calibration_indices(spec, context.dataset)
                 return _VariantFile(content, census(content), record.metrics.get(names.EXPORT_SECONDS, 0.0), indices)
     return None
 
 
 def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> _VariantFile:
     started = time.perf_counter()
-    indices = _calibration_indices(spec, context.dataset)
+    indices = calibration_indices(spec, context.dataset)
     if source is not None:
         float_file = context.store.artifacts.read(source, names.MODEL_FILE)
         if float_file is None:
             raise StoreError(f"run {source.run_id}: its {names.MODEL_FILE} is missing or damaged")
         calibration = None
         if spec.variant.calibrated:
-            calibration = calibrate(float_file, _calibration_images(spec, context.dataset, indices))
+            calibration = calibrate(float_file, calibration_images(indices, context.dataset, spec.size))
         if spec.recipe is not None:
             content = quantize_mixed(float_file, spec.recipe, calibration)
         else:
@@ -168,44 +163,6 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
         check(spec.variant, counted)
     content = embed(content, _metadata(spec, context.dataset))
     return _VariantFile(content, counted, time.perf_counter() - started, indices)
-
-
-def _calibration_indices(spec: VariantSpec, dataset: Dataset) -> tuple[int, ...]:
-    """Which training images calibrate the variant; none where it needs none."""
-    settings = spec.config.quantization.calibration
-    if not spec.variant.calibrated:
-        return ()
-    assert settings.samples is not None
-    return tuple(calibration_indices(settings.samples, len(dataset.train), settings.seed).tolist())
-
-
-def _calibration_images(spec: VariantSpec, dataset: Dataset, indices: Sequence[int]) -> np.ndarray:
-    """Those images (N, H, W, C) float32, normalized and padded."""
-    drawn = _Subset(dataset, np.array(indices))
-    batches = evaluation_batches(drawn, dataset.normalization, size=spec.size, batch_size=len(indices))
-    return np.concatenate([images for images, _ in batches])
-
-
-@dataclass(frozen=True)
-class _Subset:
-    """Some images of the training split, as a split."""
-
-    dataset: Dataset
-    indices: np.ndarray
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.dataset.train.image_shape
-
-    @property
-    def fingerprint(self) -> str:
-        return self.dataset.train.fingerprint
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.dataset.train.read(self.indices[indices])
 
 
 def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
