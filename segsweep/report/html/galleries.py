@@ -1,13 +1,13 @@
 """Sample masks of the best trainings' variants, image by image, with where they flip pixels against float32."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from segsweep.data.dataset import IGNORE
 from segsweep.data.pictures import GREY
-from segsweep.evaluation.flips import FLIP_COLOURS, FLIP_MEANINGS, FLIP_NAMES, SAME, flips
+from segsweep.evaluation.flips import FLIP_COLOURS, FLIP_MEANINGS, FLIP_NAMES, SAME, flips, possible_flips
 from segsweep.evaluation.samples import Samples, read_samples
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.html.images import mask_uri, photo_uri
@@ -76,8 +76,6 @@ class Gallery:
     flips: tuple[Colour, ...] = ()
     trainings: int = 0
     of_trainings: int = 0
-    left_out: tuple[str, ...] = field(default=())
-    """Sentences about what is not shown."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def gallery(report: ReportInput) -> Gallery:
     families = list(_families(report))
     images: dict[tuple[str, int], Shown] = {}
     classes: dict[str, str] = {}
-    shown = size = 0
+    shown = size = most_classes = 0
     for family in families:
         if shown == MOST_TRAININGS or size > _MOST_BYTES:
             break
@@ -109,6 +107,7 @@ def gallery(report: ReportInput) -> Gallery:
         shown += 1
         for place, index in enumerate(next(iter(found.values())).indices.tolist()):
             group, first = _group(family, found, place)
+            most_classes = max(most_classes, len(first.classes))
             key = (family.data, index)
             known = images.get(key)
             if known is None:
@@ -116,13 +115,14 @@ def gallery(report: ReportInput) -> Gallery:
                 known = _shown(len(images), index, family.data, first, place)
                 size += len(known.image) + len(known.truth)
             size += sum(len(tile.mask) + len(tile.flips or "") for tile in group.tiles)
-            images[key] = Shown(**{**vars(known), "groups": (*known.groups, group)})
+            images[key] = replace(known, groups=(*known.groups, group))
+    possible = possible_flips(most_classes)
     several = len({each.data for each in images.values()}) > 1
     return Gallery(
-        images=tuple(each if several else Shown(**{**vars(each), "data": ""}) for each in images.values()),
+        images=tuple(each if several else replace(each, data="") for each in images.values()),
         classes=tuple(Colour(name, colour) for name, colour in classes.items()),
         flips=tuple(
-            Colour(f"{FLIP_NAMES[each]}: {FLIP_MEANINGS[each]}", _hex(FLIP_COLOURS[each])) for each in FLIP_NAMES
+            Colour(f"{FLIP_NAMES[each]}: {FLIP_MEANINGS[each]}", _hex(FLIP_COLOURS[each])) for each in possible
         ),
         trainings=shown,
         of_trainings=len(families),

@@ -192,7 +192,7 @@ def _usual_columns(table: pd.DataFrame) -> list[str]:
 
 
 def _is_number(table: pd.DataFrame, name: str) -> bool:
-    return name in table and pd.api.types.is_numeric_dtype(table[name].infer_objects()) and name != "seed"
+    return name == _INTERVAL or (pd.api.types.is_numeric_dtype(table[name].infer_objects()) and name != "seed")
 
 
 def _fronts(table: pd.DataFrame) -> list[Sequence[str]]:
@@ -204,11 +204,15 @@ def _marks(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], fronts: Seque
     found: list[list[Mark]] = [[] for _ in rows]
     best = best_row(rows)
     if best is not None:
-        found[best].append(Mark("best", "best mean IoU"))
+        found[best].append(Mark("best", "best"))
+    optimal: list[list[str]] = [[] for _ in rows]
     for front in fronts:
         what = ", ".join(_FRONT_WORDS.get(name, title(name)) for name in front if name != "mean_iou")
         for place in np.flatnonzero(pareto_optimal(table, front)):
-            found[place].append(Mark("pareto", f"Pareto: {what}"))
+            optimal[place].append(what)
+    for marks, found_in in zip(found, optimal, strict=True):
+        if found_in:
+            marks.append(Mark("pareto", f"Pareto: {', '.join(found_in)}"))
     for marks, row in zip(found, rows, strict=True):
         if row["training_kind"] == "finetune":
             marks.append(Mark("control", "control"))
