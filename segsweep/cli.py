@@ -22,6 +22,7 @@ segsweep VERB ...
   plan [OVERRIDES] [-m]  what run would do: jobs, trainings, what is done, what cannot work
   report                 the comparison table of a sweep, from the store
   best                   the variant of a sweep to ship, and why
+  predict                masks of images and whole scenes with an exported .tflite
   status                 what the running sweeps are doing, from any terminal or host
   ui                     the MLflow UI on the store
   gc                     what disk space could be freed; frees it with --yes
@@ -141,7 +142,22 @@ def _gc(arguments: list[str]) -> int:
     return 0
 
 
-_VERBS = {"run": _run, "plan": _plan, "report": _report, "best": _best, "status": _status, "ui": _ui, "gc": _gc}
+def _predict(arguments: list[str]) -> int:
+    from segsweep.predict.command import predict
+
+    return predict(arguments)
+
+
+_VERBS = {
+    "run": _run,
+    "plan": _plan,
+    "report": _report,
+    "best": _best,
+    "predict": _predict,
+    "status": _status,
+    "ui": _ui,
+    "gc": _gc,
+}
 
 
 def _complain(message: str) -> int:

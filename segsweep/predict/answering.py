@@ -1,0 +1,192 @@
+"""What the worker process does with a request: check all of it, map scene after scene, give each away when whole."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from segsweep.data.parallel import cores
+from segsweep.errors import DataError, SegsweepError
+from segsweep.predict.areas import Areas, write_areas
+from segsweep.predict.ensemble import Ensemble
+from segsweep.predict.map_files import map_suffix
+from segsweep.predict.mapping import Mapper, Settings
+from segsweep.predict.member import Member, load_member, require_agreement
+from segsweep.predict.orientations import AS_IT_IS, orientations
+from segsweep.predict.request import PICTURES, RASTERS, Request
+from segsweep.predict.scene import Scene
+from segsweep.predict.scenes import scenes_in
+from segsweep.predict.tiling import positions
+
+AREAS_FILE = "areas.csv"
+
+
+class Told(Protocol):
+    """Who is told how far it is."""
+
+    def say(self, **message: object) -> None: ...
+
+    def stage(self, name: str) -> None: ...
+
+    def tiles(self, more: int) -> None: ...
+
+
+def answer(request: Request, told: Told) -> None:
+    """Does what is asked.
+
+    Raises:
+        SegsweepError: something in the request is wrong. What was finished before stays, whole.
+    """
+    told.stage("loading")
+    members = [load_member(Path(model), request) for model in request.models]
+    require_agreement(members)
+    told.stage("reading")
+    with _gdal(request):
+        bands = members[0].shape[2]
+        staging, output = Path(request.staging), Path(request.output)
+        scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, request.nodata, staging)]
+        used = [tuple(channels_of(member, scene, request) for member in members) for scene in scenes]
+        _require_new(scenes, request, output)
+        if len(scenes) > 1:
+            _require_whole(scenes)
+        for note in (note for scene in scenes for note in scene.notes):
+            told.say(note=note)
+        ensemble = _ensemble(members, request)
+        told.say(total=sum(_tiles(scene, ensemble, request.overlap) for scene in scenes), scenes=len(scenes))
+        settings = Settings(
+            ensemble, request.write, request.overlap, request.scale or 1.0, request.threads or cores(), staging
+        )
+        mapper = Mapper(settings, told.stage, told.tiles)
+        found: list[Areas] = []
+        try:
+            for scene, channels in zip(scenes, used, strict=True):
+                mapped = mapper.map(scene, channels)
+                files = _published(mapped.files.values(), output)
+                found.append(mapped.areas)
+                if not mapped.areas.pixels.any():
+                    told.say(note=f"{scene.path}: no pixel has data, so its maps have none either")
+                told.say(scene=scene.name, files=files, shares=dict(zip(mapped.areas.classes, mapped.areas.shares)))
+        finally:
+            mapper.close()
+        write_areas(staging / AREAS_FILE, found)
+        told.say(areas=_published([staging / AREAS_FILE], output)[0], invoke_seconds=mapper.invoke_seconds)
+
+
+def channels_of(member: Member, scene: Scene, request: Request) -> tuple[int, ...]:
+    """Which bands of the scene the model takes, in its order.
+
+    Raises:
+        DataError: that is not clear, or they are of another type than those it was trained on.
+    """
+    wanted = member.shape[2]
+    _require_type(member, scene, request)
+    if request.channels:
+        wrong = [channel for channel in request.channels if not 0 <= channel < scene.bands]
+        if wrong:
+            raise DataError(
+                f"{scene.path}: has {scene.bands} bands, 0 to {scene.bands - 1}, and --channels names {wrong[0]}"
+            )
+        if len(request.channels) != wanted:
+            raise DataError(
+                f"--channels names {len(request.channels)} bands, and {member.path} takes {wanted}{_named(member)}"
+            )
+        return request.channels
+    if scene.bands != wanted and member.bands and set(member.bands) <= set(scene.band_names):
+        return tuple(map(scene.band_names.index, member.bands))
+    if scene.bands != wanted:
+        raise DataError(
+            f"{scene.path}: has {_counted(scene.bands)}, and {member.path} takes {wanted}{_named(member)}; "
+            "choose with --channels, counted from 0"
+        )
+    if member.bands and set(scene.band_names) == set(member.bands):
+        # The same ones in another order.
+        return tuple(map(scene.band_names.index, member.bands))
+    return tuple(range(wanted))
+
+
+def _counted(bands: int) -> str:
+    return "1 band" if bands == 1 else f"{bands} bands"
+
+
+def _named(member: Member) -> str:
+    return f" ({', '.join(member.bands)})" if member.bands else ""
+
+
+def _require_type(member: Member, scene: Scene, request: Request) -> None:
+    if not member.dtype or request.scale is not None:
+        return
+    trained, given = np.dtype(member.dtype), np.dtype(scene.dtype)
+    alike = trained.kind == given.kind == "f" or (trained.kind in "ui" and given.kind in "ui")
+    if not alike or (trained.kind != "f" and trained.itemsize != given.itemsize):
+        raise DataError(
+            f"{scene.path}: its pixels are {given.name}, and {member.path} was trained on {trained.name}; convert it, "
+            "or say with --scale what makes its values those of the training (--scale 1: they are)"
+        )
+
+
+def _ensemble(members: Sequence[Member], request: Request) -> Ensemble:
+    weights = np.array(request.weights or [1] * len(members), np.float32)
+    turned = orientations(members[0].shape[0] == members[0].shape[1]) if request.tta else (AS_IT_IS,)
+    return Ensemble(tuple(members), weights / weights.sum(), request.combine == "vote", turned)
+
+
+def _tiles(scene: Scene, ensemble: Ensemble, overlap: float) -> int:
+    counts = [
+        len(positions(length, tile, round(tile * overlap)))
+        for length, tile in zip((scene.height, scene.width), ensemble.tile, strict=True)
+    ]
+    return counts[0] * counts[1]
+
+
+def _require_new(scenes: Sequence[Scene], request: Request, output: Path) -> None:
+    """Raises SegsweepError where two outputs have one name, or one exists."""
+    names = [f"{scene.name}_{product}{map_suffix(scene, product)}" for scene in scenes for product in request.write]
+    names.append(AREAS_FILE)
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DataError(f"{output / name}: two scenes would be written there; rename one of the inputs")
+        seen.add(name)
+        if (output / name).exists() and not request.force:
+            raise SegsweepError(f"{output / name}: exists; choose another --output, or replace it with --force")
+
+
+def _require_whole(scenes: Sequence[Scene]) -> None:
+    """Raises DataError for a picture that is truncated, before any other is mapped; a raster's head tells it."""
+    for scene in scenes:
+        if scene.path.suffix.lower() in PICTURES:
+            with scene.opened():
+                pass
+
+
+def _published(files: Iterable[Path], output: Path) -> list[str]:
+    """Moves what is whole to where it is to be."""
+    targets = []
+    for file in files:
+        os.replace(file, output / file.name)
+        targets.append(str(output / file.name))
+    return targets
+
+
+@contextlib.contextmanager
+def _gdal(request: Request) -> Iterator[None]:
+    """GDAL with little memory, where it is needed."""
+    if not any(Path(path).suffix.lower() in RASTERS for path in request.inputs):
+        yield
+        return
+    try:
+        import rasterio
+        import rasterio.errors
+    except ImportError:
+        yield
+        return
+    from segsweep.predict.raster_scene import CACHE_MIB
+
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_NUM_THREADS=1):
+            yield
+    except rasterio.errors.RasterioError as error:
+        raise DataError(f"{request.output}: {str(error).splitlines()[0]}") from error

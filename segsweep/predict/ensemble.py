@@ -1,0 +1,130 @@
+"""Several models as one: tiles in, planes of probabilities out, which are combined when they are blended."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segsweep.predict.member import Member
+from segsweep.predict.orientations import AS_IT_IS, Orientation
+from segsweep.tflite.interpreter import TFLiteModel
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Models of the same classes, with their weights; one alone is an ensemble too."""
+
+    members: tuple[Member, ...]
+    weights: np.ndarray
+    """(members,) float32, 1 in the sum."""
+    votes: bool
+    """Whether each pixel has the classes that most models say, and not those of the mean of their probabilities."""
+    orientations: tuple[Orientation, ...] = (AS_IT_IS,)
+    """In which each tile is predicted; the mean counts."""
+
+    @property
+    def classes(self) -> int:
+        return len(self.members[0].classes)
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width, _ = self.members[0].shape
+        return height, width
+
+    @property
+    def planes(self) -> int:
+        """How many numbers of a pixel are blended: a model that votes does so once its tiles are blended."""
+        return self.classes * (len(self.members) if self.votes else 1)
+
+    def combined(self, planes: np.ndarray) -> np.ndarray:
+        """Blended planes (P, h, w) as probabilities, or shares of votes, (K, h, w)."""
+        if not self.votes:
+            return planes
+        shares = np.zeros((self.classes, *planes.shape[1:]), np.float32)
+        for weight, own in zip(self.weights, np.split(planes, len(self.members)), strict=True):
+            chosen = largest(own)
+            for number in range(self.classes):
+                shares[number] += weight * (chosen == number)
+        return shares
+
+
+class TilePredictor:
+    """Predicts tiles, in any thread: each has interpreters of its own."""
+
+    def __init__(self, ensemble: Ensemble):
+        self._ensemble = ensemble
+        self._local = threading.local()
+        self._models: list[TFLiteModel] = []
+
+    def planes(self, tiles: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities (P, h, w) float32 of a tile, prepared for each model."""
+        ensemble = self._ensemble
+        given = []
+        for member, model, tile in zip(ensemble.members, self._own_models(), tiles, strict=True):
+            total = None
+            for orientation in ensemble.orientations:
+                planes = probabilities(model, orientation.apply(tile), member.gives_probabilities)
+                planes = orientation.undo(planes)
+                total = planes if total is None else total + planes
+            assert total is not None
+            if len(ensemble.orientations) > 1:
+                total = total / np.float32(len(ensemble.orientations))
+            given.append(total)
+        if len(given) == 1:
+            return given[0]
+        if ensemble.votes:
+            return np.concatenate(given)
+        return sum(weight * each for weight, each in zip(ensemble.weights, given, strict=True))
+
+    @property
+    def invoke_seconds(self) -> float:
+        """Wall seconds that the interpreters of all threads took so far."""
+        return sum(model.invoke_seconds for model in self._models)
+
+    def _own_models(self) -> list[TFLiteModel]:
+        if not hasattr(self._local, "models"):
+            self._local.models = [TFLiteModel(member.content) for member in self._ensemble.members]
+            self._models += self._local.models
+        return self._local.models
+
+
+def probabilities(model: TFLiteModel, tile: np.ndarray, are_given: bool) -> np.ndarray:
+    """Of a tile as the file takes it, (K, h, w) float32; `are_given` where the output needs no softmax."""
+    raw = model.run_raw(tile)
+    planes = np.empty((raw.shape[2], *raw.shape[:2]), np.float32)
+    planes[...] = raw.transpose(2, 0, 1)
+    del raw
+    port = model.output_port
+    if port.quantized:
+        if are_given:
+            planes -= np.float32(port.zero_point)
+        planes *= np.float32(port.scale)
+    if are_given:
+        return planes
+    if len(planes) == 2:
+        # Of two classes the difference decides. Beyond 80 there is nothing to tell, and no overflow.
+        difference = np.clip(planes[0] - planes[1], -80, 80)
+        np.exp(difference, out=difference)
+        difference += 1
+        np.divide(1, difference, out=planes[1])
+        np.subtract(1, planes[1], out=planes[0])
+        return planes
+    planes -= planes.max(axis=0)
+    np.exp(planes, out=planes)
+    planes /= planes.sum(axis=0)
+    return planes
+
+
+def largest(planes: np.ndarray) -> np.ndarray:
+    """Which of the planes (K, h, w) is largest, (h, w) uint8; of equal ones the first."""
+    if len(planes) == 2:
+        return (planes[1] > planes[0]).view(np.uint8)
+    chosen = np.zeros(planes.shape[1:], np.uint8)
+    best = planes[0].copy()
+    for number in range(1, len(planes)):
+        larger = planes[number] > best
+        chosen[larger] = number
+        np.maximum(best, planes[number], out=best)
+    return chosen

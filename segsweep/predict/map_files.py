@@ -1,0 +1,138 @@
+"""The files that maps are written to, part by part: Cloud Optimized GeoTIFF for rasters, else PNG and NumPy."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from segsweep.data.dataset import IGNORE
+from segsweep.predict.picture_scene import save_picture
+from segsweep.predict.products import PRODUCTS, Look
+from segsweep.predict.scene import Scene, Window
+
+
+class MapFile(Protocol):
+    """A map that is being written."""
+
+    suffix: str
+
+    def write(self, window: Window, pixels: np.ndarray) -> None:
+        """Puts (bands, h, w) in its place."""
+
+    def finish(self, path: Path) -> None:
+        """All is written: makes the file that is to be kept."""
+
+
+def map_suffix(scene: Scene, product: str) -> str:
+    """What the file's name ends in."""
+    return ".tif" if scene.is_raster else ".npy" if product == "probabilities" else ".png"
+
+
+def map_file(scene: Scene, product: str, look: Look, staging: Path) -> MapFile:
+    """A new map of a scene; what is not finished is in `staging`."""
+    if scene.is_raster:
+        return _RasterFile(scene, product, look, staging)
+    if product == "probabilities":
+        return _ArrayFile(scene, look, staging)
+    return _PictureFile(scene, product, look)
+
+
+class _PictureFile:
+    suffix = ".png"
+
+    def __init__(self, scene: Scene, product: str, look: Look):
+        bands = PRODUCTS[product].bands(look)
+        self._pixels = np.zeros((scene.height, scene.width, bands), np.uint8)
+        self._palette = (*look.colours, *[(128, 128, 128)] * (IGNORE + 1 - len(look.colours)))
+        self._indexed = product == "ids"
+
+    def write(self, window: Window, pixels: np.ndarray) -> None:
+        part = self._pixels[window.top : window.bottom, window.left : window.right]
+        part[...] = np.moveaxis(pixels, 0, -1)
+
+    def finish(self, path: Path) -> None:
+        if self._indexed:
+            save_picture(path, self._pixels[..., 0], self._palette)
+        else:
+            save_picture(path, self._pixels)
+
+
+class _ArrayFile:
+    """Probabilities as `.npy`, (H, W, K) float32."""
+
+    suffix = ".npy"
+
+    def __init__(self, scene: Scene, look: Look, staging: Path):
+        self._path = staging / f"{scene.name}_probabilities.parts"
+        shape = (scene.height, scene.width, len(look.classes))
+        self._array = np.lib.format.open_memmap(self._path, "w+", np.float32, shape)
+
+    def write(self, window: Window, pixels: np.ndarray) -> None:
+        part = self._array[window.top : window.bottom, window.left : window.right]
+        part[...] = np.moveaxis(pixels, 0, -1)
+
+    def finish(self, path: Path) -> None:
+        self._array.flush()
+        del self._array
+        self._path.rename(path)
+
+
+class _RasterFile:
+    """First plain, since only what lies in rows can be written in any parts; then as Cloud Optimized GeoTIFF."""
+
+    suffix = ".tif"
+
+    def __init__(self, scene: Scene, product: str, look: Look, staging: Path):
+        import rasterio
+
+        self._path = staging / f"{scene.name}_{product}.parts.tif"
+        self._product = PRODUCTS[product]
+        self._look = look
+        self._indexed = product == "ids"
+        place: dict[str, Any] = {}
+        if scene.place is not None:
+            place = {"crs": scene.place.crs, "transform": scene.place.transform}
+        self._raster = rasterio.open(
+            self._path,
+            "w",
+            driver="GTiff",
+            height=scene.height,
+            width=scene.width,
+            count=self._product.bands(look),
+            dtype=self._product.dtype,
+            nodata=self._product.nodata,
+            bigtiff="IF_SAFER",
+            interleave="band",
+            **({"photometric": "RGB", "alpha": "YES"} if self._product.nodata is None else {}),
+            **place,
+        )
+        if product == "ids":
+            entries = {number: (*colour, 255) for number, colour in enumerate(look.colours)}
+            self._raster.write_colormap(1, {**entries, IGNORE: (0, 0, 0, 0)})
+            self._raster.update_tags(**{f"class_{number}": name for number, name in enumerate(look.classes)})
+        elif product == "probabilities":
+            for number, name in enumerate(look.classes):
+                self._raster.set_band_description(number + 1, name)
+
+    def write(self, window: Window, pixels: np.ndarray) -> None:
+        from segsweep.predict.raster_scene import raster_window
+
+        self._raster.write(pixels, window=raster_window(window))
+
+    def finish(self, path: Path) -> None:
+        from rasterio.shutil import copy
+
+        self._raster.close()
+        copy(
+            self._path,
+            path,
+            driver="COG",
+            compress="DEFLATE",
+            predictor="YES",
+            blocksize=512,
+            bigtiff="IF_SAFER",
+            # Between two classes there is no third.
+            overview_resampling="MODE" if self._indexed else "AVERAGE",
+            num_threads="ALL_CPUS",
+        )
+        self._path.unlink()

@@ -1,0 +1,126 @@
+"""One scene from the first window to the finished maps."""
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.data.pictures import limits
+from segsweep.predict.areas import Areas, count_classes
+from segsweep.predict.blending import Feed, SceneBlender
+from segsweep.predict.ensemble import Ensemble, TilePredictor
+from segsweep.predict.map_files import map_file, map_suffix
+from segsweep.predict.products import PRODUCTS, Look, class_ids
+from segsweep.predict.scene import Reader, Scene, Window
+from segsweep.predict.scene_histogram import band_tables
+
+_LOOKED_AT = 8
+"""Rows of a scene, evenly spread, whose values decide which are shown black and white."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How scenes are mapped."""
+
+    ensemble: Ensemble
+    write: tuple[str, ...]
+    overlap: float
+    scale: float
+    threads: int
+    staging: Path
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What was made of a scene."""
+
+    areas: Areas
+    files: dict[str, Path]
+    """In the staging folder, by the product."""
+
+
+class Mapper:
+    """Maps one scene after the other, with the same interpreters."""
+
+    def __init__(self, settings: Settings, on_stage: Callable[[str], None], on_tiles: Callable[[int], None]):
+        """`on_stage` is called with `reading`, `predicting` and `writing`; `on_tiles` with how many more are done."""
+        self._settings = settings
+        self._predictor = TilePredictor(settings.ensemble)
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="predicting")
+        self._on_stage, self._on_tiles = on_stage, on_tiles
+
+    @property
+    def invoke_seconds(self) -> float:
+        """Wall seconds that the interpreters of all threads took so far."""
+        return self._predictor.invoke_seconds
+
+    def map(self, scene: Scene, used: tuple[tuple[int, ...], ...]) -> Mapped:
+        """Maps a scene; `used` are the bands that each model takes of it.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        with scene.opened() as reader:
+            return self._map(scene, reader, used)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _map(self, scene: Scene, reader: Reader, used: tuple[tuple[int, ...], ...]) -> Mapped:
+        settings = self._settings
+        members = settings.ensemble.members
+        read = tuple(dict.fromkeys(channel for channels in used for channel in channels))
+        self._on_stage("reading")
+        tables = tuple(
+            None if member.histogram == "none" else band_tables(scene, reader, channels, member)
+            for member, channels in zip(members, used, strict=True)
+        )
+        places = tuple(tuple(map(read.index, channels)) for channels in used)
+        feed = Feed(read, places, settings.scale, tables)
+        look = _look(scene, reader, settings, feed)
+        maps = {product: map_file(scene, product, look, settings.staging) for product in settings.write}
+        pixels, missing = np.zeros(settings.ensemble.classes, np.int64), 0
+        self._on_stage("predicting")
+        blender = SceneBlender(
+            scene, reader, settings.ensemble, feed, settings.overlap, self._predictor, settings.staging
+        )
+        with contextlib.closing(blender.blocks(self._pool, settings.threads, self._on_tiles)) as blocks:
+            for block in blocks:
+                ids = class_ids(block)
+                counts, none = count_classes(ids, len(pixels))
+                pixels, missing = pixels + counts, missing + none
+                for product, file in maps.items():
+                    file.write(block.window, PRODUCTS[product].make(block, ids, look))
+        self._on_stage("writing")
+        files = {}
+        for product, file in maps.items():
+            files[product] = settings.staging / f"{scene.name}_{product}{map_suffix(scene, product)}"
+            file.finish(files[product])
+        hectares = scene.place.hectares if scene.place is not None else None
+        return Mapped(Areas(scene.name, look.classes, pixels, missing, hectares), files)
+
+
+def _look(scene: Scene, reader: Reader, settings: Settings, feed: Feed) -> Look:
+    first = settings.ensemble.members[0]
+    red, green, blue = (feed.used[0][channel] for channel in first.rgb)
+    shown = (red, green, blue)
+    between = np.array([[0.0] * 3, [255.0] * 3])
+    if "overlay" in settings.write and scene.dtype != "uint8":
+        between = _limits(scene, reader, feed.read, shown)
+    return Look(first.classes, first.colours, shown, between, transparent=scene.is_raster)
+
+
+def _limits(scene: Scene, reader: Reader, read: tuple[int, ...], shown: tuple[int, int, int]) -> np.ndarray:
+    """Of the values in some rows, where data are not missing."""
+    samples = []
+    for row in np.linspace(0, scene.height - 1, _LOOKED_AT).astype(int).tolist():
+        window = Window(row, row + 1, 0, scene.width)
+        pixels = reader.read(window, read)
+        missing = reader.missing(pixels, window)
+        samples.append(pixels[:, np.ones(pixels.shape[1:], bool) if missing is None else ~missing])
+    together = np.concatenate(samples, axis=1).T[None]
+    return limits(together, shown) if together.size else np.array([[0.0] * 3, [1.0] * 3])

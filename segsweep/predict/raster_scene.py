@@ -1,0 +1,132 @@
+"""Scenes in GeoTIFF and JPEG 2000, read by windows with rasterio."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segsweep.data.image_files import opened_raster
+from segsweep.errors import DataError
+from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, missing_values
+
+CACHE_MIB = 64
+"""What GDAL keeps of blocks read and to be written."""
+_DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID")
+_BLOCKS_CHECKED = 50_000
+_SQUARE_METRES = 10_000
+"""Of a hectare."""
+
+
+@dataclass(frozen=True)
+class RasterReader:
+    """An opened raster."""
+
+    path: Path
+    raster: Any
+    nodata: float | None
+    has_mask: bool
+    """Whether the file says by a mask or by transparency which pixels have data."""
+
+    def read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
+        return self.raster.read([channel + 1 for channel in channels], window=raster_window(window))
+
+    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
+        missing = missing_values(pixels, self.nodata)
+        if self.has_mask:
+            masked = self.raster.dataset_mask(window=raster_window(window)) == 0
+            missing = masked if missing is None else missing | masked
+        return missing if missing is not None and missing.any() else None
+
+
+def raster_scene(path: Path, nodata: float | None) -> Scene:
+    """The scene in a raster file.
+
+    Args:
+        path: of the file.
+        nodata: what pixels without data have in all bands, where the file does not say it.
+
+    Raises:
+        DataError: it cannot be read, is truncated, or cannot be read by windows.
+    """
+    with opened_raster(path) as raster:
+        if raster.driver not in _DRIVERS:
+            raise DataError(f"{path}: is {raster.driver} by its content; rasters are GeoTIFF or JPEG 2000")
+        _check(path, raster)
+        place, notes = _place(raster)
+        value = raster.nodata if raster.nodata is not None else nodata
+        flags = {flag.name for band in raster.mask_flag_enums for flag in band}
+        names = tuple(name for name in raster.descriptions if name)
+        scene_shape = (raster.height, raster.width, raster.count, raster.dtypes[0])
+
+    @contextmanager
+    def reading() -> Iterator[RasterReader]:
+        with opened_raster(path) as opened:
+            yield RasterReader(path, opened, value, bool(flags & {"per_dataset", "alpha"}))
+
+    return Scene(
+        path,
+        path.stem,
+        *scene_shape,
+        opened=reading,
+        band_names=names if len(names) == scene_shape[2] else (),
+        place=place,
+        is_raster=True,
+        notes=tuple(f"{path}: {note}" for note in notes),
+    )
+
+
+def _check(path: Path, raster: Any) -> None:
+    types = sorted(set(raster.dtypes))
+    if len(types) > 1 or np.dtype(types[0]).kind not in "uif":
+        raise DataError(f"{path}: bands of the types {', '.join(types)}; all need one type of numbers")
+    if raster.width * raster.height > LARGEST:
+        raise DataError(f"{path}: {raster.width} x {raster.height} pixels, more than {LARGEST}; cut it into pieces")
+    block = max(map(math.prod, raster.block_shapes)) * np.dtype(types[0]).itemsize
+    if raster.profile.get("interleave") == "pixel":
+        block *= raster.count
+    if block > LARGEST_BLOCK:
+        raise DataError(
+            f"{path}: is stored in blocks of {block / 2**30:.1f} GiB, of which each must be in memory as a whole; "
+            "rewrite it with gdal_translate -co TILED=YES"
+        )
+    if raster.driver == "GTiff":
+        _check_whole(path, raster)
+
+
+def _check_whole(path: Path, raster: Any) -> None:
+    """Raises DataError where a block lies behind the end of the file."""
+    size = path.stat().st_size
+    bands = range(1, 2 if raster.profile.get("interleave") == "pixel" else raster.count + 1)
+    height, width = raster.block_shapes[0]
+    rows, columns = math.ceil(raster.height / height), math.ceil(raster.width / width)
+    first = max(0, rows - max(1, _BLOCKS_CHECKED // (columns * len(bands))))
+    for band in bands:
+        for row in range(first, rows):
+            for column in range(columns):
+                start = raster.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=band)
+                length = raster.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=band)
+                if start is not None and length is not None and int(start) + int(length) > size:
+                    raise DataError(f"{path}: is truncated: of its {size} bytes, row {row * height} would lie behind")
+
+
+def _place(raster: Any) -> tuple[Place | None, list[str]]:
+    if raster.crs is None and raster.transform.is_identity:
+        return None, ["has no georeference, so its maps have none either, and areas are in pixels only"]
+    if raster.crs is None:
+        return Place(None, raster.transform, None), ["does not say its coordinate system; areas are in pixels only"]
+    if not raster.crs.is_projected:
+        note = "its coordinates are not in metres; areas are in pixels only"
+        return Place(raster.crs, raster.transform, None), [note]
+    _, metres = raster.crs.linear_units_factor
+    hectares = abs(raster.transform.determinant) * metres**2 / _SQUARE_METRES
+    return Place(raster.crs, raster.transform, hectares), []
+
+
+def raster_window(window: Window) -> Any:
+    from rasterio.windows import Window as RasterWindow
+
+    return RasterWindow(window.left, window.top, window.width, window.height)

@@ -1,0 +1,94 @@
+"""A scene: an image of any size that is read by windows, and what its file says about it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+LARGEST = 2**33
+"""Pixels of a scene; a file that says to have more is taken for damaged or an attack."""
+LARGEST_BLOCK = 2**30
+"""Bytes that must be in memory at once to read anything."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some rows and columns, from one to before another."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where on Earth a scene lies."""
+
+    crs: Any
+    """rasterio's coordinate reference system; None where only the transform is known."""
+    transform: Any
+    """Affine, from column and row to coordinates."""
+    hectares: float | None
+    """Of a pixel; None where coordinates are not in a unit of length."""
+
+
+class Reader(Protocol):
+    """An opened scene; for one thread."""
+
+    def read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
+        """Pixels (C, h, w) as stored of these bands, counted from 0."""
+
+    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
+        """Which of these pixels (C, h, w) have no data, (h, w) bool; None where all have."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is known of a scene before it is read."""
+
+    path: Path
+    """The file it is in."""
+    name: str
+    """What its outputs are called."""
+    height: int
+    width: int
+    bands: int
+    dtype: str
+    opened: Callable[[], AbstractContextManager[Reader]] = field(repr=False)
+    band_names: tuple[str, ...] = ()
+    """Empty where the file does not name them."""
+    place: Place | None = None
+    is_raster: bool = False
+    """Whether its maps are rasters too, and not pictures."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a sentence each."""
+
+    @property
+    def whole(self) -> Window:
+        return Window(0, self.height, 0, self.width)
+
+
+def missing_values(pixels: np.ndarray, nodata: float | None) -> np.ndarray | None:
+    """Which pixels (C, h, w) have no data, (h, w) bool: all bands are `nodata`, or one is no finite number.
+
+    None where all have.
+    """
+    missing = None
+    if nodata is not None and not np.isnan(nodata):
+        missing = (pixels == nodata).all(axis=0)
+    if pixels.dtype.kind == "f":
+        strange = ~(np.abs(pixels) <= np.finfo(np.float32).max).all(axis=0)
+        missing = strange if missing is None else missing | strange
+    return missing if missing is not None and missing.any() else None
