@@ -123,7 +123,8 @@ class FileDataConfig(StoredDataConfig):
     """How: `resize` stretches; `crop` scales until the size is covered and cuts out the centre; `pad` scales until the
     image fits in and fills up the right and the bottom by reflection, where labels count nowhere."""
     cache_mib: int = 256
-    """Decoded images kept in memory, in MiB a process; 0: none."""
+    """Decoded images kept in memory, in MiB a process; 0: none. With `histogram`, the changed ones too, where there is
+    room for both."""
     train: str | None = None
     """File, in `root` or absolute, with a name of an image a line, or a pattern of their paths such as `train/*`;
     `null`: all that are in no other list."""

@@ -15,15 +15,19 @@ from segsweep.data import file_split, fitting, image_files, labelling, mask_file
 from segsweep.data import histogram as histograms
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset, Split
+from segsweep.data.file_split import FileSplit
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
 from segsweep.data.normalization import fit_normalization
+from segsweep.data.sample_cache import SampleCache
 from segsweep.data.survey import Survey, joined, survey_images
 from segsweep.errors import ConfigError, DataError
 
 _CHUNK = 64
 _IN_MEMORY = 2**29
 """Bytes up to which the changed images of a split in memory are kept there."""
+_SHARE_OF_CACHE = 0.25
+"""Of the cache for decoded images, what the changed images of one split may take."""
 _MODULES = (file_split, fitting, histograms, image_files, labelling, mask_files, survey)
 _CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
 
@@ -34,6 +38,8 @@ class HistogramSplit:
 
     inner: Split = field(repr=False)
     histogram: Histogram
+    cache: SampleCache = field(default_factory=lambda: SampleCache(0), repr=False, compare=False)
+    """Where changed images are kept, so that not each epoch changes them anew."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -61,8 +67,16 @@ class HistogramSplit:
         return len(self.inner)
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = self.inner.read(indices)
-        return np.stack([self.histogram.apply(image) for image in images]), labels
+        found = [self.cache.kept((self.fingerprint, int(index))) for index in indices]
+        missing = [position for position, sample in enumerate(found) if sample is None]
+        if missing:
+            made = zip(missing, *self.inner.read(np.asarray(indices)[missing]), strict=True)
+            for position, image, labels in made:
+                # A part of an array would keep the whole of it.
+                sample = self.histogram.apply(image), labels.copy()
+                found[position] = self.cache.keep((self.fingerprint, int(indices[position])), sample)
+        images, masks = zip(*filter(None, found), strict=True)
+        return np.stack(images), np.stack(masks)
 
 
 def preprocessed(dataset: Dataset, config: DataConfig) -> Dataset:
@@ -91,6 +105,12 @@ def preprocessed(dataset: Dataset, config: DataConfig) -> Dataset:
 
 def _changed(split: Split, histogram: Histogram) -> Split:
     """The split, read with other histograms; one that is in memory is changed there, once for all epochs."""
+    if isinstance(split, FileSplit):
+        # The files' own cache, whose limit is for both. Where it cannot hold all, it had better hold what is decoded:
+        # that takes longer to make, and a quarter of the room.
+        height, width, bands = split.image_shape
+        fits = len(split) * height * width * (4 * bands + 1) <= split.cache.limit * _SHARE_OF_CACHE
+        return HistogramSplit(split, histogram, split.cache) if fits else HistogramSplit(split, histogram)
     changed = HistogramSplit(split, histogram)
     if not isinstance(split, ArraySplit) or split.images.size * 4 > _IN_MEMORY:
         return changed

@@ -23,12 +23,22 @@ class SampleCache:
         self.used = 0
         """Bytes of the arrays kept."""
 
+    @property
+    def limit(self) -> int:
+        """Bytes that are kept at most."""
+        return self._limit
+
     def get(self, key: Hashable, make: Callable[[], Sample]) -> Sample:
         """What `make` gives, from memory where it was kept. Nobody may change the arrays."""
-        kept = self._kept.get(key)
-        if kept is not None:
-            return kept
-        made = make()
+        kept = self.kept(key)
+        return kept if kept is not None else self.keep(key, make())
+
+    def kept(self, key: Hashable) -> Sample | None:
+        """What was kept; nobody may change the arrays."""
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, made: Sample) -> Sample:
+        """Keep what was made, as long as there is room; returns it."""
         size = sum(array.nbytes for array in made)
         with self._lock:
             if key not in self._kept and self.used + size <= self._limit:

@@ -1,8 +1,10 @@
 """Stand-ins: small generated data sets in the format of data that must be downloaded, read as that is read."""
 
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,6 +43,9 @@ _BEAR_ON_FILES = (
 )
 """Settings that decide what is written."""
 
+_UNUSED_SECONDS = 30 * 24 * 3600
+"""After so long without any use a stand-in is removed, when another one is written."""
+
 _SHARED_CODE = (
     cifar100,
     standin_labels,
@@ -75,15 +80,27 @@ def _written(config: DownloadedDataConfig) -> Path:
     key = content_key({"settings": settings, "code": code, **versions("numpy", "pillow")})
     folder = cache_folder("standins") / f"{config.name}-{key[:16]}"
     if folder.is_dir():
+        with contextlib.suppress(OSError):
+            # So it is seen to be in use.
+            os.utime(folder)
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 _write(config, folder)
+                _remove_unused(folder.parent)
     except OSError as error:
         raise DataError(f"data.standin: cannot write {folder} ({error.strerror}); set XDG_CACHE_HOME") from error
     return folder
+
+
+def _remove_unused(parent: Path) -> None:
+    """Remove what nobody has asked for in a long time, such as the stand-ins of earlier versions."""
+    for path in parent.iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _write(config: DownloadedDataConfig, folder: Path) -> None:

@@ -12,6 +12,7 @@ from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data import file_split
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.preprocessing import HistogramSplit
+from segsweep.data.sample_cache import SampleCache
 from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, DataError
 
@@ -161,3 +162,31 @@ def expect_normalization_of(dataset):
     pixels = np.stack([Histogram("equalize").apply(image) for image in images]).astype(np.float64)
     np.testing.assert_allclose(dataset.normalization.mean, pixels.mean(axis=(0, 1, 2)), rtol=1e-6)
     np.testing.assert_allclose(dataset.normalization.std, pixels.std(axis=(0, 1, 2)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("cache_mib", "again"), [(1, 0), (0, 3)])
+def test_files_are_equalized_once_for_all_epochs_where_there_is_room(folder, monkeypatch, cache_mib, again):
+    dataset, plain = load(folder, histogram="equalize", cache_mib=cache_mib), load(folder)
+    apply, applied = Histogram.apply, []
+    order = np.array([3, 0, 2])
+
+    def expect_equalized(split, before, indices):
+        images, labels = split.read(indices)
+        expected, same = before.read(indices)
+        np.testing.assert_array_equal(images, [apply(Histogram("equalize"), image) for image in expected])
+        np.testing.assert_array_equal(labels, same)
+
+    expect_equalized(dataset.train, plain.train, order)
+    expect_equalized(dataset.test, plain.test, np.array([0]))
+    monkeypatch.setattr(Histogram, "apply", lambda self, image: applied.append(1) or apply(self, image))
+    expect_equalized(dataset.train, plain.train, order[::-1])
+    assert len(applied) == again
+
+
+def test_what_is_decoded_is_kept_rather_than_what_is_changed(folder, monkeypatch):
+    """Three quarters of the room are for it."""
+    monkeypatch.setattr("segsweep.data.file_source.SampleCache", lambda limit: SampleCache(3 * 24 * 32 * 13))
+    dataset = load(folder, histogram="equalize")
+    assert len(dataset.train) > 3
+    dataset.train.read(np.arange(len(dataset.train)))
+    assert all(isinstance(key, int) for key in dataset.train.inner.cache._kept)

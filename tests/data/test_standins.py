@@ -1,7 +1,9 @@
 """Generated stand-ins: in the real format, whole, and worth learning from."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +139,17 @@ def test_what_was_interrupted_is_written_anew(tmp_path, monkeypatch):
             standins.with_standin(CONFIGS["oxford_pets"])
     assert not list((tmp_path / "standins").glob("*/"))
     assert len(load_dataset(standins.with_standin(CONFIGS["oxford_pets"])).test) == 16
+
+
+def test_what_nobody_used_for_long_is_removed_when_another_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(standins, "cache_folder", lambda name: tmp_path / name)
+    config = ImageFolderConfig(standin=True, classes=["sky", "road"], size=[32, 32])
+    first = Path(standins.with_standin(config).root)
+    old = [tmp_path / "standins" / name for name in ("voc-of-an-earlier-version", "unused-since")]
+    for path in (first, *old):
+        path.mkdir(exist_ok=True)
+        os.utime(path, (0, 0))
+    assert Path(standins.with_standin(config).root) == first  # which is a use
+    standins.with_standin(ImageFolderConfig(standin=True, classes=["sky", "road", "car"], size=[32, 32]))
+    assert first.is_dir()
+    assert not any(path.exists() for path in old)
