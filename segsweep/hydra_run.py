@@ -53,7 +53,7 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
 
     register()
     _check_flags(words)
-    words = [_readable(word) for word in words]
+    words = [readable(word) for word in words]
     failures: list[BaseException] = []
 
     def hydra_task(composed: "DictConfig") -> object:
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
         print(f"segsweep: {error}", file=sys.stderr)
         return 1
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise _as_config_error(error) from error
+        raise as_config_error(error) from error
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -157,7 +157,7 @@ def _check_flags(words: Sequence[str]) -> None:
             raise ConfigError(f"{what}, on the command line; see segsweep run --help") from error
 
 
-def _readable(word: str) -> str:
+def readable(word: str) -> str:
     """An override whose value Hydra's grammar cannot read, as paths often are, with the value quoted."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -208,7 +208,7 @@ def _task(composed: "DictConfig") -> object:
     return None
 
 
-def _as_config_error(error: Exception) -> SegsweepError:
+def as_config_error(error: Exception) -> SegsweepError:
     """Hydra's complaint in one line."""
     from omegaconf.errors import ConfigKeyError
 

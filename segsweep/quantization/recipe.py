@@ -1,4 +1,4 @@
-"""A recipe, what each layer of a file of mixed precision is computed in: a value that can be saved, read and repeated."""
+"""What each layer of a file of mixed precision is computed in: a value that can be saved, read and repeated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,0 +1,193 @@
+"""Where candidates come from: a run of the store, or a file that somebody made, with its data."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from segsweep.candidates.problem import DEFAULT_IMAGES, Problem, problem_of
+from segsweep.config.job_config import to_job_config
+from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import Dataset, Normalization
+from segsweep.data.sources import load_dataset
+from segsweep.errors import ConfigError, DataError, ModelError, StoreError
+from segsweep.lineage import lineage
+from segsweep.models.input_scaling import for_model
+from segsweep.quantization.layers import layers
+from segsweep.quantization.post_training import calibrate
+from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
+from segsweep.runs.calibration_images import calibration_images, calibration_indices, drawn
+from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.tflite.metadata import Metadata, read
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import Store
+
+SUFFIX = ".tflite"
+
+Compose = Callable[[Sequence[str]], JobConfig]
+"""Makes settings of overrides, as the command line of `segsweep run` does."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A float file with all that belongs to it."""
+
+    float_model: bytes = field(repr=False)
+    config: JobConfig = field(repr=False)
+    """Of the run, or as it was given for a file."""
+    dataset: Dataset
+    normalization: Normalization
+    calibration_images: np.ndarray = field(repr=False)
+    """(N, H, W, C) float32 training images, normalized and padded."""
+    metadata: Metadata | None
+    store: Store | None = None
+    """Where its runs are; None for a file."""
+    run: RunRecord | None = None
+    """The run that was asked about."""
+    training: RunRecord | None = None
+    """The training of the run."""
+
+    def problem(self, images: int = DEFAULT_IMAGES) -> Problem:
+        """Calibrate, and take the validation images into memory.
+
+        Raises:
+            ModelError: the file cannot be calibrated or does not take such images.
+        """
+        return problem_of(
+            self.float_model,
+            calibrate(self.float_model, self.calibration_images),
+            self.dataset,
+            self.normalization,
+            self.metadata,
+            images=images,
+        )
+
+
+def find_source(store: Store, text: str, overrides: Sequence[str], compose: Compose) -> Source:
+    """The float file of the training that a run id, or the beginning of one, belongs to.
+
+    Args:
+        store: with the runs.
+        text: what was given as RUN: of a training or a variant.
+        overrides: settings of the data in place of the run's own, as `data.train=moved.npz`.
+        compose: makes settings of overrides.
+
+    Raises:
+        StoreError: there is no such run, or it has no float file.
+        DataError: the data are not those of the run.
+    """
+    run = _find_run(store, text)
+    kind = run.tags.get(names.TRAINING_KIND, "")
+    if kind == "qat":
+        raise StoreError(
+            f"run {run.run_id} ({run.name}): is of a quantization-aware training, which has no float file to start "
+            "from; give its float training or one of that one's variants"
+        )
+    variants = store.with_key(names.VARIANT, names.TRAINING_KEY, run.tags[names.TRAINING_KEY])
+    floats = [
+        each for each in variants if each.is_finished and each.params.get("quantization.name") == "float32"
+    ]  # fmt: skip
+    content = next((found for each in floats if (found := store.artifacts.read(each, names.MODEL_FILE))), None)
+    if content is None:
+        raise StoreError(
+            f"run {run.run_id} ({run.name}): its training has no intact float32 file; make one with segsweep run ... "
+            "quantization=float32"
+        )
+    settings = store.artifacts.read(floats[0], names.CONFIG_FILE)
+    if settings is None:
+        raise StoreError(f"run {floats[0].run_id}: its {names.CONFIG_FILE} is missing or damaged")
+    stored = OmegaConf.create(settings.decode())
+    assert isinstance(stored, DictConfig)
+    config = _overridden(stored, overrides, compose)
+    dataset = for_model(load_dataset(config.data), config.model)
+    _check_same_data(floats[0], dataset)
+    asked = replace(config, quantization=replace(config.quantization, name="int8"))
+    spec = lineage(asked, dataset).asked
+    images = calibration_images(calibration_indices(spec, dataset), dataset, spec.size)
+    training = next((each for each in _trainings(store, run) if each.is_finished), None)
+    return Source(
+        content, config, dataset, dataset.normalization, images, read(content), store=store, run=run, training=training
+    )
+
+
+def file_source(path: Path, overrides: Sequence[str], compose: Compose) -> Source:
+    """A `.tflite` file, ours or not, with the data that `overrides` describe.
+
+    Raises:
+        ModelError: it cannot be read, is quantized already, or does not take images of that data.
+        ConfigError: no data are given, or they are wrong.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    layers(content)
+    if not any(word.startswith("data=") for word in overrides):
+        raise ConfigError(f"{path}: what data the file is for is not known; give it as data=NAME data.SETTING=...")
+    config = compose(overrides)
+    dataset = load_dataset(config.data)
+    metadata, model = read(content), TFLiteModel(content)
+    normalization = dataset.normalization
+    if metadata is not None:
+        normalization = Normalization(np.array(metadata.mean, np.float32), np.array(metadata.std, np.float32))
+    shape = dataset.train.image_shape
+    size = model.input_shape[:2]
+    if model.input_shape[2] != shape[2] or size[0] < shape[0] or size[1] < shape[1]:
+        raise ModelError(
+            f"{path}: takes images of height, width and channels {model.input_shape}, those of {dataset.name} "
+            f"are {shape}"
+        )
+    if model.classes != len(dataset.classes):
+        raise ModelError(f"{path}: has {model.classes} classes, {dataset.name} has {len(dataset.classes)}")
+    settings = config.quantization.calibration
+    samples = min(settings.samples or DEFAULT_CALIBRATION_SAMPLES, len(dataset.train))
+    indices = drawn(samples, len(dataset.train), settings.seed)
+    images = calibration_images(indices.tolist(), replace(dataset, normalization=normalization), size)
+    return Source(content, config, dataset, normalization, images, metadata)
+
+
+def _find_run(store: Store, text: str) -> RunRecord:
+    runs = [*store.of_kind(names.TRAINING), *store.of_kind(names.VARIANT)]
+    found = [run for run in runs if run.run_id == text] or [run for run in runs if run.run_id.startswith(text)]
+    if not found:
+        raise StoreError(
+            f"RUN {text}: no training or variant in {store.experiment} has an id that begins so; "
+            "segsweep report --format csv lists them (run_id)"
+        )
+    if len(found) > 1:
+        raise StoreError(f"RUN {text}: {len(found)} runs have ids that begin so; give more of it")
+    return found[0]
+
+
+def _trainings(store: Store, run: RunRecord) -> list[RunRecord]:
+    return store.with_key(names.TRAINING, names.TRAINING_KEY, run.tags[names.TRAINING_KEY])
+
+
+def _check_same_data(run: RunRecord, dataset: Dataset) -> None:
+    """Refuse other data than the run's: what was found on them would be of nothing."""
+    known = json.loads(run.tags.get(names.DATA_FINGERPRINT, "{}"))
+    for name, split in (("training", dataset.train), ("validation", dataset.validation)):
+        expected = known.get({"training": "train"}.get(name, name))
+        if expected is not None and expected != split.fingerprint:
+            raise DataError(
+                f"{dataset.name}: its {name} images are not those of run {run.run_id}; give where they are now as "
+                "data.SETTING=..., or train again"
+            )
+
+
+def _overridden(stored: DictConfig, overrides: Sequence[str], compose: Compose) -> JobConfig:
+    """The settings of a run, with other ones for its data."""
+    strays = [word for word in overrides if not word.startswith(("data=", "data."))]
+    if strays:
+        raise ConfigError(f"{strays[0]}: of a run, only its data can be given otherwise (data.SETTING=...)")
+    if any(word.startswith("data=") for word in overrides):
+        return replace(to_job_config(stored), data=compose(overrides).data)
+    for word in overrides:
+        key, _, value = word.partition("=")
+        OmegaConf.update(stored, key, yaml.safe_load(value))
+    return to_job_config(stored)

@@ -1,0 +1,131 @@
+"""One candidate: made, run on validation images, scored."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from segsweep.candidates.problem import Problem
+from segsweep.config.keys import content_key
+from segsweep.data.dataset import IGNORE
+from segsweep.errors import ModelError, VariantError
+from segsweep.evaluation.confusion import Scores, count_confusions, scores
+from segsweep.quantization.activation_rounding import round_activations
+from segsweep.quantization.layers import by_name, layers
+from segsweep.quantization.mixed import quantize_mixed
+from segsweep.quantization.recipe import Recipe
+from segsweep.tflite.census import census
+from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.tflite.metadata import embed
+
+_BATCH = 8
+NOT_FINITE = "it answers with numbers that are not finite"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that can be made of the float file."""
+
+    recipe: Recipe = field(default_factory=Recipe)
+    rounded: str | None = None
+    """Name of the only layer whose activations are rounded, while all weights stay in float; None: the recipe holds."""
+    bits: int = 8
+    """Of those activations."""
+
+    def key(self, problem: Problem, images: int) -> str:
+        """Of its trial on the first `images` of a problem."""
+        made = asdict(self) | {"recipe": self.recipe.as_dict()}
+        return content_key({"problem": problem.key, "images": images, "candidate": made})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came out."""
+
+    images: int
+    """How many images it rests on."""
+    size_bytes: int
+    """Of the file, metadata included."""
+    agreement: float
+    """Share of the counted pixels with the class that the float file gives them."""
+    counts: tuple[tuple[int, ...], ...] = field(repr=False)
+    """(K, K) confusion counts; rows truth. Empty where it failed."""
+    seconds: float
+    """Wall time of making, running and counting."""
+    failure: str | None = None
+    """Why there is no result."""
+
+    @property
+    def scores(self) -> Scores:
+        """Of all its images."""
+        return scores(np.array(self.counts, np.int64))
+
+    def score(self, metric: str) -> float:
+        """`accuracy`, `mean_iou` or `mean_dice`."""
+        return float(getattr(self.scores, metric))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Trial":
+        """What `as_dict` gave."""
+        return cls(**{**values, "counts": tuple(tuple(row) for row in values["counts"])})
+
+
+def make(candidate: Candidate, problem: Problem) -> bytes:
+    """The candidate's file, as a job would export it.
+
+    Raises:
+        ModelError: the candidate does not fit the file.
+        VariantError: the library made something else.
+    """
+    if candidate.rounded is not None:
+        layer = by_name(layers(problem.float_model))[candidate.rounded]
+        return round_activations(problem.float_model, layer, problem.calibration.ranges, candidate.bits)
+    content = quantize_mixed(problem.float_model, candidate.recipe, problem.calibration)
+    if problem.metadata is None:
+        return content
+    return embed(content, replace(problem.metadata, quantization="mixed"))
+
+
+def try_candidate(candidate: Candidate, problem: Problem, images: int) -> Trial:
+    """Make a candidate and score it on the first `images` of a problem; what goes wrong is a result as well."""
+    started = time.perf_counter()
+    content = b""
+    try:
+        content = make(candidate, problem)
+        counts, agreement = _scored(content, problem, images)
+    except (ModelError, VariantError) as error:
+        return Trial(images, len(content), 0.0, (), time.perf_counter() - started, " ".join(str(error).split()))
+    rows = tuple(tuple(int(value) for value in row) for row in counts)
+    return Trial(images, len(content), agreement, rows, time.perf_counter() - started)
+
+
+def _scored(content: bytes, problem: Problem, images: int) -> tuple[np.ndarray, float]:
+    """Confusion counts (K, K) and agreement. Raises ModelError where the answers are not finite."""
+    model = TFLiteModel(content)
+    predict = _checked if census(content).outputs == ("float32",) else TFLiteModel.predict
+    height, width = problem.labels.shape[1:]
+    counts = np.zeros((problem.classes, problem.classes), np.int64)
+    same = 0
+    for start in range(0, images, _BATCH):
+        part = slice(start, min(start + _BATCH, images))
+        predicted = predict(model, problem.images[part])[:, :height, :width]
+        truth = np.asarray(problem.labels[part])
+        counts += count_confusions(truth, predicted, problem.classes).sum(axis=0)
+        same += int(np.count_nonzero((predicted == problem.reference[part]) & (truth != IGNORE)))
+    total = int(counts.sum())
+    return counts, same / total if total else float("nan")
+
+
+def _checked(model: TFLiteModel, images: np.ndarray) -> np.ndarray:
+    logits = model.logits(images)
+    if not np.isfinite(logits).all():
+        raise ModelError(NOT_FINITE)
+    if logits.shape[-1] == 2:
+        return (logits[..., 1] > logits[..., 0]).astype(np.uint8)
+    return logits.argmax(axis=-1).astype(np.uint8)
