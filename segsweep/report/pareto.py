@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 DIRECTIONS = {
@@ -20,16 +19,18 @@ DIRECTIONS = {
 def pareto_optimal(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """Whether no other row of a comparison is at least as good in all `columns` and better in one.
 
-    Controls (fine-tunes in float) are not considered; a row without one of the numbers is not optimal.
+    Controls (fine-tunes in float) are not considered; a row without one of the numbers is not optimal. Rows that were
+    scored on different test images (the attribute `test_data`) are not compared.
     """
+    candidates = (table["status"] == "FINISHED") & (table["training_kind"] != "finetune")
     signs = [1.0 if DIRECTIONS[column] == "maximize" else -1.0 for column in columns]
-    # Arrays: of a table, each step would copy all that the table has as attributes.
-    values = np.stack([table[column].to_numpy(float) for column in columns], axis=1) * signs
-    candidates = (table["status"] == "FINISHED").to_numpy() & (table["training_kind"] != "finetune").to_numpy()
-    candidates &= ~np.isnan(values).any(axis=1)
-    considered = values[candidates]
-    optimal = candidates.copy()
-    optimal[candidates] = [
-        not ((considered >= row).all(axis=1) & (considered > row).any(axis=1)).any() for row in considered
-    ]
-    return pd.Series(optimal, index=table.index)
+    values = table[list(columns)].astype(float) * signs
+    candidates &= values.notna().all(axis=1)
+    known = table.attrs.get("test_data")
+    data = table["run_id"].map(lambda run: known.get(run, "")) if known else pd.Series("", index=table.index)
+    optimal: set[object] = set()
+    for _, group in values[candidates].groupby(data[candidates], sort=False):
+        points = group.to_numpy()
+        beaten = [((points >= point).all(axis=1) & (points > point).any(axis=1)).any() for point in points]
+        optimal |= {index for index, each in zip(group.index, beaten, strict=True) if not each}
+    return pd.Series([index in optimal for index in table.index], index=table.index, dtype=bool)

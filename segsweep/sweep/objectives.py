@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segsweep.errors import ConfigError
-from segsweep.report.comparison import METRIC_COLUMNS
+from segsweep.report.comparison_rows import METRIC_COLUMNS
 from segsweep.report.pareto import DIRECTIONS
 from segsweep.tracking.records import RunRecord
 

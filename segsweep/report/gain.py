@@ -1,0 +1,59 @@
+"""What quantization-aware training gained."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+_COMPARED = (
+    ("int8", "float", "int8"),
+    ("finetune float32", "finetune", "float32"),
+    ("finetune int8", "finetune", "int8"),
+)
+"""Column of the result, training kind and variant."""
+
+
+def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
+    """What quantization-aware training gained, for each training that has one.
+
+    Its gain is against the int8 file of a float fine-tune of the same budget: a few more epochs alone may help as
+    much, so the difference to the older float training says nothing about quantization.
+
+    Returns:
+        The settings, the mean IoUs that are compared, `gain`, and the ends of its 95 % interval `gain_low` and
+        `gain_high` (a paired bootstrap over the test images), NaN where an older version did not log it.
+    """
+    finished = table[table["status"] == "FINISHED"]
+    settings = [
+        str(name)
+        for name in table.columns[: table.columns.get_loc("training_kind")]
+        if name != "quantization" and not str(name).startswith("quantization.calibration.")
+    ]
+    qat = finished[finished["training_kind"] == "qat"]
+    found = qat[settings].copy()
+    found["qat_int8"] = qat["mean_iou"]
+    found["run_id"] = qat["run_id"]
+    for label, kind, quantization in _COMPARED:
+        others = finished[(finished["training_kind"] == kind) & (finished["quantization"] == quantization)]
+        found = _beside(found, others, settings, label)
+    found["gain"] = found["qat_int8"] - found["finetune int8"]
+    logged = table.attrs.get("gain_mean_iou", {})
+    # Several controls of one variant differ in their calibration: the interval is against one of them.
+    ends = [
+        logged[run][:2] if run in logged and logged[run][2] == control else (np.nan, np.nan)
+        for run, control in zip(found["run_id"], found["finetune int8 run"], strict=True)
+    ]
+    found["gain_low"], found["gain_high"] = zip(*ends, strict=True) if ends else ((), ())
+    labels = [label for label, _, _ in _COMPARED]
+    return found[[*settings, *labels, "qat_int8", "gain", "gain_low", "gain_high"]].reset_index(drop=True)
+
+
+def _beside(found: pd.DataFrame, others: pd.DataFrame, settings: Sequence[str], label: str) -> pd.DataFrame:
+    """`found` with the mean IoU of the row of `others` of the same settings, and its run."""
+    # What none of them uses, as a fine-tune's epochs, does not tell them apart.
+    used = [name for name in settings if others[name].notna().any() or found[name].isna().all()]
+    columns = others[[*used, "mean_iou", "run_id"]].drop_duplicates(used)
+    columns = columns.rename(columns={"mean_iou": label, "run_id": f"{label} run"})
+    if not used or not len(others):
+        return found.assign(**{label: np.nan, f"{label} run": None})
+    return found.merge(columns, how="left", on=used)

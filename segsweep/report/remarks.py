@@ -1,0 +1,57 @@
+"""What must be said beside a comparison, or it would mislead: that it is not complete, or that rows do not compare."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from segsweep.report.comparison_rows import DELETED, PENDING, RUNNING
+from segsweep.tracking import names
+from segsweep.tracking.liveness import maker_is_gone
+from segsweep.tracking.records import RunRecord
+
+
+def remarks(sweep: RunRecord, table: pd.DataFrame) -> list[str]:
+    """Sentences about a comparison, most important first; none where it is complete and all of it compares."""
+    found = [*_state(sweep, table), *_deleted(table), *_data(table)]
+    if sweep.tags.get(names.STANDIN) == "true":
+        found.append("The data was generated in place of a data set: the scores say nothing about the real one.")
+    return found
+
+
+def _state(sweep: RunRecord, table: pd.DataFrame) -> Sequence[str]:
+    done, rows = int((table["status"] == "FINISHED").sum()), len(table)
+    share = f"{done} of {rows} rows are done" if rows else "it has listed no rows yet"
+    if sweep.status == "RUNNING":
+        if rows and not table["status"].isin([PENDING, RUNNING]).any():
+            return []
+        if maker_is_gone(sweep):
+            return [f"The sweep has not ended, but its process is gone: {share}. The same command goes on."]
+        return [f"The sweep is still running: {share}."]
+    if not rows:
+        reason = sweep.tags.get(names.FAILURE)
+        why = f" ({reason})" if reason else ""
+        return [f"The sweep has no rows: it ended as {sweep.status}{why} before it had listed any."]
+    if table["status"].isin([PENDING, RUNNING]).any():
+        return [f"The sweep ended as {sweep.status} before all was done: {share}. The same command does the rest."]
+    return [] if done else ["No row of the sweep was made; why stands with each."]
+
+
+def _deleted(table: pd.DataFrame) -> Sequence[str]:
+    count = int((table["status"] == DELETED).sum())
+    if not count:
+        return []
+    whose = "The run of 1 row was" if count == 1 else f"The runs of {count} rows were"
+    return [f"{whose} deleted in MLflow; the same command makes what is missing again."]
+
+
+def _data(table: pd.DataFrame) -> Sequence[str]:
+    known = table.attrs.get("test_data", {})
+    data = table["run_id"].map(lambda run: known.get(run))
+    if data.nunique() < 2:
+        return []
+    counts = data.value_counts(sort=False)
+    return [
+        f"The rows were scored on {len(counts)} different sets of test images "
+        f"({', '.join(f'{count} rows' if count > 1 else '1 row' for count in counts)}). "
+        "Scores of different ones do not compare: differences, the best and the Pareto-optimal are among rows of one."
+    ]
