@@ -1,42 +1,64 @@
-"""`segsweep report`: its options, and what they do."""
+"""`segsweep report`: from the store to tables and pictures."""
+
+from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segsweep.command_line import parse, verb_parser
+from segsweep.report.formats.table import FORMATS
+from segsweep.report.options import ReportOptions, report_options
 from segsweep.whole_files import refuse_existing, write_whole
+
+if TYPE_CHECKING:
+    from segsweep.report.formats.report_input import ReportInput
 
 
 def report(arguments: list[str]) -> int:
     """Run the verb; return the exit status."""
-    parser = verb_parser("report", "Print the comparison table of a sweep, from the store alone.")
-    parser.add_argument("--sweep", metavar="ID", help="run id of the sweep, or its beginning; default: the last one")
-    parser.add_argument("--format", choices=("md", "csv", "json"), default="md", help="default: %(default)s")
-    parser.add_argument("--output", metavar="FILE", help="write there instead of to standard output")
-    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
-    parser.add_argument(
-        "--animations", metavar="DIR", help="also write there, for each training, what it predicted as an animated GIF"
-    )
-    options = parse(parser, arguments)
-    if options.output:
-        refuse_existing("--output", [Path(options.output)], force=options.force)
+    options = report_options(arguments)
+    if options.output is not None:
+        refuse_existing("--output", [options.output], force=options.force)
+    if options.figures is not None:
+        from segsweep.report.figures.files import figure_paths
 
-    from segsweep.report.comparison import compare, find_sweep
-    from segsweep.report.formats.report_input import ReportInput
-    from segsweep.report.formats.table import FORMATS
-    from segsweep.tracking.store import Store
+        refuse_existing("--figures", figure_paths(options.figures), force=options.force)
+    found = _report_input(options)
+    content = FORMATS[options.format].write(found)
+    if options.figures is not None:
+        from segsweep.report.figures.files import write_figures
 
-    store = Store.open_to_read(options.tracking_uri, options.experiment)
-    sweep = find_sweep(store, options.sweep)
-    found = compare(store, sweep)
-    content = FORMATS[options.format].write(ReportInput(found.table, found.runs, store, sweep))
-    if options.animations:
+        written = write_figures(found, options.figures)
+        print(f"segsweep: {len(written)} figures in {options.figures}", file=sys.stderr)
+    if options.animations is not None:
         from segsweep.report.animations import write_animations
 
-        for path in write_animations(store, sweep, Path(options.animations)):
+        for path in write_animations(found.store, found.sweep, options.animations):
             print(f"segsweep: {path}", file=sys.stderr)
-    if options.output:
-        write_whole("--output", Path(options.output), content)
+    if options.output is not None:
+        write_whole("--output", options.output, content)
     else:
         print(content, end="")
     return 0
+
+
+def _report_input(options: ReportOptions) -> ReportInput:
+    """The rows and columns that are asked for, in the order that is asked for."""
+    from segsweep.report.comparison import compare, find_sweep
+    from segsweep.report.formats.report_input import ReportInput, View
+    from segsweep.report.selection import chosen_rows, parse_condition, sorted_rows, with_columns
+    from segsweep.tracking.store import Store
+
+    conditions = [parse_condition(text) for text in options.where]
+    store = Store.open_to_read(options.tracking_uri, options.experiment)
+    sweep = find_sweep(store, options.sweep)
+    found = compare(store, sweep)
+    wanted = [
+        *(("--columns", name) for name in (*(options.columns or ()), *options.added, *options.removed)),
+        *((f"--where {condition.written}:", condition.column) for condition in conditions),
+        *(("--sort", name) for name, _ in options.sort),
+        *(("--group-by", name) for name in options.group_by),
+    ]
+    table = with_columns(found.table, found.runs, wanted)
+    table = sorted_rows(chosen_rows(table, conditions), options.sort, options.group_by)
+    view = View(options.columns, options.added, options.removed, options.group_by, options.decimals)
+    return ReportInput(table, found.runs, store, sweep, view)

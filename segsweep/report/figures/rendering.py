@@ -16,7 +16,7 @@ _METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": "segsweep", "Producer": None},
     "png": {"Software": "segsweep"},
 }
-FORMATS = tuple(_METADATA)
+KINDS = tuple(_METADATA)
 
 
 def render(

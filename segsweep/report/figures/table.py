@@ -22,6 +22,8 @@ class Plot:
     """What it shows, a short line for people."""
     draw: Callable[[ReportInput, float], Figure | None]
     """Given the report and the width in inches; None where there is nothing to draw."""
+    needs: str
+    """Why there may be nothing."""
 
 
 def _pareto(cost: str, score: str) -> Callable[[ReportInput, float], Figure | None]:
@@ -39,22 +41,28 @@ def _processor(report: ReportInput) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+_ROWS = "no variant is finished"
+_LATENCIES = "no variant has a latency"
+
 PLOTS: dict[str, Plot] = {
-    "mean-iou-over-size": Plot("Mean IoU against file size", _pareto("size_bytes", "mean_iou")),
-    "accuracy-over-size": Plot("Accuracy against file size", _pareto("size_bytes", "accuracy")),
-    "mean-iou-over-latency": Plot("Mean IoU against latency", _pareto("latency_p50_ms", "mean_iou")),
-    "accuracy-over-latency": Plot("Accuracy against latency", _pareto("latency_p50_ms", "accuracy")),
+    "mean-iou-over-size": Plot("Mean IoU against file size", _pareto("size_bytes", "mean_iou"), _ROWS),
+    "accuracy-over-size": Plot("Accuracy against file size", _pareto("size_bytes", "accuracy"), _ROWS),
+    "mean-iou-over-latency": Plot("Mean IoU against latency", _pareto("latency_p50_ms", "mean_iou"), _LATENCIES),
+    "accuracy-over-latency": Plot("Accuracy against latency", _pareto("latency_p50_ms", "accuracy"), _LATENCIES),
     "steps": Plot(
         "What quantization costs, and what quantization-aware training gains over a float fine-tune of the same budget",
         lambda report, width: slopes_figure(report.table, "mean_iou", width),
+        "no training has both float32 and int8, or both its control and qat_int8",
     ),
     "class-iou-change": Plot(
         "Change of each class's IoU by variant, against float32 of the same training",
         lambda report, width: class_heat_map(report.table, report.runs, width),
+        "no variant has a score by class and a float32 to be compared with",
     ),
     "learning-curves": Plot(
         "Learning curves",
         lambda report, width: curves_figure(histories(report.store, trainings_of(report.store, report.sweep)), width),
+        "no training has a history",
     ),
 }
 """By the beginning of their files' names."""

@@ -1,105 +1,87 @@
 """Markdown, for people."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from segsweep.report.comparison import quantization_aware_gain
+from segsweep.report.formats.cells import (
+    TEXTS,
+    cell_text,
+    columns_for_people,
+    constant_settings,
+    groups_of,
+    title,
+)
+from segsweep.report.formats.escaping import markdown_text
 from segsweep.report.formats.report_input import ReportInput
+from segsweep.report.gain import quantization_aware_gain
 
-_TITLES = {
-    "learning_rate": "rate",
-    "training_kind": "training",
-    "quantization": "variant",
-    "accuracy": "accuracy",
-    "mean_iou": "mean IoU",
-    "delta_accuracy": "Δ accuracy",
-    "delta_mean_iou": "Δ mean IoU",
-    "agreement": "agreement",
-    "size_bytes": "KiB",
-    "size_ratio": "size",
-    "latency_p50_ms": "ms",
-}
-_ALWAYS = ("quantization", "training_kind", "accuracy", "mean_iou", "delta_mean_iou", "agreement", "size_bytes")
-_HIDDEN = ("mean_dice", "delta_accuracy", "train_s", "run_id")
-_NUMBERS: Mapping[str, str] = {
-    "accuracy": "{:.4f}",
-    "mean_iou": "{:.4f}",
-    "delta_mean_iou": "{:+.4f}",
-    "agreement": "{:.4f}",
-    "size_ratio": "{:.0%}",
-    "latency_p50_ms": "{:.2f}",
-}
+_INTERVAL = "95 % interval"
 
 
 def to_markdown(report: ReportInput) -> str:
     """What people read: settings that are the same everywhere stand above the table, not in it."""
-    table = report.table
-    settings = list(table.columns[: table.columns.get_loc("training_kind")])
-    same = [name for name in settings if name not in _ALWAYS and table[name].nunique(dropna=False) <= 1]
-    shown = pd.DataFrame(index=table.index)
-    for name in table.columns:
-        if name in same or name in _HIDDEN or (name == "status" and set(table[name]) <= {"FINISHED"}):
-            continue
-        if name not in _ALWAYS and name not in settings and table[name].isna().all():
-            continue
-        shown[_TITLES.get(name, name)] = [_cell(name, value) for value in table[name]]
-        if name == "delta_mean_iou":
-            shown["95 % interval"] = _intervals(table)
-    parts = [shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))]
-    if table.attrs.get("pareto_optimal"):
-        shown.insert(0, "", ["*" if run in table.attrs["pareto_optimal"] else "" for run in table["run_id"]])
-        parts = [shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))]
-        parts.append(f"`*`: Pareto-optimal in {', '.join(table.attrs['objectives'])}.")
-    if any("~" in text for text in _intervals(table)):
-        parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
+    table, view = report.table, report.view
+    same = constant_settings(table) if view.columns is None else []
+    columns = [name for name in view.of(columns_for_people(table)) if name not in view.group_by]
+    parts = []
     if same:
-        parts.insert(0, ", ".join(f"{_TITLES.get(name, name)} {_plain(table[name].iloc[0])}" for name in same) + ":")
+        parts.append(", ".join(f"{_head(name)} {_cell(name, table[name].iloc[0])}" for name in same) + ":")
+    for name, rows in groups_of(table, view.group_by):
+        if name:
+            parts.append(f"### {markdown_text(name)}")
+        parts.append(_markdown(_shown(rows, columns, view.decimals, table.attrs)))
+    if table.attrs.get("pareto_optimal"):
+        parts.append(f"`*`: Pareto-optimal in {', '.join(table.attrs['objectives'])}.")
+    if any("~" in text for text in _intervals(table, table.attrs)) and "delta_mean_iou" in columns:
+        parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
     gain = quantization_aware_gain(table)
-    if len(gain):
-        parts.append(_gain_markdown(gain.drop(columns=[name for name in same if name in gain])))
+    if len(gain) and view.columns is None:
+        parts.append(_gain_markdown(gain.drop(columns=[name for name in same if name in gain]), view.decimals))
     return "\n\n".join(parts) + "\n"
 
 
-def _gain_markdown(gain: pd.DataFrame) -> str:
-    scores = ["int8", "finetune float32", "finetune int8", "qat_int8"]
-    shown = pd.DataFrame(index=gain.index)
-    for name in gain.columns:
-        number = "{:+.4f}" if name == "gain" else "{:.4f}" if name in scores else None
-        shown[_TITLES.get(name, name)] = [
-            number.format(value) if number and pd.notna(value) else _plain(value) for value in gain[name]
-        ]
+def _shown(rows: pd.DataFrame, columns: list[str], decimals: int | None, attrs: dict) -> dict[str, list[str]]:
+    """Columns of cells as people read them, by name; the interval stands beside its difference."""
+    shown = {name: [_cell(name, value, decimals) for value in rows[name]] for name in columns}
+    if attrs.get("pareto_optimal"):
+        shown = {"": ["*" if run in attrs["pareto_optimal"] else "" for run in rows["run_id"]], **shown}
+    if "delta_mean_iou" in shown:
+        place = list(shown).index("delta_mean_iou") + 1
+        items = list(shown.items())
+        shown = dict([*items[:place], (_INTERVAL, _intervals(rows, attrs, decimals)), *items[place:]])
+    return shown
+
+
+def _markdown(shown: dict[str, list[str]]) -> str:
+    cells = pd.DataFrame({_head(name): column for name, column in shown.items()})
+    alignment = tuple("left" if name in TEXTS else "right" for name in shown)
+    return cells.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+
+
+def _gain_markdown(gain: pd.DataFrame, decimals: int | None) -> str:
+    kinds = {"int8": "mean_iou", "finetune float32": "mean_iou", "finetune int8": "mean_iou", "qat_int8": "mean_iou"}
+    kinds["gain"] = "delta_mean_iou"
+    shown = {name: [_cell(kinds.get(name, name), value, decimals) for value in gain[name]] for name in gain.columns}
     words = (
         "What quantization-aware training gained, in mean IoU: `qat_int8` against the int8 file of a float fine-tune "
         "of the same budget."
     )
-    return words + "\n\n" + shown.to_markdown(index=False, disable_numparse=True, colalign=_alignment(shown))
+    return words + "\n\n" + _markdown(shown)
 
 
-def _intervals(table: pd.DataFrame) -> list[str]:
+def _intervals(rows: pd.DataFrame, attrs: dict, decimals: int | None = None) -> list[str]:
     """Where each difference lies, with `~` where 0 is among it."""
     texts = []
-    for run_id in table["run_id"]:
-        low, high = table.attrs["delta_mean_iou"].get(run_id, (float("nan"), float("nan")))
+    for run_id in rows["run_id"]:
+        low, high = attrs["delta_mean_iou"].get(run_id, (float("nan"), float("nan")))
         noise = " ~" if low <= 0 <= high else ""
-        texts.append(f"{low:+.4f} to {high:+.4f}{noise}" if low == low else "")
+        ends = (cell_text("delta_mean_iou", end, decimals) for end in (low, high))
+        texts.append(" to ".join(ends) + noise if low == low else "")
     return texts
 
 
-def _cell(name: str, value: object) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    if name == "size_bytes":
-        return f"{float(str(value)) / 1024:.1f}"
-    return _NUMBERS[name].format(value) if name in _NUMBERS else _plain(value)
+def _cell(name: str, value: object, decimals: int | None = None) -> str:
+    return markdown_text(cell_text(name, value, decimals))
 
 
-def _plain(value: object) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _alignment(shown: pd.DataFrame) -> tuple[str, ...]:
-    texts = {"data", "model", "variant", "training", "status"}
-    return tuple("left" if name in texts else "right" for name in shown.columns)
+def _head(name: str) -> str:
+    return markdown_text(title(name))
