@@ -81,29 +81,35 @@ def channels_of(member: Member, scene: Scene, request: Request) -> tuple[int, ..
     Raises:
         DataError: that is not clear, or they are of another type than those it was trained on.
     """
-    wanted = member.shape[2]
+    channels = _chosen(member, scene, request) if request.channels else _found(member, scene)
     _require_type(member, scene, request)
-    if request.channels:
-        wrong = [channel for channel in request.channels if not 0 <= channel < scene.bands]
-        if wrong:
-            raise DataError(
-                f"{scene.path}: has {scene.bands} bands, 0 to {scene.bands - 1}, and --channels names {wrong[0]}"
-            )
-        if len(request.channels) != wanted:
-            raise DataError(
-                f"--channels names {len(request.channels)} bands, and {member.path} takes {wanted}{_named(member)}"
-            )
-        return request.channels
-    if scene.bands != wanted and member.bands and set(member.bands) <= set(scene.band_names):
+    return channels
+
+
+def _chosen(member: Member, scene: Scene, request: Request) -> tuple[int, ...]:
+    wanted = member.shape[2]
+    wrong = [channel for channel in request.channels if not 0 <= channel < scene.bands]
+    if wrong:
+        raise DataError(
+            f"{scene.path}: has {_counted(scene.bands)}, counted from 0, and --channels names number {wrong[0]}"
+        )
+    if len(request.channels) != wanted:
+        raise DataError(
+            f"--channels names {_counted(len(request.channels))}, and {member.path} takes {wanted}{_named(member)}"
+        )
+    return request.channels
+
+
+def _found(member: Member, scene: Scene) -> tuple[int, ...]:
+    """By their names, where the scene names those that the model takes; else all, if there are as many."""
+    wanted = member.shape[2]
+    if member.bands and set(member.bands) <= set(scene.band_names):
         return tuple(map(scene.band_names.index, member.bands))
     if scene.bands != wanted:
         raise DataError(
             f"{scene.path}: has {_counted(scene.bands)}, and {member.path} takes {wanted}{_named(member)}; "
             "choose with --channels, counted from 0"
         )
-    if member.bands and set(scene.band_names) == set(member.bands):
-        # The same ones in another order.
-        return tuple(map(scene.band_names.index, member.bands))
     return tuple(range(wanted))
 
 

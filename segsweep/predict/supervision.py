@@ -57,7 +57,7 @@ def supervised(request: Request, on_message: Callable[[dict[str, Any]], None], t
                 process.stdin.close()
             except BrokenPipeError:
                 pass
-            ended_well = _listen(messages.fileno(), on_message, timeout)
+            ended_well = _listen(messages.fileno(), on_message, timeout, ", ".join(request.models))
         status = process.wait()
     finally:
         if process.poll() is None:
@@ -69,7 +69,7 @@ def supervised(request: Request, on_message: Callable[[dict[str, Any]], None], t
         )
 
 
-def _listen(descriptor: int, on_message: Callable[[dict[str, Any]], None], timeout: float) -> bool:
+def _listen(descriptor: int, on_message: Callable[[dict[str, Any]], None], timeout: float, models: str) -> bool:
     """Until the worker closes the pipe; whether it had said that all is done."""
     stage, pending, ended_well = "loading", b"", False
     with selectors.DefaultSelector() as selector:
@@ -77,8 +77,8 @@ def _listen(descriptor: int, on_message: Callable[[dict[str, Any]], None], timeo
         while True:
             if not selector.select(timeout if stage in _TIMED else None):
                 raise ModelError(
-                    f"the model was silent for {timeout:g} s while {stage}, so it was stopped; "
-                    "give a slow one more time with --timeout SECONDS"
+                    f"{models}: gave no answer within {timeout:g} s, so it was stopped; "
+                    "give a slow model more time with --timeout SECONDS"
                 )
             data = os.read(descriptor, 2**16)
             if not data:

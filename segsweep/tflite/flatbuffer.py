@@ -58,7 +58,7 @@ def pack(content: schema.ModelT) -> bytes:
 
 def reason(error: Exception) -> str:
     """An error of LiteRT in one line."""
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()) or "it gives no reason; it may be out of memory"
 
 
 class _AlignedBuilder(flatbuffers.Builder):
