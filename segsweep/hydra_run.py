@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
 _DOTTED = re.compile(r"^(?!hydra\.)[a-z_]+(\.\w+)+=")
-_RESERVED = ("sweep.id=", "sweep.number=", "sweep.attempt=", "sweep.prune=", "sweep.plan=", "hydra.job.chdir=")
+_RESERVED = (
+    "sweep.id=",
+    "sweep.number=",
+    "sweep.attempt=",
+    "sweep.varying=",
+    "sweep.prune=",
+    "sweep.plan=",
+    "hydra.job.chdir=",
+)
 
 
 def plan(arguments: Sequence[str]) -> int:

@@ -137,6 +137,8 @@ class SweepConfig:
     """Run id of the sweep that a job belongs to; set by the sweep itself."""
     number: int = field(default=0, metadata=INTERNAL)
     """Of the job in the sweep, from 0; set by the sweep itself."""
+    varying: list[str] = field(default_factory=list, metadata=INTERNAL)
+    """Settings that vary in the sweep, for which its runs are named; set by the sweep itself."""
     prune: bool = field(default=False, metadata=INTERNAL)
     """Whether the job's training may be given up as hopeless; set by a search."""
     attempt: int = field(default=1, metadata=INTERNAL)

@@ -11,11 +11,10 @@ from filelock import FileLock
 
 from segsweep import __version__
 from segsweep.config.keys import environment
-from segsweep.config.schema import JobConfig, SweepConfig
+from segsweep.config.schema import SweepConfig
 from segsweep.data.dataset import Dataset
 from segsweep.errors import MadeElsewhere
-from segsweep.lineage import TrainingSpec, VariantSpec
-from segsweep.models.table import model_name
+from segsweep.lineage import TrainingSpec
 from segsweep.progress import Reporter
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -126,15 +125,3 @@ class Context:
         if training.parent is not None:
             tags[names.PARENT_TRAINING_KEY] = training.parent.key
         return tags
-
-
-def training_name(config: JobConfig, kind: str) -> str:
-    """A training's name for people: `strided_unet w8 lr0.001 float`, `backbone_unet vgg16 w8 lr0.001 float`."""
-    seed = f" seed{config.seed}" if config.seed else ""
-    return f"{model_name(config.model)} w{config.model.width} lr{config.training.learning_rate:g}{seed} {kind}"
-
-
-def variant_name(spec: VariantSpec) -> str:
-    """A variant's name for people: `strided_unet w8 lr0.001 int8`."""
-    name = spec.variant.name
-    return training_name(spec.config, f"finetune {name}" if spec.training.kind == "finetune" else name)

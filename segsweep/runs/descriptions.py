@@ -1,15 +1,16 @@
 """What stands on the page of a run in the MLflow UI: what it is, and where it comes from."""
 
 from segsweep.lineage import TrainingSpec, VariantSpec
-from segsweep.runs.context import Context, training_name
+from segsweep.runs.context import Context
+from segsweep.runs.run_names import training_name
 from segsweep.tracking import names
 from segsweep.tracking.notes import link, note_tags
 from segsweep.tracking.records import RunRecord
 
 _ORIGIN = {
-    "float": "Trained from scratch",
+    "float": "Trained",
     "qat": "Fine-tuned to 8-bit arithmetic",
-    "finetune": "Fine-tuned in float with the budget of quantization-aware training, as its control",
+    "finetune": "Fine-tuned in float, as the control of quantization-aware training, with the same budget,",
 }
 
 
@@ -18,8 +19,8 @@ def training_note(spec: TrainingSpec, context: Context, parent_run: str) -> dict
     experiment = context.store.experiment_id
     origin = _ORIGIN.get(spec.kind, spec.kind)
     if spec.parent is not None:
-        origin += f" from {link(experiment, parent_run, training_name(spec.parent.config, spec.parent.kind))}"
-    text = f"{origin}, on {len(context.dataset.train)} images of {context.dataset.name}.{_made_by(context)}"
+        origin += f" from {link(experiment, parent_run, training_name(spec.parent))}"
+    text = f"{origin} on {len(context.dataset.train)} images of {context.dataset.name}.{_made_by(context)}"
     return note_tags(text)
 
 

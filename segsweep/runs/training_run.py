@@ -15,10 +15,11 @@ from segsweep.data.augmentation import does_nothing
 from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage import TrainingSpec
-from segsweep.runs.context import Context, training_name
+from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
 from segsweep.runs.previews import Previews
+from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.runs.used_data import training_data
 from segsweep.tracking import names
@@ -46,7 +47,7 @@ def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
         except TrainingPruned as error:
             raise TrainingFailed(spec.key, str(error), pruned=True) from error
         except Exception as error:
-            name = training_name(spec.config, spec.kind)
+            name = training_name(spec)
             raise TrainingFailed(spec.key, f"training {name} failed: {reason_of(error)}") from error
 
     return context.found_or_made(names.TRAINING, names.TRAINING_KEY, spec.key, train)
@@ -125,7 +126,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     else:
         run_id = store.create_run(
             names.TRAINING,
-            training_name(spec.config, spec.kind),
+            training_name(spec),
             parent=parent_run,
             tags={**context.common_tags(spec), **training_note(spec, context, parent_run)},
             params=parameters(spec.config),

@@ -21,10 +21,11 @@ from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
-from segsweep.runs.context import Context, variant_name
+from segsweep.runs.context import Context
 from segsweep.runs.descriptions import variant_note
 from segsweep.runs.gallery import sample_files
 from segsweep.runs.mlflow_model import model_description, model_tags
+from segsweep.runs.run_names import variant_name
 from segsweep.runs.score_metrics import score_metrics
 from segsweep.runs.training_run import ensure_training, load_model
 from segsweep.runs.used_data import variant_data

@@ -19,6 +19,7 @@ from segsweep.quiet import quiet
 from segsweep.report.comparison import compare
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.formats.table import FORMATS, WITH_SWEEP
+from segsweep.runs.run_names import varying_settings
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.found import finished_trainings, finished_variants
@@ -76,7 +77,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
     budget = Budget(first.sweep.max_hours)
     with _sweep_run(store, points, search.total) as sweep_id:
         search.begin(store, sweep_id)
-        runner = Runner(store, sweep_id, launch, folder, budget)
+        named_for = varying_settings(point.config for point in points)
+        runner = Runner(store, sweep_id, launch, folder, budget, named_for)
         work = _Work(store, sweep_id, runner, folder, first.evaluation.latency)
         with showing(folder / PROGRESS_FOLDER, search.total, batches_to_come=search.total > len(points)) as display:
             while points:

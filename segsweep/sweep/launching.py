@@ -105,6 +105,7 @@ def _launched(launcher: Launcher, starts: Sequence[Start]) -> list[JobOutcome]:
             f"++sweep.id={start.sweep_id}",
             f"++sweep.number={start.number}",
             f"++sweep.attempt={start.attempt}",
+            f"++sweep.varying=[{','.join(start.varying)}]",
             f"++sweep.prune={str(start.config.sweep.prune).lower()}",
         ]
         for start in starts

@@ -9,7 +9,7 @@ from segsweep.config.schema import JobConfig
 from segsweep.job import PROGRESS_FOLDER, hang_file
 from segsweep.outcome import JobOutcome
 from segsweep.progress import end_lost
-from segsweep.runs.context import variant_name
+from segsweep.runs.run_names import variant_name
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.found import finished_variants
 from segsweep.sweep.waves import Job, waves
@@ -29,12 +29,17 @@ class Start:
     """Of the job in the sweep, from 0."""
     attempt: int
     """From 1."""
+    varying: tuple[str, ...] = ()
+    """Settings that vary in the sweep, by override name; its runs are named for them."""
 
     @property
     def config(self) -> JobConfig:
         """The settings, which say whose attempt this is."""
         config = self.job.spec.config
-        return replace(config, sweep=replace(config.sweep, id=self.sweep_id, number=self.number, attempt=self.attempt))
+        sweep = replace(
+            config.sweep, id=self.sweep_id, number=self.number, attempt=self.attempt, varying=list(self.varying)
+        )
+        return replace(config, sweep=sweep)
 
 
 Obstacle = Callable[[], str | None]
@@ -58,9 +63,19 @@ class Failure:
 class Runner:
     """Runs jobs through a launch, and keeps the store true about those that were lost."""
 
-    def __init__(self, store: Store, sweep_id: str, launch: Launch, folder: Path, budget: Budget):
-        """`folder` is the sweep's, where jobs that passed their time limit say what they were doing."""
+    def __init__(
+        self,
+        store: Store,
+        sweep_id: str,
+        launch: Launch,
+        folder: Path,
+        budget: Budget,
+        varying: Collection[str] = (),
+    ):
+        """`folder` is the sweep's, where jobs that passed their time limit say what they were doing; `varying` are the
+        settings for which its runs are named."""
         self._budget = budget
+        self._varying = tuple(sorted(varying))
         self._store = store
         self._sweep_id = sweep_id
         self._launch = launch
@@ -98,7 +113,9 @@ class Runner:
 
     def _outcomes(self, jobs: Sequence[Job]) -> dict[int, JobOutcome]:
         """Outcomes of jobs by their identity, after as many attempts as they are given."""
-        starts = [Start(job, self._sweep_id, number, 1) for number, job in enumerate(jobs, self._started)]
+        starts = [
+            Start(job, self._sweep_id, number, 1, self._varying) for number, job in enumerate(jobs, self._started)
+        ]
         self._started += len(starts)
         found: dict[int, JobOutcome] = {}
         while starts:
@@ -146,7 +163,7 @@ class Runner:
         runs = self._store.search(f"attributes.status = 'FAILED' AND {condition}")
         if any(run.tags.get(names.ATTEMPT) == str(start.attempt) for run in runs):
             return
-        asked = start.job.spec.asked
+        asked = replace(start.job.spec.asked, config=replace(start.job.spec.asked.config, sweep=start.config.sweep))
         tags = {
             names.SWEEP_ID: self._sweep_id,
             names.JOB: str(start.number),
