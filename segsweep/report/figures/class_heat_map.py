@@ -13,7 +13,7 @@ from segsweep.tracking.records import RunRecord
 
 GAIN = "qat_int8 − int8, control"
 _MOST_CLASSES = 40
-_CELL_INCHES, _LETTER_INCHES, _MARGIN_INCHES = 0.32, 0.065, 2.2
+_CELL_INCHES, _LETTER_INCHES, _MARGIN_INCHES = 0.32, 0.06, 2.1
 
 
 @styled
@@ -51,14 +51,15 @@ def class_heat_map(table: pd.DataFrame, runs: Mapping[str, RunRecord], width: fl
                 axes.text(column, row, f"{value:+.1f}", ha="center", va="center", fontsize=7, color=colour)
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02)
     bar.outline.set_visible(False)
-    bar.set_label("change of IoU, points")
+    bar.set_label(f"change of IoU, points{_averaged(changes)}")
     return figure
 
 
 def class_changes(table: pd.DataFrame, runs: Mapping[str, RunRecord]) -> pd.DataFrame:
     """Change of IoU in points, rows variants, columns classes: to float32 of the same training, mean over trainings.
 
-    The last row, where there is one, is what quantization-aware training gains over the int8 file of its control.
+    The attribute `trainings` of the table is how many these are. The last row, where there is one, is what
+    quantization-aware training gains over the int8 file of its control.
     """
     finished = table[table["status"] == "FINISHED"]
     scores = pd.DataFrame.from_dict({row: _of_classes(runs.get(run_id)) for row, run_id in finished["run_id"].items()},
@@ -79,7 +80,9 @@ def class_changes(table: pd.DataFrame, runs: Mapping[str, RunRecord]) -> pd.Data
         if ("qat", "qat_int8") in of and ("finetune", "int8") in of:
             rows.setdefault(GAIN, []).append(of["qat", "qat_int8"] - of["finetune", "int8"])
     order = sorted(rows, key=lambda name: name == GAIN)
-    return 100 * pd.DataFrame({name: pd.concat(rows[name], axis=1).mean(axis=1) for name in order}).T
+    changes = 100 * pd.DataFrame({name: pd.concat(rows[name], axis=1).mean(axis=1) for name in order}).T
+    changes.attrs["trainings"] = max(map(len, rows.values()), default=0)
+    return changes
 
 
 def _of_classes(run: RunRecord | None) -> dict[str, float]:
@@ -87,6 +90,11 @@ def _of_classes(run: RunRecord | None) -> dict[str, float]:
     start = f"{names.IOU}_"
     metrics = run.metrics if run is not None else {}
     return {name.removeprefix(start): value for name, value in metrics.items() if name.startswith(start)}
+
+
+def _averaged(changes: pd.DataFrame) -> str:
+    trainings = changes.attrs["trainings"]
+    return f"\nmean over {trainings} trainings" if trainings > 1 else ""
 
 
 def _widest(changes: pd.DataFrame) -> list[str]:

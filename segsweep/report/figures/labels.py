@@ -1,10 +1,9 @@
 """Names beside points, where they hide neither each other nor the points."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox
 
 from segsweep.report.figures.style import GREY
 
@@ -18,41 +17,43 @@ _PLACES = [
 """Where a name may stand relative to its point, in points of 1/72 inch; the first are the best."""
 _FAR = 8
 """Places from this one on get a line to their point."""
+_PARTS_OF_A_LINE = 40
+"""Of each piece between two corners."""
 _ROOM = 3.0
 """Pixels at 72 dots an inch that are kept free around the middle of a marker."""
 
 
-def place_labels(
-    axes: Axes, xs: Iterable[float], ys: Iterable[float], labels: Sequence[tuple[float, float, str]]
-) -> None:
-    """Write each name (x, y, text) near its point, where it hides least of the points and of the others."""
+def place_labels(axes: Axes, points: np.ndarray, line: np.ndarray, labels: Sequence[tuple[float, float, str]]) -> None:
+    """Write names near their points, where they hide least of the points, the line and the other names.
+
+    Args:
+        axes: with a logarithmic or plain scale that is settled.
+        points: (N, 2) points of the data.
+        line: (M, 2) corners of a line, in data units.
+        labels: x, y and name, in data units.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
+    # The places of the axes are settled then; names must not move them again.
     figure.draw_without_rendering()
-    # The places of the axes are settled now; names must not move them again.
     scale = figure.dpi / 72
-    room = _ROOM * scale
-    spots = axes.transData.transform(list(zip(xs, ys, strict=True)))
-    taken = [Bbox([[x - room, y - room], [x + room, y + room]]) for x, y in spots]
-    edge = axes.get_window_extent()
+    corners = axes.transData.transform(line)
+    shares = np.linspace(0, 1, _PARTS_OF_A_LINE)[:, None, None]
+    along = ((1 - shares) * corners[:-1] + shares * corners[1:]).reshape(-1, 2)
+    taken = np.concatenate([_around(axes.transData.transform(points), _ROOM * scale), _around(along, scale)])
+    edge = np.array([axes.get_window_extent().extents])
     for x, y, text in labels:
         size = _size(axes, text)
-        spot = axes.transData.transform((x, y))
-        choices = [_box(spot, size, place, scale) for place in _PLACES]
-        hidden = [
-            sum(_shared(box, other) for other in taken)
-            + 3 * (_area(box) - _shared(box, edge))
-            + number * 0.5 * scale**2
-            for number, box in enumerate(choices)
-        ]
-        number = hidden.index(min(hidden))
-        dx, dy, horizontal, vertical = _PLACES[number]
-        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
+        boxes = np.array([_box(axes.transData.transform((x, y)), size, place, scale) for place in _PLACES])
+        outside = size[0] * size[1] - _shared(boxes, edge)
+        best = int(np.argmin(_shared(boxes, taken) + 3 * outside + 0.5 * scale**2 * np.arange(len(boxes))))
+        dx, dy, horizontal, vertical = _PLACES[best]
+        pointer = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2}
         axes.annotate(
             text, (x, y), xytext=(dx, dy), textcoords="offset points", ha=horizontal, va=vertical, fontsize=_FONT_SIZE,
-            annotation_clip=False, in_layout=False, arrowprops=line if number >= _FAR else None,
+            annotation_clip=False, in_layout=False, arrowprops=pointer if best >= _FAR else None,
         )  # fmt: skip
-        taken.append(choices[number])
+        taken = np.concatenate([taken, boxes[best : best + 1]])
 
 
 def _size(axes: Axes, text: str) -> tuple[float, float]:
@@ -63,18 +64,21 @@ def _size(axes: Axes, text: str) -> tuple[float, float]:
     return box.width, box.height
 
 
-def _box(spot: np.ndarray, size: tuple[float, float], place: tuple[int, int, str, str], scale: float) -> Bbox:
-    """Where a text lies that stands at a place beside a spot, in pixels."""
+def _box(spot: np.ndarray, size: tuple[float, float], place: tuple[int, int, str, str], scale: float) -> list[float]:
+    """Where a text lies that stands at a place beside a spot: left, bottom, right and top in pixels."""
     dx, dy, horizontal, vertical = place
-    left = spot[0] + dx * scale - size[0] * {"left": 0.0, "center": 0.5, "right": 1.0}[horizontal]
-    bottom = spot[1] + dy * scale - size[1] * {"bottom": 0.0, "center": 0.5, "top": 1.0}[vertical]
-    return Bbox.from_bounds(left, bottom, *size)
+    left = float(spot[0]) + dx * scale - size[0] * {"left": 0.0, "center": 0.5, "right": 1.0}[horizontal]
+    bottom = float(spot[1]) + dy * scale - size[1] * {"bottom": 0.0, "center": 0.5, "top": 1.0}[vertical]
+    return [left, bottom, left + size[0], bottom + size[1]]
 
 
-def _area(box: Bbox) -> float:
-    return float(box.width * box.height)
+def _around(spots: np.ndarray, room: float) -> np.ndarray:
+    """Boxes (N, 4) around spots (N, 2)."""
+    return np.concatenate([spots - room, spots + room], axis=1)
 
 
-def _shared(box: Bbox, other: Bbox) -> float:
-    common = Bbox.intersection(box, other)
-    return _area(common) if common is not None else 0.0
+def _shared(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each of (N, 4) boxes the area that it shares with the others."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return (high - low).clip(min=0).prod(axis=2).sum(axis=1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
@@ -61,9 +62,9 @@ def pareto_figure(
                     facecolors="none" if control else colour, edgecolors=colour, linewidths=0.9, zorder=3,
                     label=f"{name}, control" if control else str(name),
                 )  # fmt: skip
-    front = done[pareto_optimal(done, [score, cost])].sort_values(cost)
-    front = front.drop_duplicates([cost, score])
-    axes.step(x[front.index], y[front.index], where="post", color=GREY, linewidth=1, zorder=2, label="Pareto front")
+    front = done[pareto_optimal(done, [score, cost])].sort_values(cost).drop_duplicates([cost, score])
+    line = _steps(x[front.index].to_numpy(), y[front.index].to_numpy())
+    axes.plot(*line.T, color=GREY, linewidth=1, zorder=2, label="Pareto front")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -76,6 +77,14 @@ def pareto_figure(
     else:
         figure.legend(handles, labels, loc="outside right center", handletextpad=0.4)
     names = training_labels(table)
-    texts = [f"{names[row]} {table['quantization'][row]}" for row in front.index]
-    place_labels(axes, x, y, [(float(x[row]), float(y[row]), text) for row, text in zip(front.index, texts)])
+    if names.nunique() > 1:
+        # The marker says which variant it is; of neighbours from one training, one says which training.
+        named = front.index[(names[front.index] != names[front.index].shift())]
+        labels = [(float(x[row]), float(y[row]), str(names[row])) for row in named]
+        place_labels(axes, np.column_stack([x, y]), line, labels)
     return figure
+
+
+def _steps(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Corners (2 N - 1, 2) of the line below which whatever is beaten lies: right, then up."""
+    return np.column_stack([np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]])

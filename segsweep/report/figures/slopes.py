@@ -53,7 +53,7 @@ def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = P
                 marker="o", markersize=3.5 if named else 2, label=label if named else "",
             )  # fmt: skip
         panel.set_xticks(range(len(names)), [name for _, _, name in names])
-        panel.set_xlim(-0.3, len(names) - 0.7)
+        panel.set_xlim(-0.3, len(names) - 0.65)
         panel.grid(axis="x", visible=False)
         panel.set_title(title)
     panels[0].set_ylabel(f"{SCORES[score]} on the test split")
