@@ -28,6 +28,12 @@ SHORTER = {
         *("model.frozen=none", "model.width=8", "data.size=[64,64]", "training.batch_size=4", "training.epochs=25"),
         "training.fine_tuning.epochs=3",
     ),
+    "cifar100_scratch": ("data.labels=coarse", "model.width=16", "training.batch_size=16", "training.epochs=40"),
+    "cifar100_vgg16": (
+        *SMALL_ENCODER,
+        *("data.labels=coarse", "data.size=[32,32]", "model.frozen=none", "model.dropout=0", "training.batch_size=16"),
+        "training.epochs=40",
+    ),
     "camvid": ("model.width=8", "data.size=[88,120]", "training.epochs=20"),
 }
 FASTER = ("training.learning_rate=0.005", "quantization=float32,int8", "evaluation.latency.enabled=false")

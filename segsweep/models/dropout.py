@@ -23,6 +23,7 @@ class CountedDropout(layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         self.steps = self.add_weight("steps", shape=(), dtype=tf.int32, initializer="zeros", trainable=False)
+        super().build(input_shape)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or self.rate == 0:

@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from segsweep.config.data_schema import (
+    Cifar100Config,
+    ClassFoldersConfig,
     ImageFolderConfig,
     NpzConfig,
     OxfordPetsConfig,
@@ -71,7 +73,27 @@ def oxford_pets(tmp_path):
     return OxfordPetsConfig(root=str(tmp_path), size=[16, 16])
 
 
+def cifar100(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("train", "test"):
+        records = rng.integers(0, 256, (12, 3074)).astype(np.uint8)
+        records[:, 0], records[:, 1] = np.arange(12) % 3, np.arange(12) % 3 * 5
+        records.tofile(tmp_path / f"{name}.bin")
+    (tmp_path / "fine_label_names.txt").write_text("".join(f"fine {index}\n" for index in range(100)))
+    return Cifar100Config(root=str(tmp_path), size=[24, 16])
+
+
+def class_folders(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog", "owl"):
+        for index in range(12):
+            write_image(tmp_path / name / f"{index}.png", rng.integers(0, 256, (24, 20, 3)).astype(np.uint8))
+    return ClassFoldersConfig(root=str(tmp_path))
+
+
 CONFIGS = {
+    "cifar100": cifar100,
+    "class_folders": class_folders,
     "image_folder": image_folder,
     "npz": npz,
     "oxford_pets": oxford_pets,
@@ -105,7 +127,7 @@ class TestContract:
         for split in (dataset.train, dataset.validation, dataset.test):
             images, labels = split.read(np.arange(len(split)))
             assert images.shape == (len(split), *split.image_shape)
-            assert labels.shape == images.shape[:3]
+            assert labels.shape == (len(split), *dataset.task.label_size(images.shape[1:3]))
             assert labels.dtype == np.uint8
             assert set(np.unique(labels)) <= {*range(len(dataset.classes)), IGNORE}
             one_image, one_label = split.read(np.array([1]))
@@ -122,7 +144,8 @@ class TestContract:
         for split in (dataset.train, dataset.validation, dataset.test):
             images, labels = split.read(np.arange(len(split)))
             known = survey_of(split)
-            np.testing.assert_array_equal(known.counts.sum(axis=0), np.bincount(labels.ravel(), minlength=256))
+            of_pixels = np.broadcast_to(labels, images.shape[:3])
+            np.testing.assert_array_equal(known.counts.sum(axis=0), np.bincount(of_pixels.ravel(), minlength=256))
             np.testing.assert_allclose(known.moments()[0], images.mean(axis=(0, 1, 2), dtype=np.float64))
             np.testing.assert_allclose(known.moments()[1], images.std(axis=(0, 1, 2), dtype=np.float64))
 

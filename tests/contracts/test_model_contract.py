@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segsweep.config.model_schema import BackboneUnetConfig, Deeplabv3Config, EncoderModelConfig, UnetConfig
+from segsweep.config.model_schema import (
+    BackboneUnetConfig,
+    ClassifierConfig,
+    ConvNetConfig,
+    Deeplabv3Config,
+    EncoderModelConfig,
+    UnetConfig,
+)
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
 from segsweep.errors import ConfigError
 from segsweep.models.table import ARCHITECTURES, build_model, size_multiple
@@ -15,7 +22,11 @@ CONFIGS = {
     "unet": UnetConfig(width=2, depth=2),
     "backbone_unet": BackboneUnetConfig(width=2, encoder="mobilenet_v2", alpha=0.35),
     "deeplabv3": Deeplabv3Config(width=2, encoder="mobilenet_v3_small", alpha=0.35),
+    "classifier": ClassifierConfig(width=2, encoder="mobilenet_v2", alpha=0.35, dropout=0.5),
+    "conv_net": ConvNetConfig(width=2, depth=2, separable=False),
 }
+CHANNELS_BEFORE_LOGITS = {"conv_net": 4}
+"""As multiples of the width, where that is not 1."""
 SHAPE = (32, 64, 3)
 
 
@@ -30,23 +41,23 @@ def test_the_table_imports_no_tensorflow():
 
 def test_unknown_name():
     with pytest.raises(
-        ConfigError, match="model=resnet9000 is unknown; there are backbone_unet, deeplabv3, strided_unet"
+        ConfigError, match="model=resnet9000 is unknown; there are backbone_unet, classifier, conv_net, deeplabv3"
     ):
         size_multiple(ModelConfig(name="resnet9000"))
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 class TestContract:
-    def test_logits_have_the_size_of_the_image(self, config):
+    def test_logits_have_the_size_of_the_labels(self, config):
         model = build_model(config, SHAPE, 5, seed=0)
         logits = model(np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)).numpy()
-        assert logits.shape == (3, 32, 64, 5)
+        assert logits.shape == (3, *ARCHITECTURES[config.name].task.label_size((32, 64)), 5)
         assert logits.min() < 0, "logits, not probabilities"
 
     def test_size_multiple_is_the_least_that_works(self, config):
         multiple = size_multiple(config)
         model = build_model(config, (multiple, 2 * multiple, 1), 2, seed=0)
-        assert model.output_shape == (None, multiple, 2 * multiple, 2)
+        assert model.output_shape == (None, *ARCHITECTURES[config.name].task.label_size((multiple, 2 * multiple)), 2)
         with pytest.raises(ConfigError, match=f"multiples of {multiple}, not {multiple}x{multiple // 2}"):
             build_model(config, (multiple, multiple // 2, 1), 2, seed=0)
 
@@ -69,7 +80,8 @@ class TestContract:
             assert 3 < wide.count_params() / narrow.count_params() < 4
         # Right before the logits, of every model.
         narrow, wide = (model.get_layer("logits").input_shape[-1] for model in (narrow, wide))
-        assert (narrow, wide) == (config.width, 2 * config.width)
+        channels = config.width * CHANNELS_BEFORE_LOGITS.get(config.name, 1)
+        assert (narrow, wide) == (channels, 2 * channels)
 
     def test_is_flat_and_has_no_code_in_it(self, config):
         import tf_keras as keras

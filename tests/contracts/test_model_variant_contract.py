@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from segsweep.config.model_schema import BackboneUnetConfig, Deeplabv3Config, UnetConfig
+from segsweep.config.model_schema import (
+    BackboneUnetConfig,
+    ClassifierConfig,
+    ConvNetConfig,
+    Deeplabv3Config,
+    UnetConfig,
+)
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
 from segsweep.models.encoders import ENCODERS
 from segsweep.models.table import ARCHITECTURES, build_model
@@ -40,10 +46,15 @@ def grid() -> Iterator[object]:
         yield pytest.param(UnetConfig(width=4, depth=2, upsampling=upsampling), id=f"unet-{upsampling}")
     yield pytest.param(UnetConfig(width=4, depth=2, separable=True, residual=True), id="unet-separable-residual")
     yield pytest.param(UnetConfig(width=4, depth=2, batch_norm=False), id="unet-without-batch-norm")
+    yield pytest.param(ConvNetConfig(width=4, depth=2), id="conv_net")
+    for name in ENCODERS:
+        config: ModelConfig = ClassifierConfig(encoder=name, alpha=alpha(name), width=8, dropout=0.1)
+        marks = [] if name == "mobilenet_v2" else [pytest.mark.exhaustive]
+        yield pytest.param(config, id=f"classifier-{name}", marks=marks)
     in_test = {"vgg16", "resnet50", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "efficientnet_v2_b0"}
     pyramids_in_test = {"mobilenet_v2"}
     for name in ENCODERS:
-        config: ModelConfig = BackboneUnetConfig(encoder=name, alpha=alpha(name), width=2)
+        config = BackboneUnetConfig(encoder=name, alpha=alpha(name), width=2)
         yield pytest.param(
             config, id=f"backbone_unet-{name}", marks=[] if name in in_test else [pytest.mark.exhaustive]
         )
@@ -73,7 +84,7 @@ def model(request: pytest.FixtureRequest) -> keras.Model:
 def test_the_grid_has_every_model_and_encoder() -> None:
     configs = [each.values[0] for each in GRID]
     assert {config.name for config in configs} == ARCHITECTURES.keys()
-    for name in ("backbone_unet", "deeplabv3"):
+    for name in ("backbone_unet", "deeplabv3", "classifier"):
         assert {config.encoder for config in configs if config.name == name} == ENCODERS.keys()
 
 

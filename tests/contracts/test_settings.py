@@ -13,10 +13,9 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "experiment")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 NEEDED = {
+    **dict.fromkeys(("cifar100", "class_folders", "voc", "oxford_pets"), ["data.root=."]),
     "npz": ["data.train=some.npz"],
     "image_folder": ["data.root=.", "data.classes=[a,b]"],
-    "voc": ["data.root=."],
-    "oxford_pets": ["data.root=."],
     "mixed": ["quantization.recipe=recipe.yaml"],
 }
 
