@@ -86,7 +86,10 @@ def _legend(samples: Samples, *, flipped: bool) -> list[tuple[str, tuple[int, in
     if IGNORE in present:
         entries.append(("does not count", GREY))
     if flipped:
-        entries += [(f"{FLIP_NAMES[each]}: {FLIP_MEANINGS[each]}", FLIP_COLOURS[each]) for each in possible_flips(len(samples.classes))]
+        entries += [
+            (f"{FLIP_NAMES[each]}: {FLIP_MEANINGS[each]}", FLIP_COLOURS[each])
+            for each in possible_flips(len(samples.classes))
+        ]
     return entries
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 
 from segsweep.report.formats.report_input import ReportInput
-from segsweep.report.html.rows import best_row
+from segsweep.report.html.rows import best_rows, records
 from segsweep.report.trainings import training_labels
+
+_ENDINGS = {"FAILED": "failed", "KILLED": "were stopped", "SKIPPED": "were left out"}
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,14 @@ class Overview:
     facts: tuple[str, ...]
     """A sentence each."""
     warnings: tuple[str, ...]
-    """What keeps the report from being complete, a sentence each."""
+    """What must be known beside the numbers, a sentence each."""
 
 
 def overview(report: ReportInput) -> Overview:
     """The head of a report's page."""
     table = report.table
     labels = [str(label) for label in training_labels(table)] if len(table) else []
-    rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    rows = records(table)
     done = [label for label, row in zip(labels, rows, strict=True) if row["status"] == "FINISHED"]
     facts = []
     if done:
@@ -36,16 +38,23 @@ def overview(report: ReportInput) -> Overview:
             f"{len(done)} {_plural('variant', len(done))} of {trainings} {_plural('training', trainings)} "
             f"{'is' if len(done) == 1 else 'are'} finished."
         )
-    best = best_row(rows)
-    if best is not None:
-        facts.append(f"The best mean IoU, {rows[best]['mean_iou']:.4f}, has {_name(labels[best], rows[best])}.")
+    best = best_rows(table, rows)
+    if len(best) == 1:
+        top = best[0]
+        facts.append(f"The best mean IoU, {rows[top]['mean_iou']:.4f}, has {_name(labels[top], rows[top])}.")
         small = _smallest_without_loss(rows, table.attrs.get("delta_mean_iou", {}))
-        if small is not None and small != best:
+        if small is not None and small != top:
             facts.append(
                 "The smallest file whose loss against float32 of its own training is within noise is "
                 f"{_name(labels[small], rows[small])}, with {rows[small]['mean_iou']:.4f}."
             )
-    return Overview(report.sweep.name, tuple(facts), tuple(_warnings(report)))
+    ended = Counter(row["status"] for row in rows)
+    failed = [
+        f"{ended[status]} of {len(rows)} rows {words}; the table says why."
+        for status, words in _ENDINGS.items()
+        if ended[status]
+    ]
+    return Overview(report.sweep.name, tuple(facts), (*table.attrs.get("remarks", ()), *failed))
 
 
 def _plural(word: str, count: int) -> str:
@@ -69,22 +78,3 @@ def _smallest_without_loss(rows: Sequence[Mapping[str, Any]], ends: Mapping[obje
         and ends.get(row["run_id"], (0.0, -1.0))[1] >= 0
     }
     return min(sizes, key=lambda place: sizes[place]) if sizes else None
-
-
-def _warnings(report: ReportInput) -> list[str]:
-    table = report.table
-    found = []
-    states = Counter(table["status"])
-    left = sum(states[status] for status in ("PENDING", "RUNNING"))
-    if not len(table):
-        found.append("The sweep has no rows.")
-    if report.sweep.status == "RUNNING":
-        found.append(f"The sweep is still running: {states['FINISHED']} of {len(table)} rows are finished.")
-    elif left:
-        found.append(f"{left} of {len(table)} rows were not made; the same command again makes them.")
-    for status, words in (("FAILED", "failed"), ("KILLED", "were stopped"), ("SKIPPED", "were left out")):
-        if states[status]:
-            found.append(f"{states[status]} of {len(table)} rows {words}; the table says why.")
-    if table["data"].nunique() > 1:
-        found.append("The rows are of several data sets; numbers of different ones cannot be compared.")
-    return found

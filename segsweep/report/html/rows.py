@@ -1,62 +1,43 @@
 """The comparison as rows and columns of text for a page: what is shown, how it sorts, how it is marked."""
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from segsweep.report.formats.cells import (
+    TEXTS,
+    cell_text,
+    columns_for_people,
+    constant_settings,
+    is_difference,
+    is_missing,
+    settings_of,
+    title,
+)
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.pareto import pareto_optimal
-from segsweep.tracking import names
+from segsweep.report.reasons import reasons_of
 
-FRONTS = (("mean_iou", "size_bytes"), ("mean_iou", "latency_p50_ms"))
+_FRONTS = (("mean_iou", "size_bytes"), ("mean_iou", "latency_p50_ms"))
 """What Pareto-optimal means where the sweep says nothing: of accuracy and size, and of accuracy and latency."""
+_FRONT_WORDS = {"size_bytes": "size", "latency_p50_ms": "latency"}
 _MOST_CHOICES = 40
-
-_TITLES = {
-    "quantization": "variant",
-    "training_kind": "training",
-    "learning_rate": "rate",
-    "mean_iou": "mean IoU",
-    "mean_dice": "mean Dice",
-    "delta_accuracy": "Δ accuracy",
-    "delta_mean_iou": "Δ mean IoU",
-    "size_bytes": "KiB",
-    "size_ratio": "size",
-    "latency_p50_ms": "ms",
-    "train_s": "trained, s",
-    "run_id": "run",
-    "interval": "95 % interval",
-}
+"""A column of more values is no list to choose from."""
+_FIRST = "quantization"
+"""The column that names the rows."""
+INTERVAL = "interval"
 _HINTS = {
     "accuracy": "share of the counted test pixels with the right class",
     "mean_iou": "intersection over union, mean over the classes present",
     "delta_mean_iou": "against float32 of the same training",
-    "interval": "95 % interval of Δ mean IoU; ~ where 0 is in it",
     "agreement": "share of test pixels with the class that float32 predicts",
     "size_bytes": "size of the .tflite file",
     "size_ratio": "share of the size of float32",
     "latency_p50_ms": "median time of one image, one thread",
 }
-_NUMBERS = {
-    "accuracy": ".4f", "mean_iou": ".4f", "mean_dice": ".4f", "delta_accuracy": "+.4f", "delta_mean_iou": "+.4f",
-    "agreement": ".4f", "size_ratio": ".0%", "latency_p50_ms": ".2f", "train_s": ".1f",
-}  # fmt: skip
-_SCORES = ("accuracy", "mean_iou", "delta_mean_iou", "agreement", "size_bytes", "size_ratio", "latency_p50_ms")
-_INTERVAL = "interval"
-_FRONT_WORDS = {"size_bytes": "size", "latency_p50_ms": "latency"}
-_WITH_DECIMALS = (
-    "accuracy",
-    "mean_iou",
-    "mean_dice",
-    "delta_accuracy",
-    "delta_mean_iou",
-    "agreement",
-    "latency_p50_ms",
-)
-"""Columns whose digits one may choose."""
 
 
 @dataclass(frozen=True)
@@ -120,150 +101,118 @@ class Table:
     """What the marks of Pareto-optimal rows mean."""
 
 
-def settings_of(table: pd.DataFrame) -> list[str]:
-    """The columns of a comparison that hold settings."""
-    return list(table.columns[: table.columns.get_loc("training_kind")])
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain dictionaries: looking at each through pandas takes far longer."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def varying_settings(table: pd.DataFrame) -> list[str]:
-    """Those that differ among the rows, the variant's name aside."""
-    return [name for name in settings_of(table) if name != "quantization" and table[name].nunique(dropna=False) > 1]
-
-
-def plain(value: object) -> str:
-    """A setting as text; empty for none."""
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def title(name: str) -> str:
-    """A column's name for people."""
-    return _TITLES.get(name, name)
-
-
-def best_row(rows: Sequence[Mapping[str, Any]]) -> int | None:
-    """The place of the finished variant with the highest mean IoU, controls left out."""
-    scores = {
-        place: row["mean_iou"]
-        for place, row in enumerate(rows)
-        if row["status"] == "FINISHED" and row["training_kind"] != "finetune" and pd.notna(row["mean_iou"])
-    }
-    return max(scores, key=lambda place: scores[place]) if scores else None
+def best_rows(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The places of the finished variants with the highest mean IoU, one for each set of test images; no controls."""
+    best: dict[object, int] = {}
+    data = table.attrs.get("test_data", {})
+    for place, row in enumerate(rows):
+        if row["status"] != "FINISHED" or row["training_kind"] == "finetune" or is_missing(row["mean_iou"]):
+            continue
+        known = best.setdefault(data.get(row["run_id"]), place)
+        if row["mean_iou"] > rows[known]["mean_iou"]:
+            best[data.get(row["run_id"])] = place
+    return list(best.values())
 
 
 def page_table(report: ReportInput) -> Table:
     """The comparison of a report."""
     table = report.table
-    if report.view.group_by:
-        table = table.sort_values(report.view.group_by, kind="stable")
-    shown = list(report.view.columns) if report.view.columns else _usual_columns(table)
-    columns = tuple(Column(name, title(name), _HINTS.get(name, ""), _is_number(table, name)) for name in shown)
+    rows = records(table)
+    shown = _columns(report)
+    columns = tuple(_column(table, name) for name in shown)
     fronts = _fronts(table)
-    records: list[dict[str, Any]] = [
-        {str(key): value for key, value in row.items()} for row in table.to_dict("records")
-    ]
     ends = table.attrs.get("delta_mean_iou", {})
-    rows = tuple(
-        Row(
-            tuple(_cell(row, column, ends.get(row["run_id"]), report.view.decimals) for column in columns),
-            tuple(marks),
-            _reason(report, row),
-        )
-        for row, marks in zip(records, _marks(table, records, fronts), strict=True)
-    )
-    settings = [name for name in settings_of(table) if table[name].nunique(dropna=False) <= 1]
-    same = [(title(name), plain(records[0][name])) for name in settings if records]
+    same = [(title(name), cell_text(name, rows[0][name])) for name in constant_settings(table) if rows]
     return Table(
         columns,
-        rows,
-        _choices(table, shown),
+        tuple(
+            Row(
+                tuple(_cell(row, column, ends.get(row["run_id"]), report.view.decimals) for column in columns),
+                tuple(marks),
+                reason,
+            )
+            for row, marks, reason in zip(rows, _marks(table, rows, fronts), reasons_of(table), strict=True)
+        ),
+        tuple(_choices(table, rows, shown)),
         tuple((name, value) for name, value in same if value),
         tuple(" and ".join(_FRONT_WORDS.get(each, title(each)) for each in front) for front in fronts),
     )
 
 
-def _usual_columns(table: pd.DataFrame) -> list[str]:
-    scores = [name for name in _SCORES if table[name].notna().any()]
-    if "delta_mean_iou" in scores and table.attrs.get("delta_mean_iou"):
-        scores.insert(scores.index("delta_mean_iou") + 1, _INTERVAL)
-    status = ["status"] if set(table["status"]) - {"FINISHED"} else []
-    return ["quantization", *varying_settings(table), "training_kind", *status, *scores]
+def _columns(report: ReportInput) -> list[str]:
+    """Names of the columns, the one that names the rows first."""
+    table, view = report.table, report.view
+    shown = view.of(columns_for_people(table))
+    if view.columns is None:
+        shown = [name for name in (_FIRST, *(each for each in shown if each != _FIRST)) if name not in view.removed]
+    if "delta_mean_iou" in shown and table.attrs.get("delta_mean_iou"):
+        shown.insert(shown.index("delta_mean_iou") + 1, INTERVAL)
+    return shown
 
 
-def _is_number(table: pd.DataFrame, name: str) -> bool:
-    return name == _INTERVAL or (pd.api.types.is_numeric_dtype(table[name].infer_objects()) and name != "seed")
+def _column(table: pd.DataFrame, name: str) -> Column:
+    if name == INTERVAL:
+        return Column(name, "95 % interval", "of Δ mean IoU; ~ where 0 is in it", True)
+    kinds = [isinstance(value, numbers.Real) for value in table[name] if not is_missing(value)]
+    return Column(name, title(name), _HINTS.get(name, ""), name not in TEXTS and all(kinds))
 
 
 def _fronts(table: pd.DataFrame) -> list[Sequence[str]]:
     wanted = table.attrs.get("objectives")
-    return [wanted] if wanted else [front for front in FRONTS if table[front[1]].notna().any()]
+    return [wanted] if wanted else [front for front in _FRONTS if table[front[1]].notna().any()]
 
 
 def _marks(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], fronts: Sequence[Sequence[str]]) -> list[list[Mark]]:
     found: list[list[Mark]] = [[] for _ in rows]
-    best = best_row(rows)
-    if best is not None:
-        found[best].append(Mark("best", "best"))
+    for place in best_rows(table, rows):
+        found[place].append(Mark("best", "best"))
     optimal: list[list[str]] = [[] for _ in rows]
     for front in fronts:
-        what = ", ".join(_FRONT_WORDS.get(name, title(name)) for name in front if name != "mean_iou")
-        for place in np.flatnonzero(pareto_optimal(table, front)):
-            optimal[place].append(what)
-    for marks, found_in in zip(found, optimal, strict=True):
+        what = ", ".join(_FRONT_WORDS.get(name, title(name)) for name in front if name != "mean_iou" or len(front) == 1)
+        for words, is_optimal in zip(optimal, pareto_optimal(table, front), strict=True):
+            if is_optimal:
+                words.append(what)
+    for marks, row, found_in in zip(found, rows, optimal, strict=True):
         if found_in:
             marks.append(Mark("pareto", f"Pareto: {', '.join(found_in)}"))
-    for marks, row in zip(found, rows, strict=True):
         if row["training_kind"] == "finetune":
             marks.append(Mark("control", "control"))
     return found
 
 
-def _reason(report: ReportInput, row: Mapping[str, Any]) -> str:
-    if row["status"] == "FINISHED":
-        return ""
-    run = report.runs.get(str(row["run_id"]))
-    return run.tags.get(names.FAILURE, "") if run is not None else ""
-
-
 def _cell(row: Mapping[str, Any], column: Column, ends: tuple[float, float] | None, decimals: int | None) -> Cell:
     name = column.name
-    if name == _INTERVAL:
-        return _interval_cell(ends)
+    if name == INTERVAL:
+        if ends is None:
+            return Cell("")
+        low, high = (cell_text("delta_mean_iou", end, decimals) for end in ends)
+        return Cell(f"{low} to {high}{' ~' if ends[0] <= 0 <= ends[1] else ''}", float(ends[0]))
     value = row[name]
-    if value is None or (isinstance(value, float) and pd.isna(value)):
+    if is_missing(value):
         return Cell("")
-    if name == "size_bytes":
-        return Cell(f"{float(value) / 1024:.1f}", float(value))
-    if name in _NUMBERS:
-        how = _NUMBERS[name]
-        if decimals is not None and name in _WITH_DECIMALS:
-            how = f"{'+' if how.startswith('+') else ''}.{decimals}f"
-        return Cell(f"{float(value):{how}}", float(value), _look(name, float(value), ends))
-    return Cell(plain(value), float(value) if column.is_number else None)
-
-
-def _interval_cell(ends: tuple[float, float] | None) -> Cell:
-    if ends is None:
-        return Cell("")
-    low, high = ends
-    return Cell(f"{low:+.4f} to {high:+.4f}{' ~' if low <= 0 <= high else ''}", float(low))
+    text = cell_text(name, value, decimals)
+    return Cell(text, float(value), _look(name, float(value), ends)) if column.is_number else Cell(text)
 
 
 def _look(name: str, value: float, ends: tuple[float, float] | None) -> str:
     """Colour of a difference: that of noise where it is within it."""
-    if not name.startswith("delta_") or value == 0:
+    if not is_difference(name) or value == 0:
         return ""
     if name == "delta_mean_iou" and ends is not None and ends[0] <= 0 <= ends[1]:
         return "noise"
     return "gain" if value > 0 else "loss"
 
 
-def _choices(table: pd.DataFrame, shown: Sequence[str]) -> tuple[Choice, ...]:
+def _choices(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], shown: Sequence[str]) -> list[Choice]:
     found = []
     for index, name in enumerate(shown):
         if name in (*settings_of(table), "training_kind", "status"):
-            values = list(dict.fromkeys(plain(value) for value in table[name]))
+            values = tuple(dict.fromkeys(cell_text(name, row[name]) for row in rows))
             if 1 < len(values) <= _MOST_CHOICES:
-                found.append(Choice(index, title(name), tuple(values)))
-    return tuple(found)
+                found.append(Choice(index, title(name), values))
+    return found
