@@ -13,7 +13,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "experiment")
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 NEEDED = {
-    **dict.fromkeys(("cifar100", "class_folders", "voc", "oxford_pets"), ["data.root=."]),
+    **{name: ["data.root=."] for name in ("cifar100", "class_folders", "voc", "oxford_pets")},
     "npz": ["data.train=some.npz"],
     "image_folder": ["data.root=.", "data.classes=[a,b]"],
     "mixed": ["quantization.recipe=recipe.yaml"],
