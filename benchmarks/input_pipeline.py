@@ -65,6 +65,7 @@ def main(pairs: int = 200, masks: int = 1000) -> None:
     """Print both measurements."""
     from segsweep.config.data_schema import ImageFolderConfig
     from segsweep.data.parallel import cores
+    from segsweep.data.reading_ahead import read_ahead
     from segsweep.data.sources import _load, load_dataset
 
     with tempfile.TemporaryDirectory() as folder:
@@ -77,8 +78,9 @@ def main(pairs: int = 200, masks: int = 1000) -> None:
 
         def ours() -> None:
             for split in (dataset.train, dataset.validation, dataset.test):
-                for start in range(0, len(split), BATCH):
-                    split.read(np.arange(start, min(start + BATCH, len(split))))
+                starts = range(0, len(split), BATCH)
+                for _ in read_ahead(split, [np.arange(start, min(start + BATCH, len(split))) for start in starts]):
+                    pass
 
         turns = [(seconds(lambda: plain(root)), seconds(ours)) for _ in range(ROUNDS)]
         alone, together = (statistics.median(column) for column in zip(*turns, strict=True))

@@ -6,8 +6,9 @@ interrupted goes on as if it had not been.
 
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import ParamSpec
 
 import numpy as np
@@ -15,14 +16,12 @@ import numpy as np
 from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import draw
 from segsweep.data.dataset import IGNORE, Normalization, Split
+from segsweep.data.reading_ahead import AHEAD, read_ahead
 
 Batch = tuple[np.ndarray, np.ndarray]
 """Images (B, H, W, C) float32, normalized, and labels (B, H, W) uint8."""
 
 P = ParamSpec("P")
-
-AHEAD = 2
-"""Batches made in the background while one is used."""
 
 
 def network_size(shapes: Iterable[tuple[int, int, int]], multiple: int) -> tuple[int, int]:
@@ -48,7 +47,7 @@ def pad(images: np.ndarray, labels: np.ndarray, size: tuple[int, int]) -> Batch:
     return padded, np.pad(labels, edges, constant_values=IGNORE)
 
 
-def _ahead(make: Callable[P, Iterator[Batch]]) -> Callable[P, Iterator[Batch]]:
+def _ahead(make: Callable[P, Generator[Batch, None, None]]) -> Callable[P, Iterator[Batch]]:
     """Has the batches of `make` made in a background thread, some before they are asked for.
 
     What fails there is raised where they are asked for; closing the iterator ends the thread.
@@ -71,28 +70,30 @@ def training_batches(
     augmentation: AugmentationConfig,
     seed: int,
     epoch: int,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches of one epoch, each image once; the last batch holds what is left and may be smaller."""
     drawn = draw(len(split), augmentation, square=size[0] == size[1], seed=seed, epoch=epoch)
-    for start in range(0, len(split), batch_size):
-        indices = drawn.order[start : start + batch_size]
-        images, labels = drawn.change(indices, *pad(*split.read(indices), size))
+    order = [drawn.order[start : start + batch_size] for start in range(0, len(split), batch_size)]
+    for indices, images, labels in read_ahead(split, order):
+        images, labels = drawn.change(indices, *pad(images, labels, size))
         yield drawn.recolour(indices, normalization.apply(images), normalization.unit), labels
 
 
 @_ahead
 def evaluation_batches(
     split: Split, normalization: Normalization, *, size: tuple[int, int], batch_size: int
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """All images of the split, in order."""
-    for start in range(0, len(split), batch_size):
-        images, labels = pad(*split.read(np.arange(start, min(start + batch_size, len(split)))), size)
+    every = np.arange(len(split))
+    order = [every[start : start + batch_size] for start in range(0, len(split), batch_size)]
+    for _, images, labels in read_ahead(split, order):
+        images, labels = pad(images, labels, size)
         yield normalization.apply(images), labels
 
 
-def _made_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _made_ahead(batches: Generator[Batch, None, None]) -> Iterator[Batch]:
     """The same batches, the next `AHEAD` of them made by a thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+    with closing(batches), ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
         pending = deque(thread.submit(next, batches, None) for _ in range(AHEAD))
         try:
             while (batch := pending.popleft().result()) is not None:
