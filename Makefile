@@ -23,6 +23,8 @@ setup: $(STAMP)
 
 demo: setup
 	$(BIN)/segsweep run -m experiment=quickstart
+	@$(BIN)/segsweep report --format html --output mlruns/report.html --force
+	@echo "HTML report: $(CURDIR)/mlruns/report.html"
 
 test: lint
 	$(BIN)/pytest $(PYTEST_ARGS)
