@@ -23,6 +23,7 @@ segsweep VERB ...
   report                 the comparison table of a sweep, from the store
   best                   the variant of a sweep to ship, and why
   predict                masks of images and whole scenes with an exported .tflite
+  sensitivity            where quantization hurts, layer by layer
   status                 what the running sweeps are doing, from any terminal or host
   ui                     the MLflow UI on the store
   gc                     what disk space could be freed; frees it with --yes
@@ -105,6 +106,13 @@ def _best(arguments: list[str]) -> int:
     return best(arguments)
 
 
+def _sensitivity(arguments: list[str]) -> int:
+    from segsweep.candidates.sensitivity_verb import sensitivity
+    from segsweep.composed_settings import composed_settings
+
+    return sensitivity(arguments, composed_settings)
+
+
 def _status(arguments: list[str]) -> int:
     parser = verb_parser("status", "What the running sweeps of the store are doing.")
     parser.add_argument("--watch", action="store_true", help="say so again every few seconds, until Ctrl-C")
@@ -154,6 +162,7 @@ _VERBS = {
     "report": _report,
     "best": _best,
     "predict": _predict,
+    "sensitivity": _sensitivity,
     "status": _status,
     "ui": _ui,
     "gc": _gc,

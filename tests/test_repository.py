@@ -17,8 +17,8 @@ import segsweep
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
-    {"cli", "hydra_run", "__main__", "hydra_plugins"},
-    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "choosing", "predict"},
+    {"cli", "hydra_run", "composed_settings", "__main__", "hydra_plugins"},
+    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "choosing", "predict", "candidates"},
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
@@ -37,6 +37,7 @@ MAY_IMPORT_TENSORFLOW = [
 TENSORFLOW = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}
 
 LIGHT = [
+    "candidates",
     "choosing",
     "cli",
     "config",

@@ -9,6 +9,7 @@ import numpy as np
 from segsweep.config.keys import content_key, versions
 from segsweep.data.batches import evaluation_batches
 from segsweep.data.dataset import Dataset, Normalization
+from segsweep.evaluation.confusion import count_confusions
 from segsweep.quantization.post_training import Calibration
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import Metadata
@@ -35,6 +36,11 @@ class Problem:
     classes: int
     metadata: Metadata | None
     """What the exported files say about themselves; None for a file that others made."""
+
+    @cached_property
+    def reference_counts(self) -> np.ndarray:
+        """(N, K, K) confusion counts of the float file."""
+        return count_confusions(np.asarray(self.labels), np.asarray(self.reference), self.classes)
 
     @cached_property
     def key(self) -> str:

@@ -1,7 +1,7 @@
 """One candidate: made, run on validation images, scored."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from segsweep.candidates.problem import Problem
 from segsweep.config.keys import content_key
 from segsweep.data.dataset import IGNORE
 from segsweep.errors import ModelError, VariantError
+from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.confusion import Scores, count_confusions, scores
 from segsweep.quantization.activation_rounding import round_activations
 from segsweep.quantization.layers import by_name, layers
@@ -20,6 +21,9 @@ from segsweep.tflite.census import census
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import embed
 
+METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracies, "mean_iou": mean_ious}
+"""What candidates are judged by; from confusion matrices (R, K, K) to scores (R,)."""
+_RESAMPLES = 1000
 _BATCH = 8
 NOT_FINITE = "it answers with numbers that are not finite"
 
@@ -52,6 +56,9 @@ class Trial:
     """Share of the counted pixels with the class that the float file gives them."""
     counts: tuple[tuple[int, ...], ...] = field(repr=False)
     """(K, K) confusion counts; rows truth. Empty where it failed."""
+    lowest: Mapping[str, float]
+    """By metric, the lower end of the 95 % interval of the score's difference to the float file's: a paired bootstrap
+    over the images. Empty where it failed, and for one image."""
     seconds: float
     """Wall time of making, running and counting."""
     failure: str | None = None
@@ -63,8 +70,16 @@ class Trial:
         return scores(np.array(self.counts, np.int64))
 
     def score(self, metric: str) -> float:
-        """`accuracy`, `mean_iou` or `mean_dice`."""
+        """One of `METRICS`."""
         return float(getattr(self.scores, metric))
+
+    def drop(self, metric: str, exact: "Trial") -> float:
+        """By how much the score is below the float file's."""
+        return exact.score(metric) - self.score(metric)
+
+    def largest_drop(self, metric: str, exact: "Trial") -> float:
+        """The same at the upper end of its 95 % interval."""
+        return max(self.drop(metric, exact), -self.lowest.get(metric, float("inf")))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,28 +113,45 @@ def try_candidate(candidate: Candidate, problem: Problem, images: int) -> Trial:
     content = b""
     try:
         content = make(candidate, problem)
-        counts, agreement = _scored(content, problem, images)
+        counts, exact = _counts(content, problem, images), problem.reference_counts[:images]
     except (ModelError, VariantError) as error:
-        return Trial(images, len(content), 0.0, (), time.perf_counter() - started, " ".join(str(error).split()))
-    rows = tuple(tuple(int(value) for value in row) for row in counts)
-    return Trial(images, len(content), agreement, rows, time.perf_counter() - started)
+        return failed(images, " ".join(str(error).split()), len(content), time.perf_counter() - started)
+    lowest = {
+        name: paired_interval(counts.by_image, exact, score, resamples=_RESAMPLES).low
+        for name, score in METRICS.items()
+        if images > 1
+    }
+    rows = tuple(tuple(int(value) for value in row) for row in counts.by_image.sum(axis=0))
+    return Trial(images, len(content), counts.agreement, rows, lowest, time.perf_counter() - started)
 
 
-def _scored(content: bytes, problem: Problem, images: int) -> tuple[np.ndarray, float]:
-    """Confusion counts (K, K) and agreement. Raises ModelError where the answers are not finite."""
+def failed(images: int, why: str, size_bytes: int = 0, seconds: float = 0.0) -> Trial:
+    """The trial of a candidate that has no result."""
+    return Trial(images, size_bytes, 0.0, (), {}, seconds, why)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    by_image: np.ndarray
+    """(N, K, K) confusion counts; rows truth."""
+    agreement: float
+
+
+def _counts(content: bytes, problem: Problem, images: int) -> _Counts:
+    """Raises ModelError where the answers are not finite."""
     model = TFLiteModel(content)
     predict = _checked if census(content).outputs == ("float32",) else TFLiteModel.predict
     height, width = problem.labels.shape[1:]
-    counts = np.zeros((problem.classes, problem.classes), np.int64)
+    counts = np.zeros((images, problem.classes, problem.classes), np.int64)
     same = 0
     for start in range(0, images, _BATCH):
         part = slice(start, min(start + _BATCH, images))
         predicted = predict(model, problem.images[part])[:, :height, :width]
         truth = np.asarray(problem.labels[part])
-        counts += count_confusions(truth, predicted, problem.classes).sum(axis=0)
+        count_confusions(truth, predicted, problem.classes, out=counts[part])
         same += int(np.count_nonzero((predicted == problem.reference[part]) & (truth != IGNORE)))
     total = int(counts.sum())
-    return counts, same / total if total else float("nan")
+    return _Counts(counts, same / total if total else float("nan"))
 
 
 def _checked(model: TFLiteModel, images: np.ndarray) -> np.ndarray:

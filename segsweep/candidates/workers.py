@@ -15,7 +15,7 @@ from types import TracebackType
 import numpy as np
 
 from segsweep.candidates.problem import Problem
-from segsweep.candidates.trial import Candidate, Trial, try_candidate
+from segsweep.candidates.trial import Candidate, Trial, failed, try_candidate
 from segsweep.processes import default_workers, end_with_parent
 
 ENDED_ITS_PROCESS = "it ended the process that ran it"
@@ -64,7 +64,7 @@ class Workers:
             ended: list[int] = []
             yield from self._run(wanted, [index], 1, deadline, ended.append)
             if ended:
-                yield index, Trial(wanted[index][1], 0, 0.0, (), 0.0, ENDED_ITS_PROCESS)
+                yield index, failed(wanted[index][1], ENDED_ITS_PROCESS)
 
     def _run(
         self,
@@ -106,6 +106,8 @@ class Workers:
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
+            # For the processes to come: each has a core to itself.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             nothing = np.empty(0)
             light = replace(self.problem, images=nothing, labels=nothing, reference=nothing)
             self._pool = ProcessPoolExecutor(
