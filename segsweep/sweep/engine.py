@@ -21,10 +21,11 @@ from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.formats.table import FORMATS, WITH_SWEEP
 from segsweep.runs.run_names import varying_settings
 from segsweep.sweep.budget import Budget
+from segsweep.sweep.describing import describe, table_file
 from segsweep.sweep.display import SweepDisplay, showing
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
-from segsweep.sweep.members import members_file, members_of, merged, skipped_members, with_runs
+from segsweep.sweep.members import failure_table, members_file, members_of, merged, skipped_members, with_runs
 from segsweep.sweep.needs import fetch_needed_weights, require_gpu
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Impossible, Point, data_remarks, jobs_of
@@ -95,7 +96,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
         store.add_artifacts(sweep_id, files)
         failed = _report(store, sweep_id, work.members)
         if failed:
-            raise JobsFailed(_failure_table(failed))
+            raise JobsFailed(failure_table(failed))
 
 
 class _Work:
@@ -223,12 +224,15 @@ def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Memb
     report = ReportInput(found.table, found.runs, store, sweep)
     texts = {name: FORMATS[name].write(report) for name in WITH_SWEEP}
     files = {f"{names.COMPARISON_STEM}.{name}": str(text).encode() for name, text in texts.items()}
+    files[names.TABLE_FILE] = table_file(found.table)
+    trainings = trainings_of(store, sweep)
     figures = {
         names.COMPARISON_STEM + ".png": pareto_figure(found.table, "size_bytes", "mean_iou"),
-        names.CURVES_FILE: curves_figure(histories(store, trainings_of(store, sweep))),
+        names.CURVES_FILE: curves_figure(histories(store, trainings)),
     }
     files |= {path: render(figure, "png", dots=150) for path, figure in figures.items() if figure is not None}
     store.add_artifacts(sweep_id, files)
+    describe(store, sweep, found, trainings)
     print(texts["md"])
     print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
     return [member for member in members if member.status == "FAILED"]
@@ -239,12 +243,3 @@ def _varying(points: Sequence[Point]) -> set[str]:
     first, *others = (parameters(point.config) for point in points)
     names_ = {name for other in others for name in other.keys() | first.keys()}
     return {name for name in names_ if any(other.get(name) != first.get(name) for other in others)}
-
-
-def _failure_table(failed: Sequence[Member]) -> str:
-    lines = [f"{len(failed)} variants failed:"]
-    for member in failed:
-        settings = member.settings
-        what = f"w{settings.get('model.width')} lr{settings.get('training.learning_rate')}"
-        lines.append(f"  {settings.get('quantization.name')} {what} ({member.training_kind}): {member.reason}")
-    return "\n".join(lines)

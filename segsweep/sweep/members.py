@@ -85,3 +85,13 @@ def _ended(member: Member, run: RunRecord | None, failure: Failure | None) -> Me
 def members_file(members: Sequence[Member]) -> bytes:
     """The artifact `sweep/members.json`."""
     return json.dumps({"format": 1, "members": [asdict(member) for member in members]}, indent=1).encode()
+
+
+def failure_table(failed: Sequence[Member]) -> str:
+    """What failed and why, a line a member."""
+    lines = [f"{len(failed)} variants failed:"]
+    for member in failed:
+        settings = member.settings
+        what = f"w{settings.get('model.width')} lr{settings.get('training.learning_rate')}"
+        lines.append(f"  {settings.get('quantization.name')} {what} ({member.training_kind}): {member.reason}")
+    return "\n".join(lines)
