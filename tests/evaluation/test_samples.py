@@ -1,6 +1,7 @@
 """Which test images are kept to look at, what is kept of them, and where a variant flips pixels."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ class TestSamples:
             truth = Image.fromarray(dataset.test.labels[found.indices[0]])
             expected = np.asarray(truth.resize(kept[::-1], Image.Resampling.NEAREST))
             np.testing.assert_array_equal(found.truth[0], expected)
+
+    def test_whole_images_have_one_class(self):
+        dataset = dataset_of((10, 12))
+        labels = dataset.test.labels[:, :1, :1]
+        split = ArraySplit(dataset.test.images, labels)
+        whole = replace(dataset, test=split)
+        counts = count_confusions(labels, labels * 0, 3)
+        found = take_samples(whole, counts, labels * 0)
+        assert found.images.shape == (6, 10, 12, 3)
+        assert found.truth.shape == found.predictions.shape == (6, 10, 12)
+        assert (found.truth == labels[found.indices]).all()
+        assert gallery(found, found).width > gallery(found, None).width
 
     def test_all_variants_have_the_same_images(self):
         dataset = dataset_of((10, 12))

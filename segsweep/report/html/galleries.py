@@ -40,7 +40,7 @@ class Tile:
     flips: str | None
     """The same; None for the baseline, or where there is none to compare with."""
     words: str
-    """How many pixels flipped."""
+    """The class of all of it, if there is but one, and how many pixels flipped."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Shown:
     data: str
     image: str
     truth: str
+    truth_words: str
+    """The class of all of it; empty where there are several."""
     width: int
     height: int
     groups: tuple[Group, ...]
@@ -166,25 +168,33 @@ def _group(family: _Family, found: dict[str, Samples], place: int) -> tuple[Grou
         if samples is None:
             continue
         mask = mask_uri(samples.predictions[place], samples.palette)
-        if baseline is None or baseline is samples:
-            tiles.append(Tile(name, mask, None, ""))
-            continue
-        where = flips(samples.truth[place], baseline.predictions[place], samples.predictions[place])
-        counted = int((samples.truth[place] != IGNORE).sum())
-        words = ", ".join(
-            f"{int((where == each).sum())} {FLIP_NAMES[each]}" for each in FLIP_NAMES if (where == each).any()
-        )
-        tiles.append(
-            Tile(name, mask, mask_uri(where, _FLIP_PALETTE, clear=SAME), f"{words or 'none'} of {counted} pixels")
-        )
+        words = _class_of(samples, samples.predictions[place])
+        changed = None
+        if baseline is not None and baseline is not samples:
+            where = flips(samples.truth[place], baseline.predictions[place], samples.predictions[place])
+            changed = mask_uri(where, _FLIP_PALETTE, clear=SAME)
+            words += ("; " if words else "") + _flip_words(where, samples.truth[place])
+        tiles.append(Tile(name, mask, changed, words))
     return Group(family.name, tuple(tiles)), next(iter(found.values()))
 
 
+def _flip_words(where: np.ndarray, truth: np.ndarray) -> str:
+    """How many pixels flipped."""
+    found = [f"{int((where == each).sum())} {FLIP_NAMES[each]}" for each in FLIP_NAMES if (where == each).any()]
+    return f"{', '.join(found) or 'none'} of {int((truth != IGNORE).sum())} pixels"
+
+
+def _class_of(samples: Samples, ids: np.ndarray) -> str:
+    """The class of all of an image; empty where there are several."""
+    first = int(ids.flat[0])
+    return samples.classes[first] if first < len(samples.classes) and (ids == first).all() else ""
+
+
 def _shown(number: int, index: int, data: str, samples: Samples, place: int) -> Shown:
-    height, width = samples.truth[place].shape
+    height, width, _ = samples.images[place].shape
     return Shown(
         number, index, data, photo_uri(samples.images[place]), mask_uri(samples.truth[place], samples.palette),
-        width, height, (),
+        _class_of(samples, samples.truth[place]), width, height, (),
     )  # fmt: skip
 
 
