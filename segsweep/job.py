@@ -22,6 +22,7 @@ from segsweep.processes import end_children, end_with_parent, keep_joblib_worker
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
 from segsweep.runs.context import Context
+from segsweep.runs.qat_gain import ensure_gain
 from segsweep.runs.run_names import variant_name
 from segsweep.runs.variant_run import ensure_variant
 from segsweep.tracking.location import locate, require_database
@@ -107,6 +108,7 @@ def _run(config: JobConfig, folder: Path) -> JobOutcome:
                     ensure_variant(each, context)
                     if following is None or following.training is not each.training:
                         _forget_models(context)
+                ensure_gain(spec.variants, context)
             except Exception:
                 traceback.print_exc()
                 raise

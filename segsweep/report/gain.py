@@ -23,14 +23,30 @@ def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
         The settings, the mean IoUs that are compared, `gain`, and the ends of its 95 % interval `gain_low` and
         `gain_high` (a paired bootstrap over the test images), NaN where an older version did not log it.
     """
-    finished = table[table["status"] == "FINISHED"]
-    settings = [
+    settings = _settings(table)
+    labels = [label for label, _, _ in _COMPARED]
+    return _gains(table, settings)[[*settings, *labels, "qat_int8", "gain", "gain_low", "gain_high"]]
+
+
+def gain_intervals(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """The ends of the 95 % interval of each gain, by run id of the quantization-aware variant, where they are known."""
+    gains = _gains(table, _settings(table)).dropna(subset=["gain_low", "gain_high"])
+    return dict(zip(gains["run_id"], zip(gains["gain_low"], gains["gain_high"], strict=True), strict=True))
+
+
+def _settings(table: pd.DataFrame) -> list[str]:
+    """The settings that bear on fine-tunes: one is not calibrated."""
+    return [
         str(name)
         for name in table.columns[: table.columns.get_loc("training_kind")]
         if name != "quantization" and not str(name).startswith("quantization.calibration.")
     ]
+
+
+def _gains(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
+    finished = table[table["status"] == "FINISHED"]
     qat = finished[finished["training_kind"] == "qat"]
-    found = qat[settings].copy()
+    found = qat[list(settings)].copy()
     found["qat_int8"] = qat["mean_iou"]
     found["run_id"] = qat["run_id"]
     for label, kind, quantization in _COMPARED:
@@ -44,8 +60,7 @@ def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
         for run, control in zip(found["run_id"], found["finetune int8 run"], strict=True)
     ]
     found["gain_low"], found["gain_high"] = zip(*ends, strict=True) if ends else ((), ())
-    labels = [label for label, _, _ in _COMPARED]
-    return found[[*settings, *labels, "qat_int8", "gain", "gain_low", "gain_high"]].reset_index(drop=True)
+    return found.reset_index(drop=True)
 
 
 def _beside(found: pd.DataFrame, others: pd.DataFrame, settings: Sequence[str], label: str) -> pd.DataFrame:

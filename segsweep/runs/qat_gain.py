@@ -1,0 +1,54 @@
+"""What quantization-aware training gained, as metrics of its variant: the report reads numbers, not files."""
+
+import io
+from collections.abc import Iterable
+
+import numpy as np
+
+from segsweep.errors import StoreError
+from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
+from segsweep.lineage import VariantSpec
+from segsweep.runs.context import Context
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import Store
+
+_SCORES = (
+    (accuracies, (names.GAIN_ACCURACY, names.GAIN_ACCURACY_LOW, names.GAIN_ACCURACY_HIGH)),
+    (mean_ious, (names.GAIN_MEAN_IOU, names.GAIN_MEAN_IOU_LOW, names.GAIN_MEAN_IOU_HIGH)),
+)
+
+
+def ensure_gain(variants: Iterable[VariantSpec], context: Context) -> None:
+    """Log the gain of a job's quantization-aware variant against its control, where it has both, unless it is known."""
+    found = {(spec.training.kind, spec.variant.name): context.found.get(spec.evaluation_key) for spec in variants}
+    qat, control = found.get(("qat", "qat_int8")), found.get(("finetune", "int8"))
+    if qat is not None and control is not None and qat.tags.get(names.GAIN_AGAINST) != control.run_id:
+        log_gain(qat, control, context.store)
+
+
+def log_gain(qat: RunRecord, control: RunRecord, store: Store) -> None:
+    """Add to the run `qat` what it gained against `control`, with the ends of 95 % intervals, and against which run.
+
+    The intervals are of a paired bootstrap over the test images; of a single image there are none.
+
+    Raises:
+        StoreError: the confusion counts of a run are missing or damaged.
+    """
+    ours, theirs = (_counts(run, store) for run in (qat, control))
+    metrics: dict[str, float] = {}
+    for score, (difference, low, high) in _SCORES:
+        interval = paired_interval(ours, theirs, score)
+        metrics[difference] = interval.difference
+        if len(ours) > 1:
+            metrics |= {low: interval.low, high: interval.high}
+    store.log(qat.run_id, metrics=metrics, tags={names.GAIN_AGAINST: control.run_id})
+
+
+def _counts(run: RunRecord, store: Store) -> np.ndarray:
+    """(N, K, K) confusion counts."""
+    content = store.artifacts.read(run, names.CONFUSION_FILE)
+    if content is None:
+        raise StoreError(f"run {run.run_id}: its {names.CONFUSION_FILE} is missing or damaged")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return np.asarray(arrays["counts"])
