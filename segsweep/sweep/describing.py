@@ -15,9 +15,11 @@ from segsweep.tracking.store import Store
 _LONGEST = 7800
 """Characters of a description; MLflow takes 8,000."""
 _FIRST = ("quantization", "mean_iou", "delta_mean_iou", "accuracy", "size_bytes", "latency_p50_ms")
-_WIDTH = 640
-"""Of the plot, in pixels."""
-_HEAD = "| variant | mean IoU | Δ mean IoU | KiB | ms |\n| --- | ---: | ---: | ---: | ---: |\n"
+_TUNED = "Fine-tuned from it"
+_HEAD = (
+    "| variant | &nbsp; mean IoU | &nbsp; Δ mean IoU | &nbsp; KiB | &nbsp; ms |\n| --- | ---: | ---: | ---: | ---: |\n"
+)
+"""With room between the columns, which the UI leaves out."""
 
 
 def table_file(table: pd.DataFrame) -> bytes:
@@ -59,8 +61,8 @@ def _sweep_note(store: Store, sweep: RunRecord, comparison: Comparison) -> str:
     places = {"the whole table": names.TABLE_FILE, "learning curves": names.CURVES_FILE}
     links = [link(experiment, sweep.run_id, text, f"/artifacts/{path}") for text, path in places.items()]
     lines[0] += f" See also {', '.join(links)}."
-    picture = f"get-artifact?path={quote(names.COMPARISON_STEM, safe='')}.png&run_uuid={sweep.run_id}"
-    lines.append(f'<img src="{picture}" alt="Mean IoU against file size" width="{_WIDTH}">')
+    picture = f"get-artifact?path={quote(names.SMALL_PLOT_FILE, safe='')}&run_uuid={sweep.run_id}"
+    lines.append(f"![Mean IoU against file size]({picture})")
     text = "\n\n".join(lines) + "\n\n"
     return text + _table(experiment, finished, _LONGEST - len(text))
 
@@ -69,11 +71,14 @@ def _training_note(store: Store, training: RunRecord, children: Iterable[RunReco
     """What it was before, and what was made of it: its variants, and the fine-tunes that started from it."""
     experiment = store.experiment_id
     before = training.tags.get(names.NOTE, "").partition("\n\n")[0]
+    if before.startswith((_TUNED, _HEAD[:9])):
+        # A run of an older version, which had no description before it was given this one.
+        before = ""
     children = list(children)
     variants = [run for run in children if run.kind == names.VARIANT and names.MEAN_IOU in run.metrics]
     tunes = [_link(experiment, run) for run in children if run.kind == names.TRAINING]
     parts = [before] if before else []
-    parts += [f"Fine-tuned from it: {', '.join(tunes)}."] if tunes else []
+    parts += [f"{_TUNED}: {', '.join(tunes)}."] if tunes else []
     text = "\n\n".join(parts) + "\n\n"
     return (text + _table(experiment, variants, _LONGEST - len(text))).strip()
 

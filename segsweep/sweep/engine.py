@@ -231,6 +231,8 @@ def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Memb
         names.CURVES_FILE: curves_figure(histories(store, trainings)),
     }
     files |= {path: render(figure, "png", dots=150) for path, figure in figures.items() if figure is not None}
+    if (plot := figures[names.COMPARISON_STEM + ".png"]) is not None:
+        files[names.SMALL_PLOT_FILE] = render(plot, "png", dots=90)
     store.add_artifacts(sweep_id, files)
     describe(store, sweep, found, trainings)
     print(texts["md"])
