@@ -17,13 +17,19 @@ class FocalSettings:
 
 
 @dataclass
-class RegionSettings:
+class MeanSettings:
+    """Over which classes a loss is averaged."""
+
+    present_only: bool = True
+    """`true`: mean over the classes that the batch's truth has; `false`: over all classes."""
+
+
+@dataclass
+class RegionSettings(MeanSettings):
     """How the overlap of regions is measured, over all the pixels of a batch."""
 
     smooth: float = 1.0
     """Pixels added to numerator and denominator, which keeps gradients small where a class has next to none; > 0."""
-    present_only: bool = True
-    """`true`: mean over the classes that the batch's truth has; `false`: over all classes."""
 
 
 @dataclass
@@ -40,11 +46,8 @@ class TverskySettings(RegionSettings):
 
 
 @dataclass
-class LovaszSettings:
+class LovaszSettings(MeanSettings):
     """Which classes count in the Lovász-softmax loss (Berman et al. 2018, arXiv 1705.08790)."""
-
-    present_only: bool = True
-    """`true`: mean over the classes that the batch's truth has; `false`: over all classes."""
 
 
 @dataclass

@@ -69,33 +69,24 @@ _V3_BLOCK = r"(Conv)(?:/|$)|(expanded_conv(?:_\d+)?)/"
 _EFFICIENT_BLOCK = r"(stem)_|(block\d+)[a-z]_"
 
 
-def _efficientnet(size: str, md5: str, parameters: int) -> Encoder:
-    # Its files hold the scaling too, in a Normalization layer, as standard deviations in the place of variances; Keras
-    # corrects them by a factor in the graph. Together: `STANDARDIZED`.
+_EFFICIENTNET = ("EfficientNet", 8, f"{_STORAGE}keras-applications/", "efficientnet")
+_EFFICIENTNET_V2 = ("EfficientNetV2", 7, f"{_APPLICATIONS}efficientnet_v2/", "efficientnetv2-")
+"""Of a family the start of its applications' names, its blocks, and the folder and the start of its files' names."""
+
+
+def _efficientnet(family: tuple[str, int, str, str], size: str, md5: str, parameters: int) -> Encoder:
+    # Files of the first family hold the scaling too, in a Normalization layer, as standard deviations in the place of
+    # variances; Keras corrects them by a factor in the graph. Together: `STANDARDIZED`.
+    name, blocks, folder, file = family
     return Encoder(
-        f"EfficientNet{size.upper()}",
+        f"{name}{size.upper()}",
         32,
         "top_conv",
         _EFFICIENT_BLOCK,
-        8,
+        blocks,
         STANDARDIZED,
-        f"efficientnet{size}_notop.h5",
-        f"{_STORAGE}keras-applications/",
-        {1.0: md5},
-        {1.0: parameters},
-    )
-
-
-def _efficientnet_v2(size: str, md5: str, parameters: int) -> Encoder:
-    return Encoder(
-        f"EfficientNetV2{size.upper()}",
-        32,
-        "top_conv",
-        _EFFICIENT_BLOCK,
-        7,
-        STANDARDIZED,
-        f"efficientnetv2-{size}_notop.h5",
-        f"{_APPLICATIONS}efficientnet_v2/",
+        f"{file}{size}_notop.h5",
+        folder,
         {1.0: md5},
         {1.0: parameters},
     )
@@ -169,14 +160,14 @@ ENCODERS: Mapping[str, Encoder] = {
         {0.75: "40af19a13ebea4e2ee0c676887f69a2e", 1.0: "07fb09a5933dd0c8eaafa16978110389"},
         {0.35: 408_688, 0.5: 765_512, 0.75: 1_719_456, 1.0: 2_838_912},
     ),
-    "efficientnet_b0": _efficientnet("b0", "50bc09e76180e00e4465e1a485ddc09d", 3_634_844),
-    "efficientnet_b1": _efficientnet("b1", "74c4e6b3e1f6a1eea24c589628592432", 6_160_512),
-    "efficientnet_b2": _efficientnet("b2", "111f8e2ac8aa800a7a99e3239f7bfb39", 7_267_314),
-    "efficientnet_b3": _efficientnet("b3", "af6d107764bb5b1abb91932881670226", 10_187_560),
-    "efficientnet_v2_b0": _efficientnet_v2("b0", "893217f2bb855e2983157299931e43ff", 5_668_432),
-    "efficientnet_v2_b1": _efficientnet_v2("b1", "0e80663031ca32d657f9caa404b6ec37", 6_680_244),
-    "efficientnet_v2_b2": _efficientnet_v2("b2", "1dfe2e7a5d45b6632553a8961ea609eb", 8_470_878),
-    "efficientnet_v2_b3": _efficientnet_v2("b3", "f6abf7b5849ac99a89b50dd3fd532856", 12_568_126),
+    "efficientnet_b0": _efficientnet(_EFFICIENTNET, "b0", "50bc09e76180e00e4465e1a485ddc09d", 3_634_844),
+    "efficientnet_b1": _efficientnet(_EFFICIENTNET, "b1", "74c4e6b3e1f6a1eea24c589628592432", 6_160_512),
+    "efficientnet_b2": _efficientnet(_EFFICIENTNET, "b2", "111f8e2ac8aa800a7a99e3239f7bfb39", 7_267_314),
+    "efficientnet_b3": _efficientnet(_EFFICIENTNET, "b3", "af6d107764bb5b1abb91932881670226", 10_187_560),
+    "efficientnet_v2_b0": _efficientnet(_EFFICIENTNET_V2, "b0", "893217f2bb855e2983157299931e43ff", 5_668_432),
+    "efficientnet_v2_b1": _efficientnet(_EFFICIENTNET_V2, "b1", "0e80663031ca32d657f9caa404b6ec37", 6_680_244),
+    "efficientnet_v2_b2": _efficientnet(_EFFICIENTNET_V2, "b2", "1dfe2e7a5d45b6632553a8961ea609eb", 8_470_878),
+    "efficientnet_v2_b3": _efficientnet(_EFFICIENTNET_V2, "b3", "f6abf7b5849ac99a89b50dd3fd532856", 12_568_126),
 }
 """By name: `model.encoder=NAME`."""
 

@@ -30,6 +30,16 @@ CHANNELS_BEFORE_LOGITS = {"conv_net": 4}
 SHAPE = (32, 64, 3)
 
 
+def small(config):
+    """The model of two classes for images of 8 x 8 with three bands."""
+    return build_model(config, (8, 8, 3), 2, seed=0)
+
+
+def parameters_of(model):
+    """How many parameters each layer has that has any."""
+    return {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
+
+
 def test_every_architecture_is_tested():
     assert CONFIGS.keys() == ARCHITECTURES.keys()
 
@@ -103,9 +113,8 @@ class TestContract:
 
 class TestStridedUnet:
     def test_layers_of_depth_1(self):
-        model = build_model(StridedUnetConfig(width=4, depth=1), (8, 8, 3), 2, seed=0)
-        parameters = {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
-        assert parameters == {
+        model = small(StridedUnetConfig(width=4, depth=1))
+        assert parameters_of(model) == {
             "enc0_conv": 9 * 3 * 4,
             "enc0_bn": 4 * 4,
             "enc1_down_conv": 9 * 4 * 8,
@@ -127,7 +136,7 @@ class TestStridedUnet:
         ],
     )
     def test_upsampling(self, upsampling, layer, interpolation):
-        model = build_model(StridedUnetConfig(width=2, depth=2, upsampling=upsampling), (8, 8, 3), 2, seed=0)
+        model = small(StridedUnetConfig(width=2, depth=2, upsampling=upsampling))
         for name in ("dec0_up", "dec1_up"):
             assert type(model.get_layer(name)).__name__ == layer
             assert model.get_layer(name).get_config().get("interpolation") == interpolation
@@ -136,14 +145,12 @@ class TestStridedUnet:
         with pytest.raises(
             ConfigError, match=r"model\.upsampling=cubic is unknown; there are bilinear, nearest, trans"
         ):
-            build_model(StridedUnetConfig(upsampling="cubic"), (8, 8, 3), 2, seed=0)
+            small(StridedUnetConfig(upsampling="cubic"))
 
 
 class TestUnet:
     def test_layers_of_depth_1(self):
-        model = build_model(UnetConfig(width=4, depth=1), (8, 8, 3), 2, seed=0)
-        parameters = {layer.name: layer.count_params() for layer in model.layers if layer.count_params()}
-        assert parameters == {
+        assert parameters_of(small(UnetConfig(width=4, depth=1))) == {
             "enc0_1_conv": 9 * 3 * 4,
             "enc0_1_bn": 4 * 4,
             "enc0_2_conv": 9 * 4 * 4,
@@ -161,21 +168,21 @@ class TestUnet:
         }
 
     def test_resizing_is_followed_by_a_convolution(self):
-        model = build_model(UnetConfig(width=4, depth=1, upsampling="bilinear"), (8, 8, 3), 2, seed=0)
+        model = small(UnetConfig(width=4, depth=1, upsampling="bilinear"))
         assert model.get_layer("dec0_up").get_config()["interpolation"] == "bilinear"
         assert model.get_layer("dec0_up_conv").count_params() == 9 * 8 * 4
 
     def test_without_batch_norm_there_are_biases(self):
-        model = build_model(UnetConfig(width=4, depth=1, batch_norm=False), (8, 8, 3), 2, seed=0)
+        model = small(UnetConfig(width=4, depth=1, batch_norm=False))
         assert model.get_layer("enc0_1_conv").count_params() == 9 * 3 * 4 + 4
         assert not [layer.name for layer in model.layers if layer.name.endswith("_bn")]
 
     def test_separable_and_residual(self):
-        model = build_model(UnetConfig(width=4, depth=1, separable=True, residual=True), (8, 8, 3), 2, seed=0)
-        parameters = {layer.name: layer.count_params() for layer in model.layers}
+        model = small(UnetConfig(width=4, depth=1, separable=True, residual=True))
+        parameters = parameters_of(model)
         assert parameters["enc1_2_conv"] == 9 * 8 + 8 * 8
         assert parameters["enc1_shortcut_conv"] == 4 * 8
-        assert "dec0_add" in parameters
+        assert "dec0_add" in {layer.name for layer in model.layers}
 
 
 class TestEncoders:
