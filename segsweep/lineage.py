@@ -12,8 +12,8 @@ from segsweep.config.job_config import parameters
 from segsweep.config.keys import content_key, versions
 from segsweep.config.loss_schema import unused_terms, used_loss_settings
 from segsweep.config.schema import JobConfig
-from segsweep.config.training_schema import FineTuningConfig
-from segsweep.config.used_training_settings import unused_training_settings, used_training_settings
+from segsweep.config.training_schema import FineTuningConfig, PseudoLabelsConfig
+from segsweep.config.used_training_settings import SWITCHES, unused_training_settings, used_training_settings
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
 from segsweep.models.table import size_multiple
@@ -47,6 +47,8 @@ class TrainingSpec:
     key: str
     parent: "TrainingSpec | None"
     """The float training that a fine-tune starts from."""
+    teacher: "TrainingSpec | None" = None
+    """The float training whose model labels pixels for this one."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,14 @@ class JobSpec:
         """The trainings it needs, each once, parents first."""
         found: dict[str, TrainingSpec] = {}
         for each in self.variants:
-            found.setdefault(each.training.key, each.training)
+            for training in (*_teachers(each.training.parent or each.training), each.training):
+                found.setdefault(training.key, training)
         return tuple(found.values())
+
+
+def _teachers(training: TrainingSpec) -> list[TrainingSpec]:
+    """Whose labels a float training learns from, directly or not, the first of them first."""
+    return [] if training.teacher is None else [*_teachers(training.teacher), training.teacher]
 
 
 def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
@@ -129,7 +137,7 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
     unused = {"quantization.control", "evaluation.batch_size", "data.cache_mib"}
     for setting in unused_training_settings(spec.config.training):
         path = f"training.{setting}"
-        unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")}
+        unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")} - SWITCHES
     if not spec.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
     if spec.recipe is None:
@@ -163,6 +171,9 @@ def _colour_unit(config: JobConfig) -> dict[str, str]:
 
 
 def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
+    settings = used_training_settings(config.training)
+    learnt = settings.pop("pseudo_labels", None)
+    teacher = _teacher(config, dataset, size) if learnt is not None else None
     key = content_key(
         {
             "format": TRAINING_FORMAT,
@@ -172,14 +183,38 @@ def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) 
             "size": size,
             "model": weights_settings(config.model, dataset.rgb),
             "loss": used_loss_settings(config.loss),
-            "training": used_training_settings(config.training),
+            "training": settings,
             "seed": config.seed,
             "versions": versions("tensorflow", "tf-keras"),
             **_normalization(config.data),
             **_colour_unit(config),
+            **(_pseudo_labels(config, teacher, dataset) if teacher is not None else {}),
         }
     )
-    return TrainingSpec("float", config, size, key, None)
+    return TrainingSpec("float", config, size, key, None, teacher)
+
+
+def _teacher(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
+    """The training of the round before; before the first, the one without pseudo-labels."""
+    settings = config.training.pseudo_labels
+    rounds = settings.rounds - 1
+    before = replace(settings, rounds=rounds) if rounds else PseudoLabelsConfig()
+    return _float_training(replace(config, training=replace(config.training, pseudo_labels=before)), dataset, size)
+
+
+def _pseudo_labels(config: JobConfig, teacher: TrainingSpec, dataset: Dataset) -> dict[str, Any]:
+    """What determines the labels that a teacher gives."""
+    settings = config.training.pseudo_labels
+    unlabelled = dataset.unlabelled if settings.images != "training" else None
+    return {
+        "pseudo_labels": {
+            "teacher": teacher.key,
+            "thresholds": settings.threshold,
+            "images": settings.images,
+            "start": settings.start,
+            "unlabelled": _fingerprints(unlabelled) if unlabelled is not None else [],
+        }
+    }
 
 
 def _finetune(kind: str, parent: TrainingSpec) -> TrainingSpec:

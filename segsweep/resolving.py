@@ -5,7 +5,8 @@ from typing import Any
 
 from segsweep.config.loss_schema import CombinedLossConfig
 from segsweep.config.schema import JobConfig
-from segsweep.data.dataset import Dataset
+from segsweep.config.training_schema import PseudoLabelsConfig
+from segsweep.data.dataset import IGNORE, Dataset, survey_of
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
 from segsweep.models.input_scaling import uses_own_statistics
@@ -53,6 +54,7 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
             raise ConfigError(str(error).replace("model.frozen", "training.fine_tuning.frozen")) from error
         tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
         training = replace(training, fine_tuning=tuning)
+    training = replace(training, pseudo_labels=_pseudo_labels(training.pseudo_labels, dataset))
     data: Any = config.data
     if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
         data = replace(data, normalize="standard")
@@ -65,6 +67,37 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
             quantization, learning_rate=rate, calibration=replace(quantization.calibration, samples=samples)
         ),
     )
+
+
+def _pseudo_labels(settings: PseudoLabelsConfig, dataset: Dataset) -> PseudoLabelsConfig:
+    """With a threshold for each class, where labels are given at all.
+
+    Raises:
+        ConfigError: there is nothing to label, or the thresholds do not fit the classes.
+    """
+    if not settings.rounds:
+        return settings
+    where = f"training.pseudo_labels.images={settings.images}"
+    if not dataset.task.by_pixel:
+        raise ConfigError(f"training.pseudo_labels.rounds: data={dataset.name} has a class an image, and no masks")
+    if settings.images != "training" and dataset.unlabelled is None:
+        raise ConfigError(f"{where}: the data has no unlabelled images; set data.unlabelled, or choose training")
+    if settings.images != "unlabelled" and not survey_of(dataset.train).counts[:, IGNORE].any():
+        raise ConfigError(f"{where}: every training pixel has a label; choose unlabelled, or set data.points")
+    if settings.images != "training" and dataset.unlabelled is not None:
+        shape, needed = dataset.unlabelled.image_shape, dataset.train.image_shape
+        if shape != needed:
+            raise ConfigError(
+                f"{where}: they are {shape} (height, width, bands) where the training images are {needed}"
+            )
+    threshold = settings.threshold
+    thresholds = [threshold] * len(dataset.classes) if not isinstance(threshold, list) else threshold
+    if len(thresholds) != len(dataset.classes) or not all(isinstance(each, int | float) for each in thresholds):
+        raise ConfigError(
+            f"training.pseudo_labels.threshold={threshold} must be a number, or one for each of the "
+            f"{len(dataset.classes)} classes ({', '.join(dataset.classes)})"
+        )
+    return replace(settings, threshold=[float(each) for each in thresholds])
 
 
 def _is_calibrated(config: JobConfig) -> bool:

@@ -49,6 +49,8 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "data.fit": OneOf(("resize", "crop", "pad")),
     "data.palette_tolerance": Range("0 to 127", lambda value: 0 <= value <= 127),
     "data.duplicates": OneOf(("refuse", "drop")),
+    "data.points": COUNT,
+    "data.points_seed": AT_LEAST_ZERO,
     "data.labels": OneOf(("fine", "coarse")),
     "data.target": OneOf(("classes", "foreground")),
     "data.normalize": OneOf(("standard", "percentile")),
@@ -98,6 +100,10 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.plateau.min_share": FRACTION,
     "training.fine_tuning.epochs": AT_LEAST_ZERO,
     "training.fine_tuning.learning_rate": POSITIVE,
+    "training.pseudo_labels.rounds": Range("0 to 10", lambda value: 0 <= value <= 10),
+    "training.pseudo_labels.threshold": Range("greater than 0 and at most 1", lambda value: 0 < value <= 1),
+    "training.pseudo_labels.start": OneOf(("teacher", "anew")),
+    "training.pseudo_labels.images": OneOf(("unlabelled", "training", "both")),
     "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
         ("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "mixed", "qat_int8")

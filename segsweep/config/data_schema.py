@@ -16,6 +16,11 @@ class DataConfig:
     `match`, so that they come as often as in `histogram_reference`."""
     histogram_reference: str | None = None
     """Path of the image to match: a picture, a TIFF, a .npy or .npz array (H, W, C) or (N, H, W, C)."""
+    points: int | None = None
+    """Keep the labels of so many pixels of each class in each training image, drawn at random, and ignore all others,
+    as if they had been clicked; at least 1; `null`: all labels. Validation and test keep theirs."""
+    points_seed: int = 0
+    """Seed of that draw."""
 
 
 @dataclass

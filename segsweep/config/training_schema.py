@@ -61,6 +61,21 @@ class FineTuningConfig:
 
 
 @dataclass
+class PseudoLabelsConfig:
+    """Training again with labels that the trained model gives to training pixels without one, where it is sure."""
+
+    rounds: int = 0
+    """How often: each round's model teaches the next one. 0: not at all."""
+    start: str = "teacher"
+    """Where a round starts: from the weights of its `teacher`, or `anew`, as the first training did."""
+    threshold: Any = 0.9
+    """Least probability at which a label is given: a number, or a list of one a class; 0 < t <= 1."""
+    images: str = "unlabelled"
+    """Whose pixels: of the `unlabelled` images of the data, of the `training` images (those that are ignored), or of
+    `both`. Never of validation or test."""
+
+
+@dataclass
 class TrainingConfig:
     """How weights are made by gradient descent."""
 
@@ -94,6 +109,7 @@ class TrainingConfig:
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     plateau: PlateauConfig = field(default_factory=PlateauConfig)
     fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
+    pseudo_labels: PseudoLabelsConfig = field(default_factory=PseudoLabelsConfig)
     preview_images: int = 4
     """Validation images whose prediction is logged while training, as a sequence of pictures; 0: none."""
     tensorboard: bool = False

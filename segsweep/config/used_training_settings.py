@@ -23,9 +23,14 @@ OFF: dict[str, Any] = {
 USED_WHERE: dict[str, Callable[[TrainingConfig], bool]] = {
     "momentum": lambda training: training.optimizer == "sgd",
     "plateau": lambda training: training.schedule == "plateau",
+    "pseudo_labels": lambda training: training.pseudo_labels.rounds > 0,
     "fine_tuning": lambda training: training.fine_tuning.epochs > 0,
 }
 """Training settings, or sections of them, that count only where others ask for them."""
+
+SWITCHES = frozenset({"training.fine_tuning.epochs", "training.pseudo_labels.rounds"})
+"""Settings, by override name, whose 0 says that a section is not used: no weights depend on it, but people compare it
+with other values."""
 
 
 def used_training_settings(training: TrainingConfig) -> dict[str, Any]:

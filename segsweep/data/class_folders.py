@@ -97,7 +97,8 @@ def load(config: ClassFoldersConfig) -> Dataset:
         return ClassSplit(split, meaning.apply(stored))
 
     train, validation, test = dataset.train, dataset.validation, dataset.test
-    assert isinstance(train, FileSplit) and isinstance(validation, FileSplit)
+    assert isinstance(train, FileSplit)
+    assert isinstance(validation, FileSplit)
     assert isinstance(test, FileSplit)
     return replace(
         dataset, task=CLASSIFICATION, train=labelled(train), validation=labelled(validation), test=labelled(test)

@@ -25,6 +25,7 @@ from segsweep.data import cifar100, class_folders, image_folder, npz, oxford_pet
 from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset
 from segsweep.data.file_source import DROP
+from segsweep.data.point_labels import with_points
 from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
@@ -60,7 +61,7 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
     dataset = load(config)
     check_labelled(dataset)
     check_disjoint(dataset, DROP if isinstance(config, FileDataConfig) else "")
-    return preprocessed(dataset, config)
+    return with_points(preprocessed(dataset, config), config)
 
 
 def remarks(dataset: Dataset) -> list[str]:

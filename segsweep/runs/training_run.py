@@ -19,6 +19,7 @@ from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
 from segsweep.runs.previews import Previews
+from segsweep.runs.pseudo_labelling import given_labels
 from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.runs.used_data import training_data
@@ -134,6 +135,15 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         store.log_data(run_id, training_data(dataset, spec.config.data))
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
+        extra_files: dict[str, bytes] = {}
+        if (teacher := (spec.parent or spec).teacher) is not None:
+            taught_by = load_model(teacher, context, spec.size)
+            labels = given_labels((spec.parent or spec).config, taught_by, context)
+            if spec.parent is None and spec.config.training.pseudo_labels.start == "teacher":
+                model.set_weights(taught_by.get_weights())
+            context.models.pop(teacher.key)
+            dataset, extra_files = labels.dataset, labels.files
+            store.log(run_id, tags={names.TEACHER_KEY: teacher.key}, metrics=labels.metrics)
         from segsweep.models.freezing import freeze
         from segsweep.training.trainer import Preview, fit
 
@@ -184,6 +194,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             files[names.AUGMENTED_FILE] = augmented_picture(
                 dataset, training.augmentation, size=spec.size, seed=spec.config.seed
             )
+        files |= extra_files
         if board is not None:
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
