@@ -85,7 +85,7 @@ def _metrics(found: list[PseudoLabels], dataset: Dataset) -> dict[str, float]:
         **dict(
             zip(
                 names.class_metrics(names.PSEUDO_CLASS_ACCURACY, dataset.classes),
-                ratio(right, judged).tolist(),
+                ratio(np.asarray(right), np.asarray(judged)).tolist(),
                 strict=True,
             )
         ),
