@@ -183,21 +183,20 @@ class SceneBlender:
         """The planes of some tiles side by side, weighted and added up; None where all of them is missing."""
         width = self._tile[1]
         starts = row.strip.columns - row.strip.left
-        left = int(starts[tiles[0]])
-        total = None
-        for tile in tiles:
-            start = int(starts[tile])
-            columns = slice(start, start + width)
-            if row.missing is not None and row.missing[:, columns].all():
-                continue
-            planes = self._predictor.planes([each[:, columns] for each in row.prepared])
-            weights = self._row_weights[row.number][:, None] * row.strip.weights[tile]
-            if len(tiles) == 1:
-                return planes * weights
-            if total is None:
-                span = int(starts[tiles[-1]]) + width - left
-                total = np.zeros((len(planes), self._tile[0], span), np.float32)
-            total[:, :, start - left : start - left + width] += planes * weights
+        places = {tile: slice(int(starts[tile]), int(starts[tile]) + width) for tile in tiles}
+        if row.missing is not None:
+            places = {tile: place for tile, place in places.items() if not row.missing[:, place].all()}
+        if not places:
+            return None
+        planes = self._predictor.planes([[each[:, place] for place in places.values()] for each in row.prepared])
+        planes *= self._row_weights[row.number][:, None]
+        planes *= row.strip.weights[list(places)][:, None, :]
+        left, right = int(starts[tiles[0]]), int(starts[tiles[-1]]) + width
+        if len(tiles) == 1:
+            return planes[:, 0]
+        total = np.zeros((len(planes), self._tile[0], right - left), np.float32)
+        for number, place in enumerate(places.values()):
+            total[:, :, place.start - left : place.stop - left] += planes[:, number]
         return total
 
 

@@ -58,20 +58,13 @@ class TilePredictor:
         self._local = threading.local()
         self._models: list[TFLiteModel] = []
 
-    def planes(self, tiles: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities (P, h, w) float32 of a tile, prepared for each model."""
+    def planes(self, tiles: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+        """Probabilities (P, n, h, w) float32 of n tiles, for each model prepared as it takes them."""
         ensemble = self._ensemble
         given = []
-        for member, model, tile in zip(ensemble.members, self._own_models(), tiles, strict=True):
-            total = None
-            for orientation in ensemble.orientations:
-                planes = probabilities(model, orientation.apply(tile), member.gives_probabilities)
-                planes = orientation.undo(planes)
-                total = planes if total is None else total + planes
-            assert total is not None
-            if len(ensemble.orientations) > 1:
-                total = total / np.float32(len(ensemble.orientations))
-            given.append(total)
+        for member, model, own in zip(ensemble.members, self._own_models(), tiles, strict=True):
+            turned = [probabilities(model, own, each, member.gives_probabilities) for each in ensemble.orientations]
+            given.append(turned[0] if len(turned) == 1 else sum(turned[1:], turned[0]) / np.float32(len(turned)))
         if len(given) == 1:
             return given[0]
         if ensemble.votes:
@@ -90,26 +83,40 @@ class TilePredictor:
         return self._local.models
 
 
-def probabilities(model: TFLiteModel, tile: np.ndarray, are_given: bool) -> np.ndarray:
-    """Of a tile as the file takes it, (K, h, w) float32; `are_given` where the output needs no softmax."""
-    raw = model.run_raw(tile)
-    planes = np.empty((raw.shape[2], *raw.shape[:2]), np.float32)
-    planes[...] = raw.transpose(2, 0, 1)
-    del raw
+def probabilities(
+    model: TFLiteModel, tiles: Sequence[np.ndarray], orientation: Orientation, are_given: bool
+) -> np.ndarray:
+    """Of n tiles as the file takes them, but for their orientation, (K, n, h, w) float32.
+
+    `are_given`: whether the output needs no softmax. All tiles are changed at a time: with few pixels, calls take
+    longer than what they do.
+    """
+    height, width, _ = model.input_shape
+    planes = np.empty((model.classes, len(tiles), height, width), np.float32)
+    as_it_is = orientation == AS_IT_IS
+    for number, tile in enumerate(tiles):
+        raw = model.run_raw(tile if as_it_is else orientation.apply(tile))
+        planes[:, number] = (raw if as_it_is else orientation.undo(raw)).transpose(2, 0, 1)
+        del raw
     port = model.output_port
     if port.quantized:
         if are_given:
             planes -= np.float32(port.zero_point)
         planes *= np.float32(port.scale)
-    if are_given:
-        return planes
+    return planes if are_given else _softmax(planes)
+
+
+def _softmax(planes: np.ndarray) -> np.ndarray:
+    """Of logits (K, ...), in place."""
     if len(planes) == 2:
-        # Of two classes the difference decides. Beyond 80 there is nothing to tell, and no overflow.
-        difference = np.clip(planes[0] - planes[1], -80, 80)
-        np.exp(difference, out=difference)
-        difference += 1
-        np.divide(1, difference, out=planes[1])
-        np.subtract(1, planes[1], out=planes[0])
+        # Of two classes the difference decides; where it is beyond what can be told, 1 / infinity is what is meant.
+        first, second = planes
+        np.subtract(first, second, out=second)
+        with np.errstate(over="ignore"):
+            np.exp(second, out=second)
+        second += 1
+        np.reciprocal(second, out=second)
+        np.subtract(1, second, out=first)
         return planes
     planes -= planes.max(axis=0)
     np.exp(planes, out=planes)

@@ -104,6 +104,8 @@ def load_member(path: Path, request: Request) -> Member:
 def _member(path: Path, content: bytes, request: Request) -> Member:
     model = TFLiteModel(content)
     metadata = read(content)
+    if model.output_port.shape[:2] != model.input_shape[:2]:
+        raise ModelError("gives one answer for a whole image; only models that give one for each pixel can map")
     if model.classes > MOST_CLASSES:
         raise ModelError(f"gives {model.classes} classes; at most {MOST_CLASSES} can be mapped")
     shape = model.input_shape

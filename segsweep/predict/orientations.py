@@ -17,10 +17,10 @@ class Orientation:
         """A view of an image (H, W, C)."""
         return np.rot90(image[:, ::-1] if self.mirrored else image, self.turns, axes=(0, 1))
 
-    def undo(self, planes: np.ndarray) -> np.ndarray:
-        """A view of what belongs to the changed image, (K, H, W), as it belongs to the image itself."""
-        back = np.rot90(planes, -self.turns, axes=(1, 2))
-        return back[:, :, ::-1] if self.mirrored else back
+    def undo(self, image: np.ndarray) -> np.ndarray:
+        """A view of what belongs to the changed image, (H, W, K), as it belongs to the image itself."""
+        back = np.rot90(image, -self.turns, axes=(0, 1))
+        return back[:, ::-1] if self.mirrored else back
 
 
 AS_IT_IS = Orientation(False, 0)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,55 @@ from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window,
 CACHE_MIB = 64
 """What GDAL keeps of blocks read and to be written."""
 _DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID")
+_READ_AHEAD = 2**26
+"""Bytes."""
 _BLOCKS_CHECKED = 50_000
 _SQUARE_METRES = 10_000
 """Of a hectare."""
 
 
-@dataclass(frozen=True)
 class RasterReader:
-    """An opened raster."""
+    """An opened raster, which is best read downwards.
 
-    path: Path
-    raster: Any
-    nodata: float | None
-    has_mask: bool
-    """Whether the file says by a mask or by transparency which pixels have data."""
+    GDAL decodes a block anew for each window that cuts it. So rows are read ahead, to the end of the blocks that a
+    window cuts, and kept.
+    """
+
+    def __init__(self, raster: Any, nodata: float | None, has_mask: bool):
+        """`has_mask`: whether the file says by a mask or by transparency which pixels have data."""
+        self._raster, self._nodata, self._has_mask = raster, nodata, has_mask
+        self._kept = np.zeros((0, 0, 0))
+        self._kept_of: tuple[int, int, tuple[int, ...]] | None = None
+        """Left, right and bands."""
+        self._top = 0
 
     def read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
-        return self.raster.read([channel + 1 for channel in channels], window=raster_window(window))
+        bottom = self._top + self._kept.shape[1]
+        if self._kept_of != (window.left, window.right, channels) or not self._top <= window.top <= bottom:
+            self._kept_of = (window.left, window.right, channels)
+            self._kept, self._top, bottom = self._read(window, channels), window.top, window.bottom
+        if bottom < window.bottom:
+            below = self._read(Window(bottom, window.bottom, window.left, window.right), channels)
+            self._kept = np.concatenate([self._kept[:, window.top - self._top :], below], axis=1)
+            self._top = window.top
+        return self._kept[:, window.top - self._top : window.bottom - self._top].copy()
 
     def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
-        missing = missing_values(pixels, self.nodata)
-        if self.has_mask:
-            masked = self.raster.dataset_mask(window=raster_window(window)) == 0
+        missing = missing_values(pixels, self._nodata)
+        if self._has_mask:
+            masked = self._raster.dataset_mask(window=raster_window(window)) == 0
             missing = masked if missing is None else missing | masked
         return missing if missing is not None and missing.any() else None
+
+    def _read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
+        """To the end of its blocks, if not too much."""
+        block = self._raster.block_shapes[0][0]
+        bottom = min(math.ceil(window.bottom / block) * block, self._raster.height)
+        itemsize = np.dtype(self._raster.dtypes[0]).itemsize
+        if (bottom - window.top) * window.width * len(channels) * itemsize > _READ_AHEAD:
+            bottom = window.bottom
+        window = Window(window.top, bottom, window.left, window.right)
+        return self._raster.read([channel + 1 for channel in channels], window=raster_window(window))
 
 
 def raster_scene(path: Path, nodata: float | None) -> Scene:
@@ -65,7 +89,7 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
     @contextmanager
     def reading() -> Iterator[RasterReader]:
         with opened_raster(path) as opened:
-            yield RasterReader(path, opened, value, bool(flags & {"per_dataset", "alpha"}))
+            yield RasterReader(opened, value, bool(flags & {"per_dataset", "alpha"}))
 
     return Scene(
         path,

@@ -1,0 +1,196 @@
+"""Times `segsweep predict`: whole scenes against the invokes they need and a plain loop, memory, and one small image.
+
+python benchmarks/predict_scene.py scene [SIDE]            SIDE x SIDE pixels of 12 bands; default 4000
+python benchmarks/predict_scene.py memory [SMALL LARGE]    default 2000 and 10000
+python benchmarks/predict_scene.py start
+
+The network is a strided U-Net of width 16 on tiles of 256 pixels. Its weights are drawn, not
+learnt, which takes as long.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+_BANDS, _TILE, _WIDTH = 12, 256, 16
+_OVERLAP = 0.25
+_CORES = len(os.sched_getaffinity(0))
+
+
+def make_models(folder: Path, tile: int = _TILE) -> dict[str, Path]:
+    """The float32 and the int8 file."""
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    from segsweep.config.schema import StridedUnetConfig
+    from segsweep.models.table import build_model
+    from segsweep.quantization.post_training import calibrate, quantize
+    from segsweep.quantization.variants import VARIANTS
+    from segsweep.tflite.conversion import convert_float
+    from segsweep.tflite.metadata import Metadata, embed
+
+    model = build_model(StridedUnetConfig(width=_WIDTH), (tile, tile, _BANDS), 2, seed=0)
+    plain = convert_float(model)
+    images = np.random.default_rng(0).normal(size=(4, tile, tile, _BANDS)).astype(np.float32)
+    contents = {"float32": plain, "int8": quantize(plain, VARIANTS["int8"], calibrate(plain, images))}
+    paths = {}
+    for name, content in contents.items():
+        said = Metadata(
+            classes=("other", "field"),
+            palette=((90, 90, 90), (200, 160, 40)),
+            bands=tuple(f"band_{number}" for number in range(_BANDS)),
+            rgb=(2, 1, 0),
+            mean=(1500.0,) * _BANDS,
+            std=(700.0,) * _BANDS,
+            quantization=name,
+            training_key="",
+            variant_key="",
+            data="drawn",
+        )
+        paths[name] = folder / f"{name}.tflite"
+        paths[name].write_bytes(embed(content, said))
+    return paths
+
+
+def make_scene(path: Path, side: int) -> Path:
+    """A GeoTIFF in tiles, not compressed."""
+    import rasterio
+    from rasterio.transform import from_origin
+    from rasterio.windows import Window
+
+    rng = np.random.default_rng(0)
+    piece = rng.normal(1500, 700, size=(_BANDS, 512, 512)).clip(1, 10_000).astype(np.uint16)
+    shape = {"height": side, "width": side, "count": _BANDS, "dtype": "uint16"}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "bigtiff": "IF_SAFER"}
+    place = {"crs": "EPSG:32633", "transform": from_origin(359130, 5352340, 10, 10)}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **layout, **place) as raster:
+        for top in range(0, side, 512):
+            for left in range(0, side, 512):
+                height, width = min(512, side - top), min(512, side - left)
+                raster.write(piece[:, :height, :width], window=Window(left, top, width, height))
+    return path
+
+
+def predict(model: Path, scene: Path, folder: Path) -> tuple[float, float, float]:
+    """Wall seconds, seconds in the interpreters, and MiB of memory at most, of one prediction."""
+    # In a process of its own, whose only child is the worker.
+    script = (
+        "import json, resource, sys, tempfile, time\n"
+        "from segsweep.predict.request import Request\n"
+        "from segsweep.predict.supervision import supervised\n"
+        "model, scene, output, overlap = sys.argv[1:]\n"
+        "said, started = {}, time.perf_counter()\n"
+        "staging = tempfile.mkdtemp(dir=output)\n"
+        "request = Request((model,), (scene,), output, staging, overlap=float(overlap), force=True)\n"
+        "supervised(request, said.update, 600)\n"
+        "wall = time.perf_counter() - started\n"
+        "most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024\n"
+        "print(json.dumps([wall, said['invoke_seconds'], most]))\n"
+    )
+    command = [sys.executable, "-c", script, str(model), str(scene), str(folder), str(_OVERLAP)]
+    wall, invokes, most = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return wall, invokes, most
+
+
+def plain_loop(model: Path, scene: Path, folder: Path) -> tuple[float, float]:
+    """Wall seconds and seconds in the interpreter of the same tiles one after the other, as written in an evening."""
+    import rasterio
+    from rasterio.windows import Window
+
+    from segsweep.predict.tiling import positions
+    from segsweep.tflite.interpreter import TFLiteModel
+
+    started = time.perf_counter()
+    network = TFLiteModel(model)
+    with rasterio.open(scene) as source:
+        profile = {**source.profile, "count": 1, "dtype": "uint8", "compress": "deflate"}
+        starts = positions(source.height, _TILE, round(_TILE * _OVERLAP)).tolist()
+        with rasterio.open(folder / "plain.tif", "w", **profile) as target:
+            for top in starts:
+                for left in starts:
+                    window = Window(left, top, _TILE, _TILE)
+                    pixels = np.moveaxis(source.read(window=window), 0, -1)
+                    normalized = ((pixels - np.float32(1500)) / np.float32(700)).astype(np.float32)
+                    target.write(network.predict(normalized[None]), window=window)
+    return time.perf_counter() - started, network.invoke_seconds
+
+
+def scene(side: int, folder: Path) -> None:
+    """Whole-scene time."""
+    path = make_scene(folder / "scene.tif", side)
+    megapixels = side**2 / 1e6
+    print(f"{side} x {side} pixels, {_CORES} cores\n")
+    print("| file | invokes alone, s | plain loop, s | segsweep, s | segsweep, MP/s | / invokes | plain / segsweep |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for name, model in make_models(folder).items():
+        predict(model, path, folder)
+        rounds = [(plain_loop(model, path, folder), predict(model, path, folder)) for _ in range(3)]
+        plain, invokes = (statistics.median(each[0][i] for each in rounds) for i in range(2))
+        wall = statistics.median(each[1][0] for each in rounds)
+        # What one thread needs, done by all cores at once.
+        ratio = wall / (invokes / _CORES)
+        print(
+            f"| {name} | {invokes:.1f} | {plain:.1f} | {wall:.1f} | {megapixels / wall:.2f} | {ratio:.2f} | "
+            f"{plain / wall:.2f} |"
+        )
+
+
+def memory(sides: list[int], folder: Path) -> None:
+    """The most memory of the worker, for scenes of these sides."""
+    model = make_models(folder)["int8"]
+    print("| pixels | MiB at most |\n| --- | ---: |")
+    found = []
+    for side in sides:
+        path = make_scene(folder / "scene.tif", side)
+        found.append(predict(model, path, folder)[2])
+        print(f"| {side} x {side} | {found[-1]:.0f} |")
+    print(f"\nlargest / smallest: {found[-1] / found[0]:.2f}")
+
+
+def start(folder: Path) -> None:
+    """One image of 64 x 64 pixels, from the command to the end."""
+    model = make_models(folder, tile=64)["int8"]
+    np.save(folder / "image.npy", np.zeros((64, 64, _BANDS), np.uint16))
+    command = [
+        sys.executable,
+        "-m",
+        "segsweep.cli",
+        "predict",
+        model,
+        folder / "image.npy",
+        "--output",
+        folder,
+        "--force",
+    ]
+    times = []
+    for _ in range(6):
+        started = time.perf_counter()
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    print(f"one small image: {statistics.median(times[1:]):.2f} s, median of 5")
+
+
+def main() -> None:
+    """Prints Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("scene", "memory", "start"))
+    parser.add_argument("sides", nargs="*", type=int)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="segsweep-predict-") as name:
+        folder = Path(name)
+        if options.what == "scene":
+            scene((options.sides or [4000])[0], folder)
+        elif options.what == "memory":
+            memory(options.sides or [2000, 10_000], folder)
+        else:
+            start(folder)
+
+
+if __name__ == "__main__":
+    main()
