@@ -24,6 +24,7 @@ segsweep VERB ...
   best                   the variant of a sweep to ship, and why
   predict                masks of images and whole scenes with an exported .tflite
   sensitivity            where quantization hurts, layer by layer
+  search                 the smallest file that keeps the score, each layer with its own precision
   status                 what the running sweeps are doing, from any terminal or host
   ui                     the MLflow UI on the store
   gc                     what disk space could be freed; frees it with --yes
@@ -113,6 +114,13 @@ def _sensitivity(arguments: list[str]) -> int:
     return sensitivity(arguments, composed_settings)
 
 
+def _search(arguments: list[str]) -> int:
+    from segsweep.candidates.search_verb import search
+    from segsweep.composed_settings import composed_settings
+
+    return search(arguments, composed_settings)
+
+
 def _status(arguments: list[str]) -> int:
     parser = verb_parser("status", "What the running sweeps of the store are doing.")
     parser.add_argument("--watch", action="store_true", help="say so again every few seconds, until Ctrl-C")
@@ -163,6 +171,7 @@ _VERBS = {
     "best": _best,
     "predict": _predict,
     "sensitivity": _sensitivity,
+    "search": _search,
     "status": _status,
     "ui": _ui,
     "gc": _gc,

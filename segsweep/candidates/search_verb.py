@@ -1,0 +1,126 @@
+"""`segsweep search`: its options, and what it does."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from segsweep.candidates.options import add_shared_options, deadline, is_file, positive, progress, refuse_nothing_done
+from segsweep.choosing import units
+from segsweep.command_line import parse, verb_parser
+from segsweep.config.schema import JobConfig
+from segsweep.errors import ConfigError, SegsweepError
+from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN
+from segsweep.quiet import quiet
+from segsweep.whole_files import refuse_existing, write_whole
+
+_DESCRIPTION = """\
+Find the smallest file whose score drops by no more than --max-drop, or the best one of --max-size: each layer becomes
+one of --choices. Candidates are scored on validation images; the chosen one once on the test images. What is found is
+kept on a run of its own under the training. Exit status 2 where nothing reaches the goal; the nearest file is said."""
+DEFAULT_CHOICES = "float32,float16,weight_only_int8,weight_only_int4,dynamic_int8,dynamic_int4,int8,int4,int16x8"
+
+
+def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) -> int:
+    """Run the verb; return the exit status. `compose` makes settings of overrides."""
+    options = _options(arguments)
+    until = deadline(options.budget)
+    max_drop = None if options.max_drop is None else units.drop("--max-drop", options.max_drop)
+    max_size = None if options.max_size is None else int(units.size("--max-size", options.max_size))
+    output = None if options.output is None else Path(options.output)
+    if output is not None:
+        refuse_existing("--output", [output], force=options.force)
+
+    from segsweep.candidates.claim import claim, claim_text
+    from segsweep.candidates.problem import DEFAULT_IMAGES
+    from segsweep.candidates.search import Goal
+    from segsweep.candidates.search import search as find
+    from segsweep.candidates.search_text import front_text, is_exact, layers_text, refusal
+    from segsweep.candidates.source import file_source, find_source
+    from segsweep.candidates.trying import Trying
+    from segsweep.tracking.store import Store
+
+    goal = Goal(options.metric, max_drop, max_size, cautious=options.by == "upper")
+    if is_file(options.run):
+        source = file_source(Path(options.run), options.overrides, compose)
+    else:
+        store = Store.open_to_read(options.tracking_uri, options.experiment)
+        source = find_source(store, options.run, options.overrides, compose)
+    with quiet(Path(os.devnull)):
+        problem = source.problem(options.images or DEFAULT_IMAGES)
+    with (
+        progress("trying files") as on_trial,
+        Trying(
+            problem, source.store, source.training or source.run, deadline=until, workers=options.workers,
+            on_trial=on_trial,
+        ) as trying,
+    ):  # fmt: skip
+        found = find(trying, goal, options.choices, options.algorithms, screening=options.screening)
+    refuse_nothing_done(found is not None, options.budget)
+    assert found is not None
+    print(front_text(found))
+    if trying.made:
+        rate = f"{60 * trying.made / trying.seconds:.0f} a minute"
+        print(f"{trying.made} candidates in {trying.seconds:.1f} s: {rate}.", file=sys.stderr)
+    winner = found.winner
+    if winner is None or (max_drop is not None and is_exact(winner)):
+        raise SegsweepError(refusal(found))
+    print(layers_text(winner.recipe, found.layers))
+    with quiet(Path(os.devnull)):
+        claimed = claim(winner.recipe, problem, source)
+    print(claim_text(claimed, len(source.dataset.test)))
+    if output is not None:
+        write_whole("--output", output, winner.recipe.to_yaml())
+        print(f"Recipe: {output}. To make and log the file: segsweep run ... quantization=mixed "
+              f"quantization.recipe={output}")  # fmt: skip
+    if source.store is not None:
+        from segsweep.candidates.search_run import log_search
+
+        run_id = log_search(found, claimed, source, options)
+        print(f"Kept on run {run_id}: search/recipe.yaml, front.md, front.png, tried.json.")
+    elif output is None:
+        print("\n" + winner.recipe.to_yaml(), end="")
+    return 0
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = verb_parser("search", _DESCRIPTION)
+    add_shared_options(parser)
+    parser.add_argument("--max-drop", metavar="DROP", help="of the metric, absolute: 0.01, or 1%% for the same")
+    parser.add_argument("--max-size", metavar="SIZE", help="of the file, such as 150KiB (B, KB, KiB, MB, MiB)")
+    parser.add_argument(
+        "--by", choices=("upper", "value"), default="upper",
+        help="what of the drop must be small: the upper end of its 95%% interval, or its value; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--choices", metavar="A,B,...", default=DEFAULT_CHOICES,
+        help=f"what layers may become, of {', '.join(CHOICES)}; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--algorithms", metavar="A,B,...", default=PLAIN,
+        help=f"how integer weights are found, of {', '.join(ALGORITHMS)}; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--screening", type=int, default=64, metavar="N", help="images for single layers; default: %(default)s"
+    )
+    parser.add_argument("--output", metavar="FILE", help="write the recipe there, as YAML")
+    parser.add_argument("--force", action="store_true", help="replace the file that is there")
+    options = parse(parser, arguments)
+    if (options.max_drop is None) == (options.max_size is None):
+        raise ConfigError("segsweep search: give one of --max-drop and --max-size, as --max-drop 0.01")
+    options.choices = _named("--choices", options.choices, tuple(CHOICES))
+    options.algorithms = _named("--algorithms", options.algorithms, tuple(ALGORITHMS))
+    for option in ("images", "workers", "screening"):
+        positive(f"--{option}", getattr(options, option))
+    return options
+
+
+def _named(option: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name for name in text.split(",") if name))
+    strays = [name for name in names if name not in known]
+    if strays or not names:
+        raise ConfigError(
+            f"{option} {text}: {strays[0] if strays else 'nothing'} is not known; there are {', '.join(known)}"
+        )
+    return names
