@@ -168,13 +168,14 @@ def _joined(some: Sequence[Finding]) -> str:
         "equal": f"equals {reference} to less than 0.01 points of mean IoU",
         "unknown": f"differs from {reference}, nobody knows how surely,",
     }
+    noun = "settings" if any(finding.seeds > 1 for finding in some) else "trainings"
     parts = []
     for verdict, text in words.items():
         points = [finding.points for finding in some if finding.verdict == verdict]
         if points:
             share = f"all {len(some)}" if len(points) == len(some) else f"{len(points)} of {len(some)}"
             amount = f" ({_range(points)})" if verdict != "equal" else ""
-            parts.append(f"{text} in {share} trainings{amount}")
+            parts.append(f"{text} in {share} {noun}{amount}")
     return ", ".join(parts)
 
 

@@ -10,6 +10,12 @@ from segsweep.report.formats.cells import (
     groups_of,
     title,
 )
+from segsweep.report.formats.certainty_markdown import (
+    certainty_markdown,
+    reasons_markdown,
+    seeds_of_several,
+    seeds_shown,
+)
 from segsweep.report.formats.escaping import markdown_text
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.gain import quantization_aware_gain
@@ -20,23 +26,43 @@ _INTERVAL = "95 % interval"
 def to_markdown(report: ReportInput) -> str:
     """What people read: settings that are the same everywhere stand above the table, not in it."""
     table, view = report.table, report.view
+    parts = [markdown_text(remark) for remark in table.attrs.get("remarks", ())]
+    if not len(table):
+        return "\n\n".join(parts or ["There are no rows."]) + "\n"
     same = constant_settings(table) if view.columns is None else []
     columns = [name for name in view.of(columns_for_people(table)) if name not in view.group_by]
-    parts = []
     if same:
         parts.append(", ".join(f"{_head(name)} {_cell(name, table[name].iloc[0])}" for name in same) + ":")
     for name, rows in groups_of(table, view.group_by):
         if name:
             parts.append(f"### {markdown_text(name)}")
         parts.append(_markdown(_shown(rows, columns, view.decimals, table.attrs)))
+    reasons = reasons_markdown(table)
+    if reasons:
+        parts.append(reasons)
     if table.attrs.get("pareto_optimal"):
         parts.append(f"`*`: Pareto-optimal in {', '.join(table.attrs['objectives'])}.")
     if any("~" in text for text in _intervals(table, table.attrs)) and "delta_mean_iou" in columns:
         parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
-    gain = quantization_aware_gain(table)
-    if len(gain) and view.columns is None:
-        parts.append(_gain_markdown(gain.drop(columns=[name for name in same if name in gain]), view.decimals))
+    if view.columns is None:
+        parts += _certainty(table, same, view.decimals)
     return "\n\n".join(parts) + "\n"
+
+
+def _certainty(table: pd.DataFrame, same: list[str], decimals: int | None) -> list[str]:
+    """What stands beneath the table: the gain of quantization-aware training, the seeds, and what is sure."""
+    parts = []
+    gain = quantization_aware_gain(table)
+    if len(gain):
+        parts.append(_gain_markdown(gain.drop(columns=[name for name in same if name in gain]), decimals))
+    seeds = seeds_of_several(table)
+    if len(seeds):
+        shown = {
+            name: [markdown_text(text) for text in column] for name, column in seeds_shown(seeds, decimals).items()
+        }
+        parts.append("Over several seeds, mean ± standard deviation:\n\n" + _markdown(shown))
+    sure = certainty_markdown(table)
+    return [*parts, sure] if sure else parts
 
 
 def _shown(rows: pd.DataFrame, columns: list[str], decimals: int | None, attrs: dict) -> dict[str, list[str]]:
@@ -60,7 +86,11 @@ def _markdown(shown: dict[str, list[str]]) -> str:
 def _gain_markdown(gain: pd.DataFrame, decimals: int | None) -> str:
     kinds = {"int8": "mean_iou", "finetune float32": "mean_iou", "finetune int8": "mean_iou", "qat_int8": "mean_iou"}
     kinds["gain"] = "delta_mean_iou"
-    shown = {name: [_cell(kinds.get(name, name), value, decimals) for value in gain[name]] for name in gain.columns}
+    columns = [name for name in gain.columns if name not in ("gain_low", "gain_high")]
+    shown = {name: [_cell(kinds.get(name, name), value, decimals) for value in gain[name]] for name in columns}
+    ends = list(zip(gain["gain_low"], gain["gain_high"], strict=True))
+    if any(low == low for low, _ in ends):
+        shown[_INTERVAL] = [_interval(low, high, decimals) for low, high in ends]
     words = (
         "What quantization-aware training gained, in mean IoU: `qat_int8` against the int8 file of a float fine-tune "
         "of the same budget."
@@ -70,13 +100,15 @@ def _gain_markdown(gain: pd.DataFrame, decimals: int | None) -> str:
 
 def _intervals(rows: pd.DataFrame, attrs: dict, decimals: int | None = None) -> list[str]:
     """Where each difference lies, with `~` where 0 is among it."""
-    texts = []
-    for run_id in rows["run_id"]:
-        low, high = attrs["delta_mean_iou"].get(run_id, (float("nan"), float("nan")))
-        noise = " ~" if low <= 0 <= high else ""
-        ends = (cell_text("delta_mean_iou", end, decimals) for end in (low, high))
-        texts.append(" to ".join(ends) + noise if low == low else "")
-    return texts
+    known, nothing = attrs.get("delta_mean_iou", {}), (float("nan"), float("nan"))
+    return [_interval(low, high, decimals) for low, high in (known.get(run_id, nothing) for run_id in rows["run_id"])]
+
+
+def _interval(low: float, high: float, decimals: int | None) -> str:
+    if low != low:
+        return ""
+    ends = (cell_text("delta_mean_iou", end, decimals) for end in (low, high))
+    return " to ".join(ends) + (" ~" if low <= 0 <= high else "")
 
 
 def _cell(name: str, value: object, decimals: int | None = None) -> str:
