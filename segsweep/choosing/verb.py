@@ -1,13 +1,21 @@
 """`segsweep best`: its options, and what they do."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segsweep.command_line import parse, verb_parser
 from segsweep.errors import SegsweepError
 
+if TYPE_CHECKING:
+    from segsweep.report.comparison import Comparison
+
+_MODEL_NAME = re.compile(r"(?=.*\S)[^/:'\n]+")
 _DESCRIPTION = """\
 Say which variant of a sweep to ship, and why: of those that fit the wishes the one with the highest score, or the
 smallest file of those that are within noise of it. Exit status 2 where nothing fits; then the nearest variants are
@@ -35,8 +43,26 @@ def best(arguments: list[str]) -> int:
         action="store_true",
         help="let the float fine-tunes that stand beside quantization-aware variants take part",
     )
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="only rows of the comparison such as width=8,16 or quantization!=int16x8; may be given more than once",
+    )
+    parser.add_argument(
+        "--export", metavar="DIR", help="write the .tflite there, with labels, a model card and a Python example"
+    )
+    parser.add_argument("--force", action="store_true", help="replace those files in DIR if they exist")
+    parser.add_argument("--register", metavar="NAME", help="make it a version of that model in MLflow's model registry")
     options = parse(parser, arguments)
     numbers = _numbers(options)
+    if options.register is not None and not _MODEL_NAME.fullmatch(options.register):
+        raise SegsweepError(f"--register {options.register}: names of models have no / : or '; give another name")
+    if options.export is not None:
+        from segsweep.choosing.export import refuse_export
+
+        refuse_export(Path(options.export), force=options.force)
 
     from segsweep.choosing.decision import Wish, decide
     from segsweep.report.comparison import compare, find_sweep
@@ -44,13 +70,35 @@ def best(arguments: list[str]) -> int:
 
     store = Store.open_to_read(options.tracking_uri, options.experiment)
     sweep = find_sweep(store, options.sweep)
-    decision = decide(store, sweep, compare(store, sweep), Wish(options.metric, numbers, options.controls))
+    comparison = _selected(compare(store, sweep), options.where)
+    decision = decide(store, sweep, comparison, Wish(options.metric, numbers, options.controls))
     print(decision.text, end="", flush=True)
     for remark in decision.remarks:
         print(f"segsweep: note: {remark}", file=sys.stderr)
     if decision.winner is None:
         raise SegsweepError(decision.refusal)
+    if options.export is not None:
+        from segsweep.choosing.export import export
+
+        for path in export(store, decision.winner, Path(options.export), decision.text):
+            print(f"segsweep: {path}", file=sys.stderr)
+    if options.register is not None:
+        from segsweep.choosing.registering import register_winner
+
+        registered = register_winner(store, decision.winner, options.register, decision.text)
+        already = "" if registered.is_new else ", as which it was registered before"
+        print(f"segsweep: {registered.uri}{already}", file=sys.stderr)
     return 0
+
+
+def _selected(comparison: "Comparison", conditions: list[str]) -> "Comparison":
+    """The rows of a comparison that fulfil conditions, with all of its runs."""
+    from segsweep.report.selection import chosen_rows, parse_condition, with_columns
+
+    parsed = [parse_condition(text) for text in conditions]
+    wanted = [("--where", each.column) for each in parsed]
+    table = chosen_rows(with_columns(comparison.table, comparison.runs, wanted), parsed)
+    return replace(comparison, table=table)
 
 
 def _numbers(options: argparse.Namespace) -> dict[str, tuple[str, float]]:
