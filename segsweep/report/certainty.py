@@ -196,10 +196,12 @@ def _caveats(found: Sequence[Finding]) -> list[str]:
             f"holds the truth in 95 of 100 cases{chance}."
         )
     if seeds:
+        corrected = (
+            f"; corrected p-values are for all {len(seeds)} comparisons together (Holm)" if len(seeds) > 1 else ""
+        )
         few = " So few seeds show large differences only." if min(seeds) < _FEW_SEEDS else ""
         caveats.append(
-            "The intervals over seeds are Student's t, of what another training would change; corrected p-values are "
-            f"for all {len(seeds)} comparisons together (Holm).{few}"
+            f"The intervals over seeds are Student's t, of what another training would change{corrected}.{few}"
         )
     return caveats
 

@@ -103,7 +103,7 @@ def test_several_seeds_have_a_table_of_their_own(store, capsys):
     differences = ["-0.010 ± 0.002", "-0.015 to -0.005", "0.013", "0.013"]
     assert cells[1:] == ["float", "3", "0.800 ± 0.011", "0.700 ± 0.011", *differences]
     assert "| 16" not in part
-    assert "int8 loses 1.00 points of mean IoU against float32 on average of 3 seeds" in part
+    assert "int8 with width 8 loses 1.00 points of mean IoU against float32 on average of 3 seeds" in part
 
 
 def test_the_gain_has_its_interval(store, capsys):
