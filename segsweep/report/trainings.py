@@ -23,13 +23,14 @@ def training_labels(table: pd.DataFrame) -> pd.Series:
     varying = [name for name in training_settings(table) if table[name].nunique(dropna=False) > 1]
     if not varying:
         return table["model"].astype(str)
-    return pd.Series([_label(table, varying, row) for row in table.index], index=table.index, dtype=object)
+    columns = [table[name].tolist() for name in varying]
+    labels = [_label(varying, values) for values in zip(*columns, strict=True)]
+    return pd.Series(labels, index=table.index, dtype=object)
 
 
-def _label(table: pd.DataFrame, varying: Sequence[str], row: object) -> str:
+def _label(varying: Sequence[str], values: Sequence[Any]) -> str:
     words = []
-    for name in varying:
-        value: Any = table.at[row, name]
+    for name, value in zip(varying, values, strict=True):
         if not pd.isna(value):
             shown = f"{value:g}" if isinstance(value, float) else str(value)
             plain = name in ("data", "model")

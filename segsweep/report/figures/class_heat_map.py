@@ -14,6 +14,7 @@ from segsweep.tracking.records import RunRecord
 GAIN = "qat_int8 − int8, control"
 _MOST_CLASSES = 40
 _CELL_INCHES, _LETTER_INCHES, _MARGIN_INCHES = 0.32, 0.06, 2.1
+_FLOAT32 = ("float", "float32")
 
 
 @styled
@@ -67,14 +68,17 @@ def class_changes(table: pd.DataFrame, runs: Mapping[str, RunRecord]) -> pd.Data
     if scores.empty:
         return scores
     rows: dict[str, list[pd.Series]] = {}
-    for _, same in finished.groupby(training_settings(finished), sort=False, dropna=False):
-        of = {
-            (kind, variant): scores.loc[each.index].mean()
-            for (kind, variant), each in same.groupby(["training_kind", "quantization"], sort=False)
-        }
+    values = scores.to_numpy()
+    variants = list(zip(finished["training_kind"], finished["quantization"], strict=True))
+    for places in finished.groupby(training_settings(finished), sort=False, dropna=False).indices.values():
+        same = finished.iloc[places]
+        found: dict[tuple[str, str], list[int]] = {}
+        for place in places:
+            found.setdefault(variants[place], []).append(place)
+        of = {each: pd.Series(_mean(values[rows_of]), scores.columns) for each, rows_of in found.items()}
         for (kind, variant), score in of.items():
-            base = of.get(("float", "float32"))
-            if base is not None and (kind, variant) != ("float", "float32"):
+            base = of[_FLOAT32] if _FLOAT32 in of else _baseline(same, runs, scores.columns)
+            if base is not None and (kind, variant) != _FLOAT32:
                 name = f"{variant}, control" if kind == "finetune" else str(variant)
                 rows.setdefault(name, []).append(score - base)
         if ("qat", "qat_int8") in of and ("finetune", "int8") in of:
@@ -83,6 +87,18 @@ def class_changes(table: pd.DataFrame, runs: Mapping[str, RunRecord]) -> pd.Data
     changes = 100 * pd.DataFrame({name: pd.concat(rows[name], axis=1).mean(axis=1) for name in order}).T
     changes.attrs["trainings"] = max(map(len, rows.values()), default=0)
     return changes
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean over the rows of what is not NaN."""
+    return values[0] if len(values) == 1 else pd.DataFrame(values).mean().to_numpy()
+
+
+def _baseline(rows: pd.DataFrame, runs: Mapping[str, RunRecord], classes: pd.Index) -> pd.Series | None:
+    """The scores of the baseline of rows of one training, where it is not among them."""
+    run = next((runs[run_id] for run_id in rows["run_id"] if run_id in runs), None)
+    baseline = runs.get(run.tags.get(names.BASELINE_RUN_ID, "")) if run is not None else None
+    return pd.Series(_of_classes(baseline), dtype=float).reindex(classes) if baseline is not None else None
 
 
 def _of_classes(run: RunRecord | None) -> dict[str, float]:

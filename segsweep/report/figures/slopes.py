@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -72,14 +73,13 @@ def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[floa
     """
     labels = training_labels(finished)
     lines = []
-    for _, rows in finished.groupby(training_settings(finished), sort=False, dropna=False):
-        panels = []
-        for _, names in _STEPS:
-            found = [
-                rows.loc[(rows["training_kind"] == kind) & (rows["quantization"] == variant), score].astype(float)
-                for kind, variant, _ in names
-            ]
-            panels.append([float(values.mean()) if len(values) else None for values in found])
+    steps = list(zip(finished["training_kind"], finished["quantization"], finished[score].astype(float), strict=True))
+    for places in finished.groupby(training_settings(finished), sort=False, dropna=False).indices.values():
+        scores: dict[tuple[str, str], list[float]] = {}
+        for kind, variant, value in (steps[place] for place in places):
+            scores.setdefault((kind, variant), []).append(value)
+        found = {step: float(np.mean(values)) for step, values in scores.items()}
+        panels = [[found.get((kind, variant)) for kind, variant, _ in names] for _, names in _STEPS]
         if any(sum(value is not None for value in values) > 1 for values in panels):
-            lines.append((labels[rows.index[0]], panels))
+            lines.append((labels.iloc[places[0]], panels))
     return sorted(lines, key=lambda line: -max(value for values in line[1] for value in values if value is not None))
