@@ -50,7 +50,7 @@ def parse_condition(text: str) -> Condition:
     if match is None:
         raise SegsweepError(f"--where {text}: no condition; write COLUMN=VALUE[,VALUE], or with != < <= > >=")
     column, sign, rest = match.groups()
-    values = tuple(value.strip() for value in next(csv.reader([rest], skipinitialspace=True), [""]))
+    values = tuple(value.strip() for value in next(csv.reader([rest], skipinitialspace=True), []) or [""])
     if sign not in ("=", "!="):
         if len(values) != 1:
             raise SegsweepError(f"--where {text}: {sign} takes one number, and here are {len(values)}")

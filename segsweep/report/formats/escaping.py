@@ -12,7 +12,7 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\char34{}", "`": r"\textasciigrave{}",
     "-": r"{-}", "\u0394": r"$\Delta$", "−": "$-$", "×": r"$\times$", "±": r"$\pm$", "–": "--", "…": r"\ldots{}",
-    "\u00a0": "~",
+    "\u00a0": "~", "[": "{[}", "]": "{]}", "*": "{*}",
 }  # fmt: skip
 _LATEX_LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŁłŠšŽžČčĆćŃńŚśŹźŻż")
 """Letters beyond ASCII that every LaTeX sets, in its old fonts too."""
