@@ -4,7 +4,6 @@ Of a scene there is never more in memory than a strip: some tiles side by side, 
 strips overlap, what the left one leaves unfinished waits in a file for the right one.
 """
 
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segsweep.predict.carried_sums import CarriedSums
 from segsweep.predict.ensemble import Ensemble, TilePredictor
 from segsweep.predict.member import BandTable
 from segsweep.predict.scene import Reader, Scene, Window
@@ -35,6 +35,8 @@ class Feed:
     scale: float
     tables: tuple[list[BandTable] | None, ...]
     """For each model, what its histograms become."""
+    shown: bool = True
+    """Whether the pixels themselves are wanted of what is predicted."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Block:
 
     window: Window
     pixels: np.ndarray
-    """(C, h, w), as stored, of the bands that were read."""
+    """(C, h, w), as stored, of the bands that were read; of none where they are not wanted."""
     probabilities: np.ndarray
     """(K, h, w) float32; without meaning where data are missing."""
     missing: np.ndarray | None
@@ -70,7 +72,7 @@ class _Row:
     number: int
     strip: _Strip
     pixels: np.ndarray
-    """(C, h, w), padded where the scene is smaller than a tile."""
+    """(C, h, w), padded where the scene is smaller than a tile; of no band where they are not wanted."""
     missing: np.ndarray | None
     prepared: list[np.ndarray]
     """For each model (h, w, C)."""
@@ -159,8 +161,10 @@ class SceneBlender:
         pixels, missing = self._padded(pixels, missing, height - kept, strip.right - strip.left)
         members = zip(self._ensemble.members, self._feed.used, self._feed.tables, strict=True)
         prepared = [
-            member.prepared(pixels[list(used)], missing, self._feed.scale, tables) for member, used, tables in members
+            member.prepared(_bands(pixels, used), missing, self._feed.scale, tables) for member, used, tables in members
         ]
+        if not self._feed.shown:
+            pixels = pixels[:0]
         if before is not None and kept:
             missing = _joined(before.missing, missing, kept, pixels.shape[1:])
             pixels = np.concatenate([before.pixels[:, -kept:], pixels], axis=1)
@@ -205,8 +209,8 @@ class _Sums:
 
     def __init__(self, blender: SceneBlender):
         self._blender = blender
-        self._carried: _Carried | None = None
-        self._next: _Carried | None = None
+        self._carried: CarriedSums | None = None
+        self._next: CarriedSums | None = None
         self._sums = np.zeros((0, 0, 0), np.float32)
 
     def finished(self, row: _Row, on_tiles: Callable[[int], None]) -> Block:
@@ -245,28 +249,12 @@ class _Sums:
         self._carried = self._next
         overlapping = strip.right - strip.whole
         planes = blender._ensemble.planes
-        self._next = _Carried(blender._staging, planes, overlapping) if overlapping else None
+        self._next = CarriedSums(blender._staging, planes, overlapping) if overlapping else None
         self._sums = np.zeros((planes, blender._tile[0], strip.right - strip.left), np.float32)
 
 
-class _Carried:
-    """Unfinished sums at the right end of a strip, in a file: there are as many as the scene has rows."""
-
-    def __init__(self, folder: Path, planes: int, width: int):
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._planes, self.width = planes, width
-
-    def write(self, top: int, sums: np.ndarray) -> None:
-        """Sums (P, h, w) of rows from `top` on."""
-        self._file.seek(top * self._planes * self.width * 4)
-        self._file.write(np.ascontiguousarray(sums.transpose(1, 0, 2)).data)
-
-    def read(self, top: int, rows: int) -> np.ndarray:
-        """What was written of these rows."""
-        size = self._planes * self.width * 4
-        self._file.seek(top * size)
-        sums = np.frombuffer(self._file.read(rows * size), np.float32)
-        return sums.reshape(rows, self._planes, self.width).transpose(1, 0, 2)
+def _bands(pixels: np.ndarray, used: tuple[int, ...]) -> np.ndarray:
+    return pixels if used == tuple(range(len(pixels))) else pixels[list(used)]
 
 
 def _joined(above: np.ndarray | None, below: np.ndarray | None, kept: int, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -128,7 +128,8 @@ class _RasterFile:
             path,
             driver="COG",
             compress="DEFLATE",
-            predictor="YES",
+            # It helps where neighbours differ by little, and class ids are no quantities.
+            predictor="NO" if self._indexed else "YES",
             blocksize=512,
             bigtiff="IF_SAFER",
             # Between two classes there is no third.

@@ -80,7 +80,7 @@ class Mapper:
             for member, channels in zip(members, used, strict=True)
         )
         places = tuple(tuple(map(read.index, channels)) for channels in used)
-        feed = Feed(read, places, settings.scale, tables)
+        feed = Feed(read, places, settings.scale, tables, shown="overlay" in settings.write)
         look = _look(scene, reader, settings, feed)
         maps = {product: map_file(scene, product, look, settings.staging) for product in settings.write}
         pixels, missing = np.zeros(settings.ensemble.classes, np.int64), 0

@@ -41,12 +41,14 @@ class RasterReader:
         bottom = self._top + self._kept.shape[1]
         if self._kept_of != (window.left, window.right, channels) or not self._top <= window.top <= bottom:
             self._kept_of = (window.left, window.right, channels)
-            self._kept, self._top, bottom = self._read(window, channels), window.top, window.bottom
-        if bottom < window.bottom:
-            below = self._read(Window(bottom, window.bottom, window.left, window.right), channels)
-            self._kept = np.concatenate([self._kept[:, window.top - self._top :], below], axis=1)
-            self._top = window.top
-        return self._kept[:, window.top - self._top : window.bottom - self._top].copy()
+            self._kept, self._top = self._read(window, channels), window.top
+            bottom = self._top + self._kept.shape[1]
+        rows = self._kept[:, window.top - self._top : window.bottom - self._top]
+        if bottom >= window.bottom:
+            return rows
+        self._kept = self._read(Window(bottom, window.bottom, window.left, window.right), channels)
+        self._top = bottom
+        return np.concatenate([rows, self._kept[:, : window.bottom - bottom]], axis=1)
 
     def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
         missing = missing_values(pixels, self._nodata)
