@@ -235,12 +235,14 @@ def test_names_of_trainings_say_what_varies():
     assert list(training_labels(table)) == ["w8 loss dice", "w16"]
 
 
-def test_files(report, tmp_path, capsys):
+def test_files(report, tmp_path, capsys, monkeypatch):
+    plots = {name: PLOTS[name] for name in ("mean-iou-over-size", "steps")}
+    monkeypatch.setattr("segsweep.report.figures.files.PLOTS", plots)
     command = ["report", "--tracking-uri", report.store.location.uri, "--figures", str(tmp_path / "new" / "plots")]
     folder = tmp_path / "new" / "plots"
     assert main([*command, "--output", str(tmp_path / "t.md")]) == 0
     found = {path.name for path in folder.iterdir()}
-    assert found == {f"{name}-{width}.{kind}" for name in PLOTS for width in ("column", "page") for kind in KINDS}
+    assert found == {f"{name}-{width}.{kind}" for name in plots for width in ("column", "page") for kind in KINDS}
     assert main([*command, "--output", str(tmp_path / "other.md")]) == 2
     assert "mean-iou-over-size-column.svg: the file exists" in capsys.readouterr().err
     assert not (tmp_path / "other.md").exists()

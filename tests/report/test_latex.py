@@ -83,7 +83,13 @@ def compile_document(folder: Path, table: str, packages: str) -> str:
     return ran.stdout
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def has_latex() -> bool:
+    if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
+        return False
+    return subprocess.run(["kpsewhich", "siunitx.sty"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not has_latex(), reason="LaTeX with siunitx is not installed")
 class TestInLatex:
     def test_compiles_in_a_plain_document(self, report, tmp_path):
         said = compile_document(tmp_path, to_latex(report), "booktabs,siunitx")
