@@ -71,13 +71,12 @@ def class_changes(table: pd.DataFrame, runs: Mapping[str, RunRecord]) -> pd.Data
     values = scores.to_numpy()
     variants = list(zip(finished["training_kind"], finished["quantization"], strict=True))
     for places in finished.groupby(training_settings(finished), sort=False, dropna=False).indices.values():
-        same = finished.iloc[places]
         found: dict[tuple[str, str], list[int]] = {}
         for place in places:
             found.setdefault(variants[place], []).append(place)
         of = {each: pd.Series(_mean(values[rows_of]), scores.columns) for each, rows_of in found.items()}
         for (kind, variant), score in of.items():
-            base = of[_FLOAT32] if _FLOAT32 in of else _baseline(same, runs, scores.columns)
+            base = of[_FLOAT32] if _FLOAT32 in of else _baseline(finished.iloc[places], runs, scores.columns)
             if base is not None and (kind, variant) != _FLOAT32:
                 name = f"{variant}, control" if kind == "finetune" else str(variant)
                 rows.setdefault(name, []).append(score - base)

@@ -12,6 +12,7 @@ from segsweep.report.figures.rendering import render
 from segsweep.report.figures.style import COLUMN_INCHES, PAGE_INCHES
 from segsweep.report.figures.table import PLOTS
 from segsweep.report.formats.report_input import ReportInput
+from segsweep.report.html.certainty import TextTable, certainty, class_table
 from segsweep.report.html.galleries import Gallery, gallery
 from segsweep.report.html.images import dark, data_uri
 from segsweep.report.html.overview import overview
@@ -22,6 +23,7 @@ _NARROW_ROWS = 500
 """Of more rows, plots are not drawn a second time for phones."""
 _KEEP_WHITE = ("class-iou-change",)
 """Plots whose numbers stand on colours that were chosen for them: on a dark page they stay on white."""
+_NUMBERS = {"class-iou-change": class_table}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Picture:
     narrow_light: str
     narrow_dark: str
     on_white: bool
+    numbers: TextTable | None
+    """What it shows, where the comparison does not."""
 
 
 def to_html(report: ReportInput) -> str:
@@ -52,6 +56,7 @@ def to_html(report: ReportInput) -> str:
     return environment.get_template("page.html").render(
         overview=overview(report),
         table=page_table(report),
+        certainty=certainty(report),
         plots=list(_plots(report)),
         gallery=pictures,
         provenance=provenance(report),
@@ -76,8 +81,9 @@ def _plots(report: ReportInput) -> Iterator[Picture]:
             narrow = render(small, "svg", text=True, salt=name).decode()
         on_white = name in _KEEP_WHITE
         at_night = (lambda svg: svg) if on_white else dark
+        numbers = _NUMBERS[name](report) if name in _NUMBERS else None
         yield Picture(
-            name, plot.title, _svg(wide), _svg(at_night(wide)), _svg(narrow), _svg(at_night(narrow)), on_white
+            name, plot.title, _svg(wide), _svg(at_night(wide)), _svg(narrow), _svg(at_night(narrow)), on_white, numbers
         )
 
 
