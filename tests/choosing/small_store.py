@@ -1,0 +1,97 @@
+"""A sweep of some variants with given confusion counts, without any training."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.evaluation.confusion import scores
+from segsweep.sweep.members import members_file
+from segsweep.tracking import names
+from segsweep.tracking.records import Member
+from segsweep.tracking.store import Store
+
+IMAGES, PIXELS = 40, 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant."""
+
+    name: str
+    counts: np.ndarray | None
+    """(N, 2, 2); None: it failed."""
+    size: int
+    latency: float | None = 1.0
+    kind: str = "float"
+    width: int = 8
+    data: str = "fields"
+    baseline: str | None = None
+    """The name of its baseline's row; None: itself."""
+    confusions: bool = True
+    """Whether the counts are kept."""
+
+
+def counts(share: float, *, seed: int = 0, noise: float = 0.0, images: int = IMAGES) -> np.ndarray:
+    """Confusion counts of two equally frequent classes of which a `share` of the pixels is right in each image.
+
+    The same `seed` gives the same difficult images; `noise` is what each variant adds of its own.
+    """
+    shared = np.random.default_rng(7).normal(0, 0.03, images)
+    own = np.random.default_rng(seed).normal(0, noise, images) if noise else 0
+    right = np.clip((share + shared + own) * PIXELS / 2, 0, PIXELS / 2).round().astype(np.int64)
+    wrong = PIXELS // 2 - right
+    return np.stack([np.stack([right, wrong], -1), np.stack([wrong, right], -1)], axis=1)
+
+
+def store_with(folder: Path, *rows: Row, status: str = "FINISHED") -> tuple[str, dict[str, str]]:
+    """The address of a store with a sweep of these rows, and their run ids by name and width."""
+    uri = f"sqlite:///{folder}/mlruns/mlflow.db"
+    store = Store.open(uri, "segsweep")
+    sweep = store.create_run(names.SWEEP, "small", parent=None, tags={}, params={})
+    ids: dict[str, str] = {}
+    members = []
+    for number, row in enumerate(rows):
+        settings = {
+            "data.name": row.data, "model.name": "unet", "model.width": row.width, "training.learning_rate": 0.01,
+            "seed": 0, "quantization.name": row.name,
+        }  # fmt: skip
+        tags = {
+            names.TRAINING_KEY: f"{row.kind}{row.width}",
+            names.TRAINING_KIND: row.kind,
+            names.EVALUATION_KEY: f"key{number}",
+            names.DATA_FINGERPRINT: json.dumps({"test": f"test of {row.data}"}),
+            names.CPU: "a processor",
+        }
+        label = f"{row.name}{' control' if row.kind == 'finetune' else ''} w{row.width}"
+        run = store.create_run(names.VARIANT, f"unet w{row.width} {row.name}", parent=sweep, tags=tags, params=settings)
+        ids[label] = run
+        if row.counts is not None:
+            found = scores(row.counts)
+            baseline = ids[row.baseline] if row.baseline else run
+            metrics = {
+                names.MEAN_IOU: found.mean_iou,
+                names.ACCURACY: found.accuracy,
+                names.MEAN_DICE: found.mean_dice,
+                names.SIZE_BYTES: row.size,
+                names.DELTA_MEAN_IOU: found.mean_iou - (_metric(store, baseline) if row.baseline else found.mean_iou),
+            }
+            if row.latency is not None:
+                metrics[names.LATENCY_P50] = row.latency
+            store.log(run, metrics=metrics, tags={names.BASELINE_RUN_ID: baseline})
+            if row.confusions:
+                file = io.BytesIO()
+                np.savez_compressed(file, counts=row.counts)
+                store.add_artifacts(run, {names.CONFUSION_FILE: file.getvalue()})
+        ended = "FAILED" if row.counts is None else "FINISHED"
+        store.finish(run, ended)
+        members.append(Member(f"key{number}", tags[names.TRAINING_KEY], row.kind, True, settings, run, ended))
+    store.add_artifacts(sweep, {names.MEMBERS_FILE: members_file(members)})
+    store.finish(sweep, status)
+    return uri, ids
+
+
+def _metric(store: Store, run_id: str) -> float:
+    return store.get(run_id).metrics[names.MEAN_IOU]

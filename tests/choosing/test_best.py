@@ -1,0 +1,237 @@
+"""Which variant `segsweep best` chooses, and what it says where none fits or the store is not as it should be."""
+
+import mlflow
+import numpy as np
+import pytest
+from scipy import stats
+from small_store import Row, counts, store_with
+
+from segsweep.choosing.candidates import mean_dices
+from segsweep.cli import main
+from segsweep.evaluation.bootstrap import mean_ious
+from segsweep.evaluation.confusion import scores
+from segsweep.evaluation.score_interval import score_interval
+
+
+@pytest.fixture
+def best(workplace, capsys):
+    """Runs the verb in a folder; gives exit status, standard output and standard error."""
+
+    def run(*options):
+        status = main(["best", *options])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def two_widths(tmp_path_factory):
+    """Two trainings, the larger one better beyond doubt, and an int8 file of each; the store's address and run ids."""
+    return store_with(
+        tmp_path_factory.mktemp("two"),
+        Row("float32", counts(0.90), 400_000, 4.0, width=16),
+        Row("int8", counts(0.8999, seed=1, noise=0.004), 120_000, 2.0, width=16, baseline="float32 w16"),
+        Row("float32", counts(0.80), 100_000, 1.0),
+        Row("int8", counts(0.78), 30_000, 0.5, baseline="float32 w8"),
+    )
+
+
+@pytest.fixture
+def of_two(two_widths, best):
+    """Runs the verb on them."""
+    return lambda *options: best("--tracking-uri", two_widths[0], *options)
+
+
+def test_of_those_within_noise_of_the_best_the_smallest_is_chosen(two_widths, of_two):
+    _, ids = two_widths
+    status, out, _ = of_two()
+    assert status == 0
+    assert out.startswith("unet w16 int8\n")
+    assert ids["int8 w16"] in out
+    assert "within noise" in out
+    assert "a processor" in out
+    assert "Runner-up: unet w16 float32" in out
+
+
+def test_a_larger_file_that_is_better_beyond_noise_is_chosen(workplace, best):
+    store_with(workplace, Row("float32", counts(0.90), 400_000), Row("int8", counts(0.85), 100_000))
+    status, out, _ = best()
+    assert (status, out.splitlines()[0]) == (0, "unet w8 float32")
+    assert "no smaller file is within noise" in out
+    assert "Runner-up: unet w8 int8" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "winner"),
+    [
+        (["--max-size", "110KiB"], "unet w8 float32"),
+        (["--max-size", "30KB"], "unet w8 int8"),
+        (["--max-latency", "0.6ms"], "unet w8 int8"),
+        (["--max-latency", "1s"], "unet w16 int8"),
+        (["--max-size", "110KiB", "--max-drop", "0.001"], "unet w8 float32"),
+        (["--max-size", "110KiB", "--max-drop", "5%"], "unet w8 float32"),
+        (["--where", "width=8", "--max-latency", "600us"], "unet w8 int8"),
+        (["--metric", "accuracy", "--max-size", "110KiB"], "unet w8 float32"),
+        (["--metric", "mean_dice"], "unet w16 int8"),
+    ],
+)
+def test_wishes_are_kept(of_two, options, winner):
+    status, out, err = of_two(*options)
+    assert (status, out.splitlines()[0]) == (0, winner), err
+
+
+def test_a_drop_is_against_the_float32_file_of_the_same_training(of_two):
+    # The small int8 file is 3 points below its own float32 file, and far more below the large one.
+    status, out, _ = of_two("--where", "quantization=int8", "--where", "width=8", "--max-drop", "5%")
+    assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
+    assert "below the float32 file of the same training" in out
+    status, _, err = of_two("--where", "quantization=int8", "--where", "width=8", "--max-drop", "1%")
+    assert status == 2
+    assert "drop 0.0" in err
+
+
+def test_impossible_wishes_name_the_nearest_and_what_each_misses(of_two):
+    status, out, err = of_two("--max-size", "20KiB", "--max-latency", "0.4ms")
+    assert status == 2
+    assert err.count("\n") == 1
+    assert err.startswith("segsweep: error: sweep ")
+    assert "--max-size 20KiB" in err
+    assert "unet w8 int8" in err
+    nearest = out.splitlines()
+    assert nearest[0].startswith("No variant has size at most 20.0 KiB, latency at most 0.4 ms")
+    assert nearest[1].strip().startswith("unet w8 int8: mean IoU")
+    assert "size 29.3 KiB, 9.3 KiB too much" in nearest[1]
+    assert "latency 0.5 ms, 0.1 ms too much" in nearest[1]
+    assert "The least size of all is 29.3 KiB: unet w8 int8." in out
+
+
+def test_wishes_that_are_only_too_much_together_say_what_each_costs(of_two):
+    status, out, _ = of_two("--max-size", "40KiB", "--max-drop", "0.001")
+    assert status == 2
+    assert "Without --max-size 40KiB: unet w16 int8" in out
+    assert "Without --max-drop 0.001: unet w8 int8" in out
+    assert "The least" not in out
+
+
+def test_controls_take_part_only_when_asked_but_are_told_of(workplace, best):
+    _, ids = store_with(
+        workplace,
+        Row("float32", counts(0.85), 400_000),
+        Row("int8", counts(0.80), 100_000, baseline="float32 w8"),
+        Row("float32", counts(0.90), 400_000, kind="finetune", baseline="float32 w8"),
+    )
+    status, out, err = best()
+    assert (status, out.splitlines()[0]) == (0, "unet w8 float32")
+    assert "--controls" in err
+    _, out, err = best("--controls")
+    assert ids["float32 control w8"] in out
+    assert "+0.0774 against float32 of the same training" in out
+    assert "--controls" not in err
+
+
+def test_what_failed_or_has_no_latency_takes_no_part_where_it_matters(workplace, best):
+    store_with(
+        workplace,
+        Row("float32", counts(0.9), 400_000, None),
+        Row("int8", counts(0.8), 100_000, baseline="float32 w8"),
+        Row("qat_int8", None, 0, kind="qat"),
+    )
+    _, out, err = best()
+    assert out.startswith("unet w8 float32\n")
+    assert "latency    not measured" in out
+    assert "1 of 3 variants are not finished" in err
+    _, out, _ = best("--max-latency", "5ms")
+    assert out.startswith("unet w8 int8\n")
+
+
+def test_a_run_that_was_deleted_is_not_chosen(workplace, best):
+    uri, ids = store_with(
+        workplace, Row("float32", counts(0.9), 400_000), Row("int8", counts(0.8), 100_000, baseline="float32 w8")
+    )
+    mlflow.MlflowClient(tracking_uri=uri).delete_run(ids["float32 w8"])
+    status, out, err = best()
+    assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
+    assert "1 of 2 variants are not finished" in err
+
+
+def test_only_failures_are_an_error_that_says_where_to_look(workplace, best):
+    store_with(workplace, Row("float32", None, 0))
+    status, out, err = best()
+    assert (status, out) == (2, "")
+    assert "none of its 1 variants is finished" in err
+    assert "segsweep report --sweep" in err
+
+
+def test_scores_on_different_images_are_not_compared(workplace, best):
+    harder = counts(0.9)
+    harder[:, 0] += 7
+    store_with(
+        workplace,
+        Row("float32", counts(0.9), 400_000),
+        Row("int8", harder, 100_000, data="roads", baseline="float32 w8"),
+    )
+    status, _, err = best()
+    assert status == 2
+    assert "different test images (data: fields, roads)" in err
+    status, out, _ = best("--where", "data=roads")
+    assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
+
+
+def test_without_counts_only_equal_scores_are_ties(workplace, best):
+    store_with(
+        workplace,
+        Row("float32", counts(0.9), 400_000, confusions=False),
+        Row("float16", counts(0.9), 200_000, confusions=False, baseline="float32 w8"),
+        Row("int8", counts(0.8999), 100_000, confusions=False, baseline="float32 w8"),
+    )
+    _, out, _ = best()
+    assert out.startswith("unet w8 float16\n")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--max-size", "300"],
+        ["--max-drop", "2"],
+        ["--register", "a/b"],
+        ["--metric", "loss"],
+        ["--where", "width"],
+        ["--where", "nothing=1"],
+        ["--sweep", "zzz"],
+    ],
+)
+def test_wrong_options_are_one_line(of_two, options):
+    status, out, err = of_two(*options)
+    assert (status, out) == (2, "")
+    assert err.startswith("segsweep: error: ")
+    assert err.count("\n") == 1
+
+
+def test_wrong_units_are_told_before_the_store_is_looked_for(workplace, best):
+    status, _, err = best("--max-size", "300")
+    assert status == 2
+    assert "--max-size 300" in err
+
+
+def test_mean_dice_of_many_matrices_is_that_of_each():
+    given = counts(0.8, noise=0.05)
+    np.testing.assert_allclose(mean_dices(given), [scores(each).mean_dice for each in given])
+
+
+def test_the_interval_of_a_score_is_scipys():
+    given = counts(0.8, noise=0.05)
+    found = score_interval(given, mean_ious, resamples=20_000)
+    flat = given.reshape(len(given), -1).astype(float)
+
+    def mean_iou(*columns, axis=-1):
+        totals = np.stack([column.sum(axis=axis) for column in columns], axis=-1).reshape(-1, 2, 2)
+        return mean_ious(totals).reshape(np.asarray(columns[0]).shape[:-1])
+
+    expected = stats.bootstrap(
+        tuple(flat.T), mean_iou, paired=True, vectorized=True, n_resamples=20_000, method="percentile",
+        random_state=np.random.default_rng(1),
+    ).confidence_interval  # fmt: skip
+    assert found.difference == pytest.approx(scores(given).mean_iou)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=5e-4)
+    assert score_interval(given[:1], mean_ious) is None
