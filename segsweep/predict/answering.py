@@ -55,9 +55,16 @@ def answer(request: Request, told: Told) -> None:
         for note in (note for scene in scenes for note in scene.notes):
             told.say(note=note)
         ensemble = _ensemble(members, request)
-        told.say(total=sum(_tiles(scene, ensemble, request.overlap) for scene in scenes), scenes=len(scenes))
+        tiles = [1 if request.whole else _tiles(scene, ensemble, request.overlap) for scene in scenes]
+        told.say(total=sum(tiles), scenes=len(scenes))
         settings = Settings(
-            ensemble, request.write, request.overlap, request.scale or 1.0, request.threads or cores(), staging
+            ensemble=ensemble,
+            write=request.write,
+            overlap=request.overlap,
+            whole=request.whole,
+            scale=request.scale or 1.0,
+            threads=request.threads or cores(),
+            staging=staging,
         )
         mapper = Mapper(settings, told.stage, told.tiles)
         found: list[Areas] = []

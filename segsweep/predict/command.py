@@ -51,6 +51,7 @@ def predict(arguments: Sequence[str]) -> int:
             write=tuple(options.write),
             overlap=options.overlap,
             tta=options.tta,
+            whole=options.whole,
             combine=options.combine,
             weights=tuple(options.weights),
             channels=tuple(options.channels),
@@ -129,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--overlap", type=float, default=0.25, metavar="SHARE", help="of a tile's side, 0 to 0.75; default: %(default)s"
     )
     add("--tta", action="store_true", help="predict each tile in its eight right-angle orientations, and take the mean")
+    add("--whole", action="store_true", help="bring each image to the model's size, and its map back: no tiles")
     add("--combine", choices=COMBINATIONS, default="mean", help="several models: default: %(default)s")
     add("--weights", metavar="W,W", type=_numbers, default=[], help="of the models; default: all alike")
     add(

@@ -16,6 +16,7 @@ from segsweep.predict.map_files import map_file, map_suffix
 from segsweep.predict.products import PRODUCTS, Look, class_ids
 from segsweep.predict.scene import Reader, Scene, Window
 from segsweep.predict.scene_histogram import band_tables
+from segsweep.predict.whole_image import WholeImage
 
 _LOOKED_AT = 8
 """Rows of a scene, evenly spread, whose values decide which are shown black and white."""
@@ -28,6 +29,7 @@ class Settings:
     ensemble: Ensemble
     write: tuple[str, ...]
     overlap: float
+    whole: bool
     scale: float
     threads: int
     staging: Path
@@ -85,10 +87,14 @@ class Mapper:
         maps = {product: map_file(scene, product, look, settings.staging) for product in settings.write}
         pixels, missing = np.zeros(settings.ensemble.classes, np.int64), 0
         self._on_stage("predicting")
-        blender = SceneBlender(
-            scene, reader, settings.ensemble, feed, settings.overlap, self._predictor, settings.staging
-        )
-        with contextlib.closing(blender.blocks(self._pool, settings.threads, self._on_tiles)) as blocks:
+        predicting: SceneBlender | WholeImage
+        if settings.whole:
+            predicting = WholeImage(scene, reader, settings.ensemble, feed, self._predictor)
+        else:
+            predicting = SceneBlender(
+                scene, reader, settings.ensemble, feed, settings.overlap, self._predictor, settings.staging
+            )
+        with contextlib.closing(predicting.blocks(self._pool, settings.threads, self._on_tiles)) as blocks:
             for block in blocks:
                 ids = class_ids(block)
                 counts, none = count_classes(ids, len(pixels))

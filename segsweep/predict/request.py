@@ -33,6 +33,8 @@ class Request:
     """Share of a tile's side that it has in common with the next one, 0 to 0.75."""
     tta: bool = False
     """Whether each tile is predicted in all right-angle orientations."""
+    whole: bool = False
+    """Whether each image is brought to the models' size, and its map back, in place of tiles."""
     combine: str = "mean"
     """One of `COMBINATIONS`."""
     weights: tuple[float, ...] = ()

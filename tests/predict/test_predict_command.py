@@ -139,6 +139,16 @@ def test_models_as_one(folder):
     assert (np.asarray(Image.open("votes/photo_ids.png")) == counts.argmax(axis=0)).mean() > 0.999
 
 
+def test_an_image_is_mapped_as_a_whole(folder):
+    from segsweep.data.fitting import Fit, fit_image
+
+    assert predict("rgb.tflite", "photo.png", "--output", "out", "--whole", "--write", "probabilities,overlay") == 0
+    small = handmade.pixelwise_shares(fit_image(picture(), Fit((handmade.TILE, handmade.TILE), "resize")), 3)
+    planes = [Image.fromarray(small[..., k].astype(np.float32)).resize((70, 50), Image.BILINEAR) for k in range(3)]
+    np.testing.assert_allclose(np.load("out/photo_probabilities.npy"), np.stack(planes, axis=-1), atol=2e-5)
+    assert Image.open("out/photo_overlay.png").size == (70, 50)
+
+
 def test_a_foreign_model_is_told_what_it_needs(folder, capfd):
     Path("foreign.bin").write_bytes(handmade.convolution(*handmade.weights(3, 3)))
     words = ["--model", "foreign.bin", "photo.png", "--output", "out"]

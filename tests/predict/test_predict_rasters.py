@@ -136,6 +136,17 @@ def test_pixels_without_data_stay_so(folder, how):
     assert int(rows["(no data)"]["pixels"]) == int((~there).sum())
 
 
+def test_what_is_missing_does_not_spread_in_a_whole_image(folder):
+    image = np.full((100, 130, 4), 120, np.float32)
+    image[30:70, :50, 1] = np.nan
+    write("scene.tif", image, crs=UTM, transform=PLACE)
+    assert predict("four.tflite", "scene.tif", "--output", "out", "--whole", "--scale", "1") == 0
+    with rasterio.open("out/scene_ids.tif") as made:
+        ids = made.read(1)
+    np.testing.assert_array_equal(ids == 255, np.isnan(image[..., 1]))
+    assert set(ids[ids != 255]) == {expected(image[:1, :1])[0, 0]}
+
+
 def test_a_scene_without_any_data(folder, capfd):
     write("empty.tif", np.zeros((50, 60, 4), np.uint16), crs=UTM, transform=PLACE, nodata=0)
     assert predict("four.tflite", "empty.tif", "--output", "out") == 0
