@@ -71,6 +71,28 @@ class Exchange:
             current[name] = choice
             yield dict(current)
 
+    def front(self, most: int = 2000) -> list[dict[str, LayerChoice]]:
+        """The assignments that no other one beats in bytes and in cost, the smallest first; some where there are many.
+
+        The multiple-choice knapsack problem, layer by layer: what is beaten with the layers so far stays beaten.
+        """
+        states: list[tuple[int, float, tuple[LayerChoice, ...]]] = [(0, 0.0, ())]
+        for offers in self.offers.values():
+            states = sorted(
+                (
+                    (size + offer.bytes, cost + offer.cost, (*chosen, offer.choice))
+                    for size, cost, chosen in states
+                    for offer in offers
+                ),
+                key=lambda state: state[:2],
+            )
+            kept: list[tuple[int, float, tuple[LayerChoice, ...]]] = []
+            for state in states:
+                if not kept or state[1] < kept[-1][1]:
+                    kept.append(state)
+            states = kept if len(kept) <= most else kept[:: -(-len(kept) // most)]
+        return [dict(zip(self.offers, chosen, strict=True)) for _, _, chosen in states]
+
     def smaller(self, current: Assignment) -> list[dict[str, LayerChoice]]:
         """Assignments with one layer made smaller, the most worthy first."""
         steps = [
@@ -84,7 +106,7 @@ class Exchange:
     def better(self, current: Assignment) -> list[dict[str, LayerChoice]]:
         """Assignments with one layer made to cost less, those first that do so for the fewest bytes."""
         steps = [
-            (-self._worth(name, offer.choice, self.offer(name, current[name])), name, offer.choice)
+            (self._worth(name, offer.choice, self.offer(name, current[name])), name, offer.choice)
             for name, offers in self.offers.items()
             for offer in offers
             if offer.cost < self.offer(name, current[name]).cost

@@ -1,9 +1,9 @@
 """The smallest file that keeps the score, or the best of a size, among all that choices for layers can make."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from segsweep.candidates.exchange import Assignment, Exchange, measure_offers, permitted
+from segsweep.candidates.goal import PLAIN_FILES, Found, Goal, Tried, summary
 from segsweep.candidates.trial import Candidate, Trial
 from segsweep.candidates.trying import Trying
 from segsweep.errors import ModelError
@@ -13,94 +13,12 @@ from segsweep.quantization.mixed import possible_choices
 from segsweep.quantization.recipe import LayerChoice, Recipe
 
 SCREENING_IMAGES = 64
-PLAIN_FILES = ("float32", "float16", "int8")
-"""Files with one choice for all layers that each search tries, since others are compared with them."""
 _NEIGHBOURS = 48
 """Tried in each round of the refinement, at most."""
 _SWAPPED = 6
 _ROUNDS = 12
 _SLACK = 512
 """Bytes by which the sum of the offers may be wrong."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What is wished."""
-
-    metric: str
-    max_drop: float | None
-    """Of the score below the float file's; None: the size is given."""
-    max_size: int | None
-    """Bytes; None: the drop is given."""
-    cautious: bool = True
-    """Whether the upper end of the drop's 95 % interval counts, and not the drop itself."""
-
-    def drop(self, trial: Trial, exact: Trial) -> float:
-        """The drop that counts."""
-        return trial.largest_drop(self.metric, exact) if self.cautious else trial.drop(self.metric, exact)
-
-    def is_met(self, trial: Trial, exact: Trial) -> bool:
-        """Whether a file is what is wished."""
-        if self.max_size is not None:
-            return trial.size_bytes <= self.max_size
-        assert self.max_drop is not None
-        return self.drop(trial, exact) <= self.max_drop + 1e-9
-
-    def rank(self, trial: Trial, exact: Trial) -> tuple[float, ...]:
-        """Of files that meet it, the one with the smallest rank is the best."""
-        drop = self.drop(trial, exact)
-        return (drop, trial.size_bytes) if self.max_size is not None else (trial.size_bytes, drop)
-
-    def miss(self, trial: Trial, exact: Trial) -> tuple[float, ...]:
-        """By how much a file misses it, in its own unit; then what else counts."""
-        if self.max_size is not None:
-            return (max(0, trial.size_bytes - self.max_size), self.drop(trial, exact))
-        assert self.max_drop is not None
-        return (max(0.0, self.drop(trial, exact) - self.max_drop), trial.size_bytes)
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A file that was scored on all validation images."""
-
-    recipe: Recipe
-    trial: Trial
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search ends with."""
-
-    goal: Goal
-    layers: tuple[Layer, ...]
-    exact: Trial
-    """The float file."""
-    plain: Mapping[str, Trial]
-    """Of `PLAIN_FILES`, where the library makes them of this file."""
-    tried: tuple[Tried, ...] = field(repr=False)
-    """All files that have a score, the smallest first."""
-    winner: Tried | None
-    """The best that meets the goal; None where none does."""
-    exchange: Exchange | None = field(repr=False)
-    """None where the time was over before."""
-    failures: tuple[str, ...]
-    """Candidates that have no score, and why."""
-    is_complete: bool
-    """Whether the time was enough for all of it."""
-
-    @property
-    def front(self) -> tuple[Tried, ...]:
-        """Files of which none is smaller without a larger drop; the smallest first."""
-        kept: list[Tried] = []
-        for each in sorted(self.tried, key=lambda one: (one.trial.size_bytes, -one.trial.score(self.goal.metric))):
-            if not kept or each.trial.score(self.goal.metric) > kept[-1].trial.score(self.goal.metric):
-                kept.append(each)
-        return tuple(kept)
-
-    @property
-    def nearest(self) -> Tried:
-        """The file that misses the goal by least."""
-        return min(self.tried, key=lambda each: self.goal.miss(each.trial, self.exact))
 
 
 def search(
@@ -166,13 +84,15 @@ class _Search:
                 self._plain.setdefault(name, trial)
 
     def refine(self, exchange: Exchange) -> None:
-        """Go on from the best file to its neighbours until none is better, or the time is over."""
+        """Go on from the best file to what the offers say is near it, until none is better or the time is over."""
+        front = exchange.front()
         for _ in range(_ROUNDS):
             best = self._best()
             if best is None or self._trying.is_over:
                 return
-            self.score_all(self._neighbours(best.recipe.layers, exchange), counts=True)
-            if self._best() == best:
+            near = self._on_front(front, best, exchange)
+            self.score_all(near or self._neighbours(best.recipe.layers, exchange), counts=True)
+            if not near and self._best() == best:
                 return
 
     def found(self, exchange: Exchange | None) -> Found:
@@ -183,7 +103,7 @@ class _Search:
             layers=self._layers,
             exact=self.exact,
             plain=dict(self._plain),
-            tried=tuple(sorted(self._tried.values(), key=lambda each: each.trial.size_bytes)),
+            tried=tuple(sorted((self._tried[key] for key in self._eligible), key=lambda each: each.trial.size_bytes)),
             winner=self._best(),
             exchange=exchange,
             failures=tuple(dict.fromkeys([*self._failures, *(exchange.failures if exchange is not None else ())])),
@@ -197,6 +117,23 @@ class _Search:
         return min(
             met, key=lambda each: (*self._goal.rank(each.trial, exact), str(each.recipe.as_dict())), default=None
         )
+
+    def _on_front(self, front: Sequence[Assignment], best: Tried, exchange: Exchange) -> list[Assignment]:
+        """Of what the offers say cannot be beaten, what may be better than the best file: the nearest, some others."""
+        exact = self.exact
+        assert exact is not None
+        if self._goal.max_size is None:
+            # The nearest are the last, a little smaller than the best.
+            room = best.trial.size_bytes - exact.size_bytes
+            fitting = [each for each in front if exchange.bytes_of(each) < room]
+        else:
+            room = self._goal.max_size - exact.size_bytes
+            fitting = [each for each in front if exchange.bytes_of(each) <= room]
+            fitting = fitting[-_NEIGHBOURS:]
+        fresh = [each for each in fitting if tuple(each.items()) not in self._tried]
+        half = _NEIGHBOURS // 2
+        others = fresh[:-half]
+        return [*fresh[-half:], *others[:: max(1, len(others) // half)]]
 
     def _neighbours(self, current: Assignment, exchange: Exchange) -> list[dict[str, LayerChoice]]:
         """What to try next, without what was tried and what the goal cannot want."""
@@ -236,10 +173,3 @@ def _like(name: str, permitted: Sequence[LayerChoice]) -> LayerChoice:
             each.algorithm != "min_max",
         ),
     )
-
-
-def summary(assignment: Assignment) -> str:
-    """An assignment in a few words: `7 int8, 4 int4`."""
-    names = [str(choice) for choice in assignment.values()]
-    counted = sorted({name: names.count(name) for name in names}.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{count} {name}" for name, count in counted)

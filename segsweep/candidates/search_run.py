@@ -5,7 +5,7 @@ import json
 
 from segsweep import __version__
 from segsweep.candidates.claim import Claim
-from segsweep.candidates.search import Found
+from segsweep.candidates.goal import Found
 from segsweep.candidates.search_text import front_text, search_figure, search_json
 from segsweep.candidates.source import Source
 from segsweep.config.job_config import parameters, to_yaml

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
-from segsweep.candidates.search import Found, Tried, summary
+from segsweep.candidates.goal import Found, Tried, summary
 from segsweep.candidates.trial import Trial
 from segsweep.quantization.layers import Layer
 from segsweep.quantization.recipe import Recipe

@@ -33,8 +33,8 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
         refuse_existing("--output", [output], force=options.force)
 
     from segsweep.candidates.claim import claim, claim_text
+    from segsweep.candidates.goal import Goal
     from segsweep.candidates.problem import DEFAULT_IMAGES
-    from segsweep.candidates.search import Goal
     from segsweep.candidates.search import search as find
     from segsweep.candidates.search_text import front_text, is_exact, layers_text, refusal
     from segsweep.candidates.source import file_source, find_source

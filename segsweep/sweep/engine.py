@@ -10,9 +10,10 @@ from pathlib import Path
 from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.keys import environment
-from segsweep.config.schema import LatencyConfig, TrackingConfig
+from segsweep.config.schema import EnsembleConfig, LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
+from segsweep.lineage import VariantSpec
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
@@ -23,6 +24,8 @@ from segsweep.runs.run_names import varying_settings
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.describing import describe, table_file
 from segsweep.sweep.display import SweepDisplay, showing
+from segsweep.sweep.ensembles import ensembles, ensure_ensemble, made_variants
+from segsweep.sweep.fitting_recipes import require_fitting_recipes
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import failure_table, members_file, members_of, merged, skipped_members, with_runs
@@ -59,6 +62,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
     first = points[0].config
     if here:
         require_gpu(jobs)
+    require_fitting_recipes(jobs)
     if first.sweep.plan:
         if search.total > len(points):
             print(f"in all     up to {search.total} jobs, chosen by what the first ones give, which are these:")
@@ -90,6 +94,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
                 jobs, impossible = jobs_of(points) if points else ([], [])
                 fetch_needed_weights(store, jobs)
             work.measure_latency(display)
+            if first.ensemble.name != "none":
+                work.add_ensembles(first.ensemble, display)
         # Those on other hosts that gave no sign of life since this sweep began.
         store.bury_the_dead()
         files = {names.MEMBERS_FILE: members_file(work.members), **search.summary()}
@@ -110,6 +116,7 @@ class _Work:
         self._folder = folder
         self._latency = latency
         self._runs: dict[str, RunRecord] = {}
+        self._specs: dict[str, VariantSpec] = {}
         self._failures: dict[str, Failure] = {}
 
     def do(
@@ -122,6 +129,7 @@ class _Work:
     ) -> list[Result]:
         """Run what is missing of a batch of points; return what came of each."""
         self._list_members(merged(self.members, [*members_of(jobs), *skipped_members(impossible)]))
+        self._specs |= {spec.evaluation_key: spec for job in jobs for spec in job.spec.variants}
         wanted = {spec.evaluation_key for job in jobs for spec in job.spec.variants}
         runs = finished_variants(self._store, wanted)
         pending = [job for job in jobs if any(spec.evaluation_key not in runs for spec in job.spec.variants)]
@@ -149,6 +157,17 @@ class _Work:
         display.note(f"measuring latency of {len(lacking)} files, one after the other")
         with quiet(self._folder / LOG_FOLDER / "latency.log"):
             add_latencies(self._store, lacking, self._latency, Reporter(None, 0, "latency"))
+        display.note("")
+
+    def add_ensembles(self, config: EnsembleConfig, display: SweepDisplay) -> None:
+        """Score the best trainings of each quantization together."""
+        # As they are now: their latency was measured meanwhile.
+        runs = finished_variants(self._store, set(self._runs))
+        wanted = ensembles(made_variants(self._store, self._specs, runs), config)
+        for number, spec in enumerate(wanted, start=1):
+            display.note(f"scoring ensemble {number} of {len(wanted)}: {spec.quantization}")
+            member = ensure_ensemble(spec, self._store, self._sweep_id)
+            self._list_members(merged(self.members, [member]))
         display.note("")
 
     def _list_members(self, members: list[Member]) -> None:
@@ -237,6 +256,7 @@ def _report(store: Store, sweep_id: str, members: Sequence[Member]) -> list[Memb
     describe(store, sweep, found, trainings)
     print(texts["md"])
     print(f"Store: {store.location.shown} (look at it with: segsweep ui). Sweep: {sweep_id}", file=sys.stderr)
+    print("With plots and masks, as one HTML file: segsweep report --output report.html", file=sys.stderr)
     return [member for member in members if member.status == "FAILED"]
 
 

@@ -1,0 +1,33 @@
+"""A small trained U-Net as a problem."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+
+@pytest.fixture(scope="session")
+def problem():
+    """12 images (32, 32, 4) of 3 classes, the last rows and columns not counted."""
+    import small_unet
+
+    from segsweep.candidates.problem import Problem
+    from segsweep.data.dataset import IGNORE
+    from segsweep.tflite.interpreter import TFLiteModel
+
+    images, labels = small_unet.blobs(12, seed=5)
+    labels = labels.copy()
+    labels[:, -2:] = IGNORE
+    float_model = small_unet.float_file("nearest")
+    return Problem(
+        float_model=float_model,
+        calibration=small_unet.calibration("nearest"),
+        images=images,
+        labels=labels,
+        reference=TFLiteModel(float_model).predict(np.ascontiguousarray(images)),
+        classes=small_unet.CLASSES,
+        metadata=None,
+    )
