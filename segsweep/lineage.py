@@ -147,6 +147,7 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
     other = (
         "tracking.",
         "sweep.",
+        "ensemble.",
         "evaluation.latency.",
         *(f"loss.{term}." for term in unused_terms(spec.config.loss)),
     )

@@ -38,6 +38,7 @@ def job(name: str = "int8", **sections) -> schema.JobConfig:
         training=sections.get("training", training_schema.TrainingConfig()),
         quantization=sections.get("quantization", schema.QuantizationConfig(name=name)),
         evaluation=sections.get("evaluation", schema.EvaluationConfig()),
+        ensemble=sections.get("ensemble", schema.EnsembleConfig()),
         tracking=sections.get("tracking", schema.TrackingConfig()),
         sweep=sections.get("sweep", schema.SweepConfig()),
         seed=sections.get("seed", 0),

@@ -15,6 +15,8 @@ from segsweep.tracking.records import RunRecord
 
 CONTROL = "finetune"
 """The training kind of a control."""
+ENSEMBLE = "ensemble"
+"""The training kind of what is several files."""
 
 
 def mean_dices(totals: np.ndarray) -> np.ndarray:
@@ -88,13 +90,15 @@ class Limit:
 
 
 def candidates(comparison: Comparison, metric: Metric) -> list[Candidate]:
-    """The finished variants of a comparison that have the score and a size, in its order."""
+    """The finished variants of a comparison that have the score and a size, in its order; single files alone."""
     rows: list[Any] = comparison.table.to_dict("records")
     runs = [comparison.runs.get(str(row["run_id"])) for row in rows]
     labels = _labels(comparison.table, rows, runs)
     found = []
     for label, run in zip(labels, runs, strict=True):
         if run is None or not run.is_finished or not {metric.name, names.SIZE_BYTES} <= run.metrics.keys():
+            continue
+        if run.tags.get(names.TRAINING_KIND) == ENSEMBLE:
             continue
         baseline = comparison.runs.get(run.tags.get(names.BASELINE_RUN_ID, ""))
         found.append(

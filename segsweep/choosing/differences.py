@@ -1,11 +1,10 @@
 """How two variants differ, from the confusion counts in their runs."""
 
-import io
-
 import numpy as np
 
 from segsweep.choosing.candidates import Candidate, Metric
 from segsweep.evaluation.bootstrap import Interval, paired_interval
+from segsweep.evaluation.confusion import read_counts
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
@@ -31,16 +30,10 @@ class Differences:
         run = candidate.run
         if run.run_id not in self._counts:
             content = self._store.artifacts.read(run, names.CONFUSION_FILE)
-            self._counts[run.run_id] = None if content is None else _counts(content)
+            self._counts[run.run_id] = None if content is None else read_counts(content)
         return self._counts[run.run_id]
 
 
 def same_truth(counts: np.ndarray, others: np.ndarray) -> bool:
     """Whether two sets of confusion counts (N, K, K) can be of the same labels: in each image as much of each class."""
     return counts.shape == others.shape and bool((counts.sum(axis=2) == others.sum(axis=2)).all())
-
-
-def _counts(content: bytes) -> np.ndarray:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        counts: np.ndarray = arrays["counts"]
-    return counts

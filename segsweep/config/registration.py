@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, type[Any]]] = {
     "training": {"default": training_schema.TrainingConfig},
     "quantization": {"default": schema.QuantizationConfig},
     "evaluation": {"default": schema.EvaluationConfig},
+    "ensemble": {"default": schema.EnsembleConfig},
     "tracking": {"default": schema.TrackingConfig},
     "sweep": {"default": schema.SweepConfig},
 }

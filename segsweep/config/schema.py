@@ -100,6 +100,18 @@ class EvaluationConfig:
 
 
 @dataclass
+class EnsembleConfig:
+    """Variants of several trainings that decide together, made when the jobs of a sweep are done."""
+
+    name: str = "none"
+    """`none`, or `best`: of each quantization, those whose trainings did best in the validation."""
+    size: int = 3
+    """How many files; at least 2. A quantization with fewer has no ensemble."""
+    combine: str = "mean"
+    """`mean` of the probabilities, `weighted` by the mean IoU in the validation, or `vote`: what most of them say."""
+
+
+@dataclass
 class TrackingConfig:
     """Where runs are logged."""
 
@@ -155,6 +167,7 @@ class JobConfig:
     training: TrainingConfig
     quantization: QuantizationConfig
     evaluation: EvaluationConfig
+    ensemble: EnsembleConfig
     tracking: TrackingConfig
     sweep: SweepConfig
     seed: int

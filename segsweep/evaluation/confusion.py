@@ -4,6 +4,7 @@ All scores are of the whole split at once: intersections and unions are summed o
 divided. A mean of per-image IoUs is another, larger number, and an image without a class has none.
 """
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,12 @@ def count_confusions(
         binned = np.bincount(cells, minlength=(IGNORE + 1) * classes)
         counts[index] = binned[: classes * classes].reshape(classes, classes)
     return counts
+
+
+def read_counts(content: bytes) -> np.ndarray:
+    """The counts (N, K, K) int64 of a `confusion.npz`."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return np.asarray(arrays["counts"])
 
 
 def scores(counts: np.ndarray) -> Scores:

@@ -1,12 +1,11 @@
 """What quantization-aware training gained, as metrics of its variant: the report reads numbers, not files."""
 
-import io
 from collections.abc import Iterable
 
 import numpy as np
 
-from segsweep.errors import StoreError
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
+from segsweep.evaluation.confusion import read_counts
 from segsweep.lineage import VariantSpec
 from segsweep.runs.context import Context
 from segsweep.tracking import names
@@ -47,8 +46,4 @@ def log_gain(qat: RunRecord, control: RunRecord, store: Store) -> None:
 
 def _counts(run: RunRecord, store: Store) -> np.ndarray:
     """(N, K, K) confusion counts."""
-    content = store.artifacts.read(run, names.CONFUSION_FILE)
-    if content is None:
-        raise StoreError(f"run {run.run_id}: its {names.CONFUSION_FILE} is missing or damaged")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return np.asarray(arrays["counts"])
+    return read_counts(store.artifacts.required(run, names.CONFUSION_FILE))

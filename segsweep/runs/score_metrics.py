@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.evaluator import Evaluation
 from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
 
 
 def score_metrics(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, float]:
@@ -33,3 +37,25 @@ def score_metrics(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, f
             for name, value in zip(names.class_metrics(stem, classes), values, strict=True)
         },
     }
+
+
+def deltas(evaluation: Evaluation, baseline: RunRecord, counts: np.ndarray) -> dict[str, float]:
+    """What is different from a baseline that was scored on the same images, by metric's name.
+
+    Args:
+        evaluation: of a variant, compared with the baseline's predictions.
+        baseline: the other one's run.
+        counts: (N, K, K) its confusion counts.
+    """
+    found = {
+        names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
+        names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
+        names.AGREEMENT: evaluation.agreement,
+    }
+    if len(counts) > 1:
+        # Draws from a single image are all the same and would look certain.
+        accuracy = paired_interval(evaluation.counts, counts, accuracies)
+        mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
+        found |= {names.DELTA_ACCURACY_LOW: accuracy.low, names.DELTA_ACCURACY_HIGH: accuracy.high}
+        found |= {names.DELTA_MEAN_IOU_LOW: mean_iou.low, names.DELTA_MEAN_IOU_HIGH: mean_iou.high}
+    return found

@@ -13,7 +13,7 @@ from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.dataset import Dataset
 from segsweep.errors import StoreError
-from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
+from segsweep.evaluation.confusion import read_counts
 from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import VariantSpec
@@ -26,7 +26,7 @@ from segsweep.runs.descriptions import variant_note
 from segsweep.runs.gallery import sample_files
 from segsweep.runs.mlflow_model import model_description, model_tags
 from segsweep.runs.run_names import variant_name
-from segsweep.runs.score_metrics import score_metrics
+from segsweep.runs.score_metrics import deltas, score_metrics
 from segsweep.runs.training_run import ensure_training, load_model
 from segsweep.runs.used_data import variant_data
 from segsweep.tflite.census import Census, census
@@ -95,7 +95,9 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
         context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
         model = TFLiteModel(path)
-        to_compare = StoredPredictions(_content(baseline, names.PREDICTIONS_FILE, context)) if baseline else None
+        to_compare = (
+            StoredPredictions(context.store.artifacts.required(baseline, names.PREDICTIONS_FILE)) if baseline else None
+        )
         evaluation = evaluate(
             model,
             context.dataset.test,
@@ -144,9 +146,7 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
     if source is not None:
-        float_file = context.store.artifacts.read(source, names.MODEL_FILE)
-        if float_file is None:
-            raise StoreError(f"run {source.run_id}: its {names.MODEL_FILE} is missing or damaged")
+        float_file = context.store.artifacts.required(source, names.MODEL_FILE)
         calibration = None
         if spec.variant.calibrated:
             calibration = calibrate(float_file, calibration_images(indices, context.dataset, spec.size))
@@ -211,24 +211,4 @@ def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> di
 def _against_baseline(evaluation: Evaluation, baseline: RunRecord | None, context: Context) -> dict[str, float]:
     if baseline is None:
         return {names.DELTA_ACCURACY: 0.0, names.DELTA_MEAN_IOU: 0.0, names.AGREEMENT: 1.0}
-    with np.load(io.BytesIO(_content(baseline, names.CONFUSION_FILE, context)), allow_pickle=False) as arrays:
-        counts = arrays["counts"]
-    deltas = {
-        names.DELTA_ACCURACY: evaluation.scores.accuracy - baseline.metrics[names.ACCURACY],
-        names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
-        names.AGREEMENT: evaluation.agreement,
-    }
-    if len(counts) > 1:
-        # Draws from a single image are all the same and would look certain.
-        accuracy = paired_interval(evaluation.counts, counts, accuracies)
-        mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
-        deltas |= {names.DELTA_ACCURACY_LOW: accuracy.low, names.DELTA_ACCURACY_HIGH: accuracy.high}
-        deltas |= {names.DELTA_MEAN_IOU_LOW: mean_iou.low, names.DELTA_MEAN_IOU_HIGH: mean_iou.high}
-    return deltas
-
-
-def _content(record: RunRecord, path: str, context: Context) -> bytes:
-    content = context.store.artifacts.read(record, path)
-    if content is None:
-        raise StoreError(f"run {record.run_id}: its {path} is missing or damaged")
-    return content
+    return deltas(evaluation, baseline, read_counts(context.store.artifacts.required(baseline, names.CONFUSION_FILE)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from segsweep.errors import StoreError
 from segsweep.tracking.location import StoreLocation, path_of
 from segsweep.tracking.records import RunRecord
 
@@ -33,6 +34,17 @@ class Artifacts:
         content = local.read_bytes()
         expected = record.sha256.get(path)
         return content if expected is None or hashlib.sha256(content).hexdigest() == expected else None
+
+    def required(self, record: RunRecord, path: str) -> bytes:
+        """The content of an artifact.
+
+        Raises:
+            StoreError: it is missing, or its hash is not the one on the run.
+        """
+        content = self.read(record, path)
+        if content is None:
+            raise StoreError(f"run {record.run_id}: its {path} is missing or damaged; run the sweep again")
+        return content
 
     def path(self, record: RunRecord, path: str) -> Path | None:
         """A local file with an artifact, fetched if it is remote; None where there is none.

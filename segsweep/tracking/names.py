@@ -58,6 +58,8 @@ STANDIN = "segsweep.standin"
 
 _LONGEST_CLASS = 200
 
+ENSEMBLE_MEMBERS = "segsweep.ensemble_members"
+"""Run ids of the variants that an ensemble is made of, as a JSON list."""
 TEACHER_KEY = "segsweep.teacher_key"
 """Key of the training whose model labelled pixels for this one."""
 
@@ -100,6 +102,8 @@ INVOKE_SECONDS, LATENCY_SECONDS = "time/invoke_s", "time/latency_s"
 TRAIN_SECONDS, EXPORT_SECONDS, EVALUATE_SECONDS = "time/train_s", "time/export_s", "time/evaluate_s"
 
 BEST_EPOCH = "best/epoch"
+BEST_VALIDATION_IOU = "best/val_mean_iou"
+"""Of the epoch whose weights were kept, as for every other metric of the validation."""
 
 MODEL_FILE = "model/model.tflite"
 MLMODEL_FILE = "model/MLmodel"

@@ -6,6 +6,7 @@ import pytest
 
 from segsweep.config.data_schema import OxfordPetsConfig, SyntheticParcelsConfig
 from segsweep.config.schema import (
+    EnsembleConfig,
     EvaluationConfig,
     JobConfig,
     LossConfig,
@@ -29,6 +30,7 @@ STANDIN = JobConfig(
     training=TrainingConfig(),
     quantization=QuantizationConfig(name="float32"),
     evaluation=EvaluationConfig(),
+    ensemble=EnsembleConfig(),
     tracking=TrackingConfig(),
     sweep=SweepConfig(),
     seed=0,

@@ -1,0 +1,197 @@
+"""Ensembles of a sweep: for each quantization asked for, the best trainings together, as one more variant."""
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segsweep.config.keys import content_key, versions
+from segsweep.config.schema import EnsembleConfig
+from segsweep.data.dataset import Dataset, Normalization
+from segsweep.data.sources import load_dataset
+from segsweep.evaluation.confusion import read_counts
+from segsweep.evaluation.ensemble import EnsembleMember, EnsemblePredictor
+from segsweep.evaluation.evaluator import Evaluation, evaluate
+from segsweep.evaluation.stored_predictions import StoredPredictions, stored
+from segsweep.lineage import EVALUATION_FORMAT, VariantSpec
+from segsweep.models.input_scaling import for_model
+from segsweep.runs.score_metrics import deltas, score_metrics
+from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.tracking import names
+from segsweep.tracking.records import Member, RunRecord
+from segsweep.tracking.store import Store
+
+KIND = "ensemble"
+"""The training kind of an ensemble's rows."""
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Made:
+    """A variant of the sweep that is done."""
+
+    spec: VariantSpec
+    run: RunRecord
+    validation: float
+    """Mean IoU of its training's best epoch on the validation split, by which members are chosen."""
+
+
+@dataclass(frozen=True)
+class EnsembleSpec:
+    """An ensemble that is to be scored."""
+
+    members: tuple[Made, ...]
+    """Best first."""
+    baseline: RunRecord
+    """The float32 file of the first member's training."""
+    config: EnsembleConfig
+    key: str
+
+    @property
+    def quantization(self) -> str:
+        return self.members[0].spec.variant.name
+
+
+def ensembles(made: Iterable[Made], config: EnsembleConfig) -> list[EnsembleSpec]:
+    """The ensembles that the variants of a sweep allow: of one data set and one quantization, from as many trainings.
+
+    Args:
+        made: finished variants of the sweep.
+        config: how many members, and how they decide.
+    """
+    groups: dict[tuple[str, str], list[Made]] = {}
+    baselines: dict[str, RunRecord] = {}
+    for each in made:
+        if each.spec.training.kind == "finetune":
+            continue
+        tested = json.loads(each.run.tags[names.DATA_FINGERPRINT])["test"]
+        groups.setdefault((tested, each.spec.variant.name), []).append(each)
+        if each.spec.baseline is None:
+            baselines[each.spec.training.key] = each.run
+    found = []
+    for group in groups.values():
+        best = sorted(group, key=lambda each: (-each.validation, each.spec.key))[: config.size]
+        origin = (best[0].spec.training.parent or best[0].spec.training).key
+        if len(best) == config.size and origin in baselines:
+            found.append(EnsembleSpec(tuple(best), baselines[origin], config, _key(best, config)))
+    return found
+
+
+def made_variants(store: Store, specs: Mapping[str, VariantSpec], runs: Mapping[str, RunRecord]) -> list[Made]:
+    """The variants that are done, with what their trainings reached; by evaluation key each."""
+    keys = {specs[key].training.key for key in runs}
+    scores = {
+        run.tags[names.TRAINING_KEY]: run.metrics.get(names.BEST_VALIDATION_IOU, 0.0)
+        for run in store.with_keys(names.TRAINING, names.TRAINING_KEY, keys)
+        if run.is_finished
+    }
+    return [Made(specs[key], run, scores.get(specs[key].training.key, 0.0)) for key, run in runs.items()]
+
+
+def _key(members: Sequence[Made], config: EnsembleConfig) -> str:
+    return content_key(
+        {
+            "format": EVALUATION_FORMAT,
+            "members": [each.spec.evaluation_key for each in members],
+            "combine": config.combine,
+            "weights": _weights(members, config),
+            "versions": versions("ai-edge-litert"),
+        }
+    )
+
+
+def _weights(members: Sequence[Made], config: EnsembleConfig) -> list[float]:
+    """Equal ones, or how well each does in the validation."""
+    return [each.validation if config.combine == "weighted" else 1.0 for each in members]
+
+
+def ensure_ensemble(spec: EnsembleSpec, store: Store, sweep_id: str) -> Member:
+    """The row of an ensemble, whose run is found in the store, or made: its members are scored together."""
+    known = [run for run in store.with_key(names.VARIANT, names.EVALUATION_KEY, spec.key) if run.is_finished]
+    run_id = known[0].run_id if known else _make(spec, store, sweep_id)
+    return Member(
+        evaluation_key=spec.key,
+        training_key="",
+        training_kind=KIND,
+        asked=True,
+        settings=_settings(spec),
+        run_id=run_id,
+        status="FINISHED",
+    )
+
+
+def _settings(spec: EnsembleSpec) -> dict[str, Any]:
+    return {
+        "data.name": spec.members[0].spec.config.data.name,
+        "model.name": f"ensemble of {len(spec.members)}",
+        "quantization.name": spec.quantization,
+        "ensemble.size": len(spec.members),
+        "ensemble.combine": spec.config.combine,
+    }
+
+
+def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
+    first = spec.members[0].run
+    copied = (names.DATA_FINGERPRINT, names.VERSION, names.VERSIONS, names.TEST_IMAGES, names.STANDIN)
+    tags = {
+        **{name: first.tags[name] for name in copied if name in first.tags},
+        names.SWEEP_ID: sweep_id,
+        names.EVALUATION_KEY: spec.key,
+        names.TRAINING_KIND: KIND,
+        names.BASELINE_RUN_ID: spec.baseline.run_id,
+        names.ENSEMBLE_MEMBERS: json.dumps([each.run.run_id for each in spec.members]),
+    }
+    name = f"ensemble of {len(spec.members)} {spec.quantization}"
+    with store.run(names.VARIANT, name, parent=sweep_id, tags=tags, params=_settings(spec)) as run_id:
+        dataset = load_dataset(spec.members[0].spec.config.data)
+        evaluation = _evaluate(spec, dataset, store)
+        counts = io.BytesIO()
+        np.savez_compressed(counts, counts=evaluation.counts)
+        files = {names.CONFUSION_FILE: counts.getvalue(), names.PREDICTIONS_FILE: stored(evaluation.predictions)}
+        hashes = store.upload(run_id, files)
+        compared = read_counts(store.artifacts.required(spec.baseline, names.CONFUSION_FILE))
+        store.log(
+            run_id,
+            metrics={
+                **score_metrics(evaluation, dataset.classes),
+                **deltas(evaluation, spec.baseline, compared),
+                names.EVALUATE_SECONDS: evaluation.seconds,
+                **_sums(spec),
+            },
+            tags=hashes,
+        )
+    return run_id
+
+
+def _evaluate(spec: EnsembleSpec, dataset: Dataset, store: Store) -> Evaluation:
+    shape = dataset.test.image_shape
+    members = []
+    for each in spec.members:
+        content = store.artifacts.required(each.run, names.MODEL_FILE)
+        members.append(EnsembleMember(TFLiteModel(content), for_model(dataset, each.spec.config.model).normalization))
+    predictor = EnsemblePredictor(members, _weights(spec.members, spec.config), spec.config.combine, shape)
+    as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32))
+    try:
+        return evaluate(
+            predictor,
+            dataset.test,
+            as_it_is,
+            len(dataset.classes),
+            batch_size=_BATCH,
+            baseline=StoredPredictions(store.artifacts.required(spec.baseline, names.PREDICTIONS_FILE)),
+        )
+    finally:
+        predictor.close()
+
+
+def _sums(spec: EnsembleSpec) -> Mapping[str, float]:
+    """What a device would need: all files, one after the other."""
+    summed = (names.SIZE_BYTES, names.GZIP_BYTES, names.LATENCY_P50, names.TRAIN_SECONDS)
+    return {
+        name: sum(each.run.metrics[name] for each in spec.members)
+        for name in summed
+        if all(name in each.run.metrics for each in spec.members)
+    }
