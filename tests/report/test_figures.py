@@ -66,6 +66,11 @@ class TestParetoPlots:
         # qat_int8 beats int8 of its size; the control and the failure do not count.
         assert corners.tolist() == [[1, 0.75], [2, 0.75], [2, 0.79], [4, 0.79], [4, 0.80]]
 
+    def test_each_data_set_has_its_own_front(self):
+        table = rows(data=["a", "b"], mean_iou=[0.9, 0.5], size_bytes=[1024, 2048])
+        (axes,) = pareto_figure(table, "size_bytes", "mean_iou").axes
+        assert [each.get_xydata().tolist() for each in axes.get_lines()] == [[[1, 0.9]], [[2, 0.5]]]
+
     def test_every_finished_row_is_a_point_and_controls_are_hollow(self):
         (axes,) = pareto_figure(self.TABLE, "size_bytes", "mean_iou").axes
         points = {each.get_label(): each for each in axes.collections}
@@ -223,6 +228,15 @@ def test_words_of_users_are_neither_formulas_nor_markup():
             words = "".join(ElementTree.fromstring(content).itertext())
             assert "$\\frac{1}{2}$" in words
             assert "<script>&_%" in words
+
+
+def test_curves_are_those_of_the_rows_that_are_shown(report):
+    def drawn(chosen: pd.DataFrame) -> int:
+        figure = PLOTS["learning-curves"].draw(replace(report, table=chosen), PAGE_INCHES)
+        return len(figure.axes[0].get_lines())
+
+    assert drawn(report.table) == 4
+    assert drawn(report.table[report.table["width"] == 8]) == 2
 
 
 def test_names_of_trainings_say_what_varies():

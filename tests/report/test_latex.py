@@ -42,10 +42,14 @@ def test_equal_as_read_are_equally_good():
             "accuracy": [0.91236, 0.91244, 0.9, None, 0.95],
             "status": ["FINISHED"] * 4 + ["FAILED"],
             "training_kind": "float",
+            "data": "d",
         }
     )
     assert best_rows(rows, "accuracy", None) == best_rows(rows, "accuracy", 4) == {0, 1}
     assert best_rows(rows, "accuracy", 5) == {1}
+    assert best_rows(rows.assign(data=["d", "d", "e", "e", "e"]), "accuracy", 5) == {1}, "no best of one"
+    assert best_rows(rows.assign(data=["d", "e", "e", "d", "d"]), "accuracy", 5) == {1}
+    assert best_rows(rows.assign(data=["d", "e", "e", "d", "d"], status="FINISHED"), "accuracy", 5) == {1, 4}
     assert best_rows(rows, "status", None) == set()
     assert best_rows(rows[:1], "accuracy", None) == set()
 

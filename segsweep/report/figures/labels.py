@@ -23,13 +23,15 @@ _ROOM = 3.0
 """Pixels at 72 dots an inch that are kept free around the middle of a marker."""
 
 
-def place_labels(axes: Axes, points: np.ndarray, line: np.ndarray, labels: Sequence[tuple[float, float, str]]) -> None:
-    """Write names near their points, where they hide least of the points, the line and the other names.
+def place_labels(
+    axes: Axes, points: np.ndarray, lines: Sequence[np.ndarray], labels: Sequence[tuple[float, float, str]]
+) -> None:
+    """Write names near their points, where they hide least of the points, the lines and the other names.
 
     Args:
         axes: with a logarithmic or plain scale that is settled.
         points: (N, 2) points of the data.
-        line: (M, 2) corners of a line, in data units.
+        lines: (M, 2) corners of each line, in data units.
         labels: x, y and name, in data units.
     """
     figure = axes.get_figure(root=True)
@@ -37,10 +39,9 @@ def place_labels(axes: Axes, points: np.ndarray, line: np.ndarray, labels: Seque
     # The places of the axes are settled then; names must not move them again.
     figure.draw_without_rendering()
     scale = figure.dpi / 72
-    corners = axes.transData.transform(line)
-    shares = np.linspace(0, 1, _PARTS_OF_A_LINE)[:, None, None]
-    along = ((1 - shares) * corners[:-1] + shares * corners[1:]).reshape(-1, 2)
-    taken = np.concatenate([_around(axes.transData.transform(points), _ROOM * scale), _around(along, scale)])
+    along = [_along(axes.transData.transform(line)) for line in lines]
+    spots = axes.transData.transform(points)
+    taken = np.concatenate([_around(spots, _ROOM * scale), *(_around(line, scale) for line in along)])
     edge = np.array([axes.get_window_extent().extents])
     for x, y, text in labels:
         size = _size(axes, text)
@@ -70,6 +71,12 @@ def _box(spot: np.ndarray, size: tuple[float, float], place: tuple[int, int, str
     left = float(spot[0]) + dx * scale - size[0] * {"left": 0.0, "center": 0.5, "right": 1.0}[horizontal]
     bottom = float(spot[1]) + dy * scale - size[1] * {"bottom": 0.0, "center": 0.5, "top": 1.0}[vertical]
     return [left, bottom, left + size[0], bottom + size[1]]
+
+
+def _along(corners: np.ndarray) -> np.ndarray:
+    """Spots (N, 2) along a line with corners (M, 2)."""
+    shares = np.linspace(0, 1, _PARTS_OF_A_LINE)[:, None, None]
+    return ((1 - shares) * corners[:-1] + shares * corners[1:]).reshape(-1, 2)
 
 
 def _around(spots: np.ndarray, room: float) -> np.ndarray:

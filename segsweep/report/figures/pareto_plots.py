@@ -1,6 +1,7 @@
 """Scores against what they cost, with the variants that no other beats."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from segsweep.report.figures.style import COLUMN_INCHES, GREY, PAGE_INCHES, styl
 from segsweep.report.pareto import pareto_optimal
 from segsweep.report.trainings import training_labels
 
+_MOST_NAMES = 12
+"""Of more on a front, some have none."""
 SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
 
 
@@ -62,9 +65,16 @@ def pareto_figure(
                     facecolors="none" if control else colour, edgecolors=colour, linewidths=0.9, zorder=3,
                     label=f"{name}, control" if control else str(name),
                 )  # fmt: skip
-    front = done[pareto_optimal(done, [score, cost])].sort_values(cost).drop_duplicates([cost, score])
-    line = _steps(x[front.index].to_numpy(), y[front.index].to_numpy())
-    axes.plot(*line.T, color=GREY, linewidth=1, zorder=2, label="Pareto front")
+    front: list[Any] = []
+    corners: list[np.ndarray] = []
+    # What is best on one data set says nothing about another.
+    for _, rows in done.groupby("data", sort=False, dropna=False):
+        best = rows[pareto_optimal(rows, [score, cost])].sort_values(cost).drop_duplicates([cost, score]).index
+        if len(best):
+            line = _steps(x[best].to_numpy(), y[best].to_numpy())
+            axes.plot(*line.T, color=GREY, linewidth=1, zorder=2, label="" if corners else "Pareto front")
+            corners.append(line)
+            front += list(best)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -79,10 +89,16 @@ def pareto_figure(
     names = training_labels(table)
     if names.nunique() > 1:
         # The marker says which variant it is; of neighbours from one training, one says which training.
-        named = front.index[(names[front.index] != names[front.index].shift())]
-        labels = [(float(x[row]), float(y[row]), str(names[row])) for row in named]
-        place_labels(axes, np.column_stack([x, y]), line, labels)
+        named = [row for row, before in zip(front, [None, *front], strict=False) if names[row] != names.get(before)]
+        labels = [(float(x[row]), float(y[row]), str(names[row])) for row in _some(named)]
+        place_labels(axes, np.column_stack([x, y]), corners, labels)
     return figure
+
+
+def _some(rows: list[Any]) -> list[Any]:
+    """Rows spread over all of them, as many as have room for their names."""
+    places = np.linspace(0, len(rows) - 1, min(len(rows), _MOST_NAMES))
+    return [rows[round(place)] for place in places]
 
 
 def _steps(x: np.ndarray, y: np.ndarray) -> np.ndarray:

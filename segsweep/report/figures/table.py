@@ -35,10 +35,21 @@ def _pareto(cost: str, score: str) -> Callable[[ReportInput, float], Figure | No
 
 
 def _processor(report: ReportInput) -> str:
-    """The processor that latency was measured on, if it was one."""
+    """The processor that latency was measured on, and whether it was one."""
     shown = (report.runs[run_id] for run_id in report.table["run_id"] if run_id in report.runs)
     found = {run.tags[names.CPU] for run in shown if names.CPU in run.tags}
-    return found.pop() if len(found) == 1 else ""
+    return found.pop() if len(found) == 1 else "several processors" if found else ""
+
+
+def _curves(report: ReportInput, width: float) -> Figure | None:
+    """The curves of the trainings whose variants are shown, and of those that these started from."""
+    keys = (names.TRAINING_KEY, names.PARENT_TRAINING_KEY)
+    shown = [report.runs[run_id] for run_id in report.table["run_id"] if run_id in report.runs]
+    kept = {run.tags.get(key) for run in shown for key in keys}
+    left_out = {run.tags.get(names.TRAINING_KEY) for run in report.runs.values()} - kept
+    trainings = trainings_of(report.store, report.sweep)
+    wanted = [run for run in trainings if run.tags.get(names.TRAINING_KEY) not in left_out]
+    return curves_figure(histories(report.store, wanted), width)
 
 
 _ROWS = "no variant is finished"
@@ -61,7 +72,7 @@ PLOTS: dict[str, Plot] = {
     ),
     "learning-curves": Plot(
         "Learning curves",
-        lambda report, width: curves_figure(histories(report.store, trainings_of(report.store, report.sweep)), width),
+        _curves,
         "no training has a history",
     ),
 }

@@ -10,11 +10,16 @@ def best_rows(rows: pd.DataFrame, name: str, decimals: int | None) -> set[object
     """The labels of the rows whose number in a column is the best, as people read it: equal ones share the honour.
 
     Controls (fine-tunes in float) and failures are not considered; there is no best of one, or of a column without a
-    direction.
+    direction. Of several data sets, each has its own.
     """
     if name not in DIRECTIONS:
         return set()
     candidates = rows[(rows["status"] == "FINISHED") & (rows["training_kind"] != "finetune")]
+    parts = [part for _, part in candidates.groupby("data", sort=False, dropna=False)]
+    return set().union(*(_best_of(part, name, decimals) for part in parts))
+
+
+def _best_of(candidates: pd.DataFrame, name: str, decimals: int | None) -> set[object]:
     numbers = {row: float(value) for row, value in candidates[name].items() if not is_missing(value)}
     if len(numbers) < 2:
         return set()
