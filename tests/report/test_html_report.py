@@ -15,6 +15,7 @@ from segsweep.data.dataset import IGNORE
 from segsweep.evaluation.flips import flips
 from segsweep.report.comparison import compare
 from segsweep.report.formats.report_input import ReportInput, View
+from segsweep.report.html.certainty import certainty, class_table
 from segsweep.report.html.galleries import gallery
 from segsweep.report.html.images import dark, mask_uri, photo_uri
 from segsweep.report.html.page import to_html
@@ -200,6 +201,31 @@ class TestTable:
         table = page_table(report_of(store, View(columns=("width", "accuracy"), decimals=2)))
         assert [column.title for column in table.columns] == ["width", "accuracy"]
         assert table.rows[0].cells[1].text == "0.88"
+
+
+class TestCertainty:
+    def test_it_says_what_is_noise_and_what_is_not(self, page):
+        texts = " ".join(" ".join(_Reader(page).texts).split())
+        assert "int8 is within noise of float32 in all 2 trainings" in texts
+        assert "qat_int8 loses against float32 beyond noise in all 2 trainings" in texts
+        assert "The numbers stand below" in page
+
+    def test_what_quantization_aware_training_gained(self, store):
+        gain = certainty(report_of(store)).gain
+        assert gain.heads == ("width", "int8", "control float32", "control int8", "qat_int8", "gain")
+        # Of width 8, each variant is a hundredth below the one before.
+        assert gain.rows[0] == ("8", "0.7700", "0.7500", "0.7400", "0.7600", "+0.0200")
+
+    def test_the_heat_map_is_told_in_numbers(self, store):
+        told = class_table(report_of(store))
+        assert told.heads[0] == "variant"
+        assert set(told.heads[1:]) == {
+            name.removeprefix("test/iou_") for name in names.class_metrics(names.IOU, CLASSES)
+        }
+        assert {row[0]: row[1] for row in told.rows}["int8"] == "-1.00"
+
+    def test_nothing_to_compare(self, store):
+        assert certainty(report_of(store, widths=())).sentences == ()
 
 
 class TestGallery:

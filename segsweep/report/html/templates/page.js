@@ -63,8 +63,8 @@
   controls.hidden = false;
   filter();
 
-  // Paper cannot be unfolded.
-  const folded = Array.from(document.querySelectorAll("details"));
+  // Paper cannot be unfolded; what only repeats something stays away from it.
+  const folded = Array.from(document.querySelectorAll("details:not(.again)"));
   let open = [];
   addEventListener("beforeprint", () => {
     open = folded.map(each => each.open);
