@@ -69,8 +69,7 @@ def answer(request: Request, told: Told) -> None:
         mapper = Mapper(settings, told.stage, told.tiles)
         found: list[Areas] = []
         try:
-            for scene, channels in zip(scenes, used, strict=True):
-                mapped = mapper.map(scene, channels)
+            for scene, mapped in zip(scenes, mapper.map_all(scenes, used), strict=True):
                 files = _published(mapped.files.values(), output)
                 found.append(mapped.areas)
                 if not mapped.areas.pixels.any():
@@ -186,20 +185,16 @@ def _published(files: Iterable[Path], output: Path) -> list[str]:
 
 @contextlib.contextmanager
 def _gdal(request: Request) -> Iterator[None]:
-    """GDAL with little memory, where it is needed."""
+    """What GDAL finds wrong when it writes, as what it is."""
     if not any(Path(path).suffix.lower() in RASTERS for path in request.inputs):
         yield
         return
     try:
-        import rasterio
-        import rasterio.errors
+        from rasterio.errors import RasterioError
     except ImportError:
         yield
         return
-    from segsweep.predict.raster_scene import CACHE_MIB
-
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB, GDAL_NUM_THREADS=1):
-            yield
-    except rasterio.errors.RasterioError as error:
+        yield
+    except RasterioError as error:
         raise DataError(f"{request.output}: {str(error).splitlines()[0]}") from error

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -121,9 +122,13 @@ def _unpacker(path: Path, layout: _Layout, staging: Path) -> Callable[[], Path]:
     """What unpacks the archive's array at the first call."""
     target = staging / f"{path.stem}.unpacked.npy"
 
+    lock = threading.Lock()
+
     def unpacked() -> Path:
-        if target.exists():
-            return target
+        with lock:
+            return target if target.exists() else unpack()
+
+    def unpack() -> Path:
         if shutil.disk_usage(staging).free < layout.bytes:
             raise DataError(
                 f"{path}: {layout.bytes} bytes when unpacked, and the disk of {staging.parent} has less free"

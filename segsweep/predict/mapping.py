@@ -1,8 +1,9 @@
 """One scene from the first window to the finished maps."""
 
 import contextlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from segsweep.predict.scene import Reader, Scene, Window
 from segsweep.predict.scene_histogram import band_tables
 from segsweep.predict.whole_image import WholeImage
 
+Channels = tuple[tuple[int, ...], ...]
+"""For each model, bands of a scene."""
+_SMALL = 2**21
+"""Pixels up to which a scene does not keep many cores busy."""
 _LOOKED_AT = 8
 """Rows of a scene, evenly spread, whose values decide which are shown black and white."""
 
@@ -59,24 +64,49 @@ class Mapper:
         """Wall seconds that the interpreters of all threads took so far."""
         return self._predictor.invoke_seconds
 
-    def map(self, scene: Scene, used: tuple[tuple[int, ...], ...]) -> Mapped:
+    def map_all(self, scenes: Sequence[Scene], used: Sequence[Channels]) -> Iterator[Mapped]:
+        """Maps the scenes, in order; `used` are the bands that each model takes of each.
+
+        One after the other, as they keep all cores busy; those of few tiles some at a time.
+
+        Raises:
+            DataError: one cannot be read.
+        """
+        if len(scenes) == 1 or any(scene.height * scene.width > _SMALL for scene in scenes):
+            for scene, channels in zip(scenes, used, strict=True):
+                yield self.map(scene, channels, self._on_stage)
+            return
+        self._on_stage("predicting")
+        waiting: deque[Future[Mapped]] = deque()
+        with ThreadPoolExecutor(self._settings.threads, thread_name_prefix="mapping") as pool:
+            try:
+                for scene, channels in zip(scenes, used, strict=True):
+                    waiting.append(pool.submit(self.map, scene, channels, lambda stage: None))
+                    if len(waiting) > 2 * self._settings.threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def map(self, scene: Scene, used: Channels, on_stage: Callable[[str], None]) -> Mapped:
         """Maps a scene; `used` are the bands that each model takes of it.
 
         Raises:
             DataError: it cannot be read.
         """
         with scene.opened() as reader:
-            return self._map(scene, reader, used)
+            return self._map(scene, reader, used, on_stage)
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _map(self, scene: Scene, reader: Reader, used: tuple[tuple[int, ...], ...]) -> Mapped:
+    def _map(self, scene: Scene, reader: Reader, used: Channels, on_stage: Callable[[str], None]) -> Mapped:
         settings = self._settings
         members = settings.ensemble.members
         read = tuple(dict.fromkeys(channel for channels in used for channel in channels))
-        self._on_stage("reading")
+        on_stage("reading")
         tables = tuple(
             None if member.histogram == "none" else band_tables(scene, reader, channels, member)
             for member, channels in zip(members, used, strict=True)
@@ -86,7 +116,7 @@ class Mapper:
         look = _look(scene, reader, settings, feed)
         maps = {product: map_file(scene, product, look, settings.staging) for product in settings.write}
         pixels, missing = np.zeros(settings.ensemble.classes, np.int64), 0
-        self._on_stage("predicting")
+        on_stage("predicting")
         predicting: SceneBlender | WholeImage
         if settings.whole:
             predicting = WholeImage(scene, reader, settings.ensemble, feed, self._predictor)
@@ -101,7 +131,7 @@ class Mapper:
                 pixels, missing = pixels + counts, missing + none
                 for product, file in maps.items():
                     file.write(block.window, PRODUCTS[product].make(block, ids, look))
-        self._on_stage("writing")
+        on_stage("writing")
         files = {}
         for product, file in maps.items():
             files[product] = settings.staging / f"{scene.name}_{product}{map_suffix(scene, product)}"

@@ -12,8 +12,6 @@ from segsweep.data.image_files import opened_raster
 from segsweep.errors import DataError
 from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, missing_values
 
-CACHE_MIB = 64
-"""What GDAL keeps of blocks read and to be written."""
 _DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID")
 _READ_AHEAD = 2**26
 """Bytes."""

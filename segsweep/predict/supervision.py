@@ -16,6 +16,8 @@ from segsweep.predict.request import Request
 
 _TIMED = ("loading", "predicting")
 """The stages in which a model computes, and may do so for ever."""
+_GDAL_CACHE_MIB = "64"
+"""What GDAL keeps of blocks read and to be written."""
 _LOG = "worker.log"
 
 
@@ -103,7 +105,13 @@ def _environment() -> dict[str, str]:
     """As this process's, with segsweep where this process found it, and no threads but those of the interpreters."""
     source = str(Path(segsweep.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "GDAL_CACHEMAX": _GDAL_CACHE_MIB,
+    }
 
 
 def _how_it_ended(status: int) -> str:

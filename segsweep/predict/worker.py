@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from typing import IO, Any
 
@@ -26,13 +27,15 @@ class Messages:
 
     def __init__(self, file: IO[str]):
         self._file = file
+        self._lock = threading.Lock()
         self._done = 0
         self._last = 0.0
 
     def say(self, **message: Any) -> None:
         """One message, at once."""
-        self._file.write(json.dumps(message) + "\n")
-        self._file.flush()
+        with self._lock:
+            self._file.write(json.dumps(message) + "\n")
+            self._file.flush()
 
     def stage(self, name: str) -> None:
         """What is done from now on: `loading`, `reading`, `predicting` or `writing`."""
@@ -40,9 +43,11 @@ class Messages:
 
     def tiles(self, more: int) -> None:
         """So many more tiles are predicted."""
-        self._done += more
-        if time.monotonic() - self._last >= _BETWEEN_MESSAGES:
-            self._last = time.monotonic()
+        with self._lock:
+            self._done += more
+            due = time.monotonic() - self._last >= _BETWEEN_MESSAGES
+            self._last = time.monotonic() if due else self._last
+        if due:
             self.say(tiles=self._done)
 
 

@@ -19,7 +19,7 @@ from segsweep.predict.scene import Scene
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tflite.interpreter import TFLiteModel
-from segsweep.tflite.metadata import read
+from segsweep.tflite.metadata import embed, read
 
 ANYTHING = Request((), (), "", "")
 
@@ -31,6 +31,15 @@ def ensemble_of(folder: Path, *files: bytes, weights: list[float] | None = None,
         members.append(load_member(folder / f"{number}.tflite", ANYTHING))
     shares = np.array(weights or [1] * len(files), np.float32)
     return Ensemble(tuple(members), shares / shares.sum(), settings.pop("votes", False), **settings)
+
+
+def quantized(plain: bytes, variant: str, image: np.ndarray) -> bytes:
+    """A variant of a model made by hand, calibrated on a part of a scene (H, W, C)."""
+    said = read(plain)
+    side = handmade.TILE
+    parts = np.stack([image[:side, :side], image[-side:, -side:], image[:side, -side:], image[-side:, :side]])
+    normalized = (parts - np.array(said.mean, np.float32)) / np.array(said.std, np.float32)
+    return embed(quantize(plain, VARIANTS[variant], calibrate(plain, normalized.astype(np.float32))), said)
 
 
 def predicted(
@@ -91,8 +100,6 @@ def test_one_tile_is_what_the_evaluator_sees(tmp_path: Path, variant: str) -> No
     file = plain
     if variant != "float32":
         file = quantize(plain, VARIANTS[variant], calibrate(plain, normalized.astype(np.float32)))
-    from segsweep.tflite.metadata import embed
-
     shares, _ = predicted(image, ensemble_of(tmp_path, embed(file, said)), tmp_path)
     logits = TFLiteModel(file).logits(normalized.astype(np.float32))[0]
     expected = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
@@ -101,8 +108,6 @@ def test_one_tile_is_what_the_evaluator_sees(tmp_path: Path, variant: str) -> No
 
 
 def test_models_that_give_probabilities_need_no_softmax(tmp_path: Path) -> None:
-    from segsweep.tflite.metadata import embed
-
     image = handmade.noise(40, 50)
     file = embed(handmade.convolution(*handmade.weights(4, 3), softmax=True), handmade.metadata(4, 3))
     shares, _ = predicted(image, ensemble_of(tmp_path, file), tmp_path)
@@ -115,6 +120,16 @@ def test_a_mean_of_models_is_weighted(tmp_path: Path) -> None:
     shares, _ = predicted(image, ensemble_of(tmp_path, *files, weights=[2, 1, 1]), tmp_path)
     own = [handmade.pixelwise_shares(image, seed=seed) for seed in range(3)]
     np.testing.assert_allclose(shares, np.moveaxis((2 * own[0] + own[1] + own[2]) / 4, -1, 0), atol=2e-5)
+
+
+def test_quantized_models_are_members_too(tmp_path: Path) -> None:
+    image = handmade.noise(50, 60)
+    files = [handmade.pixelwise(seed=0), quantized(handmade.pixelwise(seed=1), "int8", image)]
+    shares, _ = predicted(image, ensemble_of(tmp_path, *files), tmp_path)
+    own = [handmade.pixelwise_shares(image, seed=seed) for seed in range(2)]
+    expected = np.moveaxis((own[0] + own[1]) / 2, -1, 0)
+    assert np.abs(shares - expected).max() < 0.05
+    assert np.abs(shares - expected).mean() < 0.005
 
 
 def test_models_vote(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import rasterio
 from rasterio.transform import from_origin
 
 from segsweep.cli import main
-from segsweep.predict import raster_scene
 
 UTM = "EPSG:32633"
 PLACE = from_origin(359130, 5352340, 10, 10)
@@ -243,4 +242,3 @@ def test_real_scene(folder, shared_data):
         assert made.crs == scene.crs
         image = np.moveaxis(scene.read([3, 2, 1, 4]), 0, -1)
         assert (made.read(1) == expected(image)).mean() > 0.9999
-    assert raster_scene.CACHE_MIB

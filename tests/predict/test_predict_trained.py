@@ -42,6 +42,7 @@ def test_a_scene_is_mapped(workplace: Path, shared_data: Path) -> None:
     assert main(["run", *settings]) == 0
 
     (model,) = [path for path in Path("mlruns").rglob("model.tflite") if read(path.read_bytes()).quantization == "int8"]
+    assert read(model.read_bytes()).dtype == "uint16"
     scene = shared_data / "s2_geotiff_ftw_austria" / "inference-img.tif"
     assert main(["predict", str(model), str(scene), "--channels", "0,1,2,3", "--output", "out"]) == 0
 

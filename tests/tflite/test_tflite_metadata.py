@@ -25,6 +25,7 @@ WRITTEN = Metadata(
     training_key="a" * 64,
     variant_key="b" * 64,
     data="synthetic_parcels",
+    dtype="uint16",
 )
 
 
