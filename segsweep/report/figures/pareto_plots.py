@@ -13,6 +13,8 @@ from segsweep.report.figures.style import COLUMN_INCHES, GREY, PAGE_INCHES, styl
 from segsweep.report.pareto import pareto_optimal
 from segsweep.report.trainings import training_labels
 
+_CROWD = 200
+"""More points are drawn small and pale."""
 _MOST_NAMES = 12
 """Of more on a front, some have none."""
 SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
@@ -55,15 +57,17 @@ def pareto_figure(
     figure = Figure(figsize=(width, 3.3 if narrow else 3.6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")
+    crowd = len(done) > _CROWD
     for place, name in enumerate(dict.fromkeys(table["quantization"])):
         marker, colour = variant_style(str(name), place)
         for control in (False, True):
             chosen = (done["quantization"] == name) & ((done["training_kind"] == "finetune") == control)
             if chosen.any():
                 axes.scatter(
-                    x[chosen], y[chosen], marker=marker, s=52 if marker == "*" else 22,
-                    facecolors="none" if control else colour, edgecolors=colour, linewidths=0.9, zorder=3,
-                    label=f"{name}, control" if control else str(name),
+                    x[chosen], y[chosen], marker=marker, s=(52 if marker == "*" else 22) * (0.35 if crowd else 1),
+                    alpha=0.5 if crowd else 1,
+                    facecolors="none" if control else colour, edgecolors=colour, linewidths=0.3 if crowd else 0.9,
+                    zorder=3, label=f"{name}, control" if control else str(name),
                 )  # fmt: skip
     front: list[Any] = []
     corners: list[np.ndarray] = []
@@ -72,7 +76,9 @@ def pareto_figure(
         best = rows[pareto_optimal(rows, [score, cost])].sort_values(cost).drop_duplicates([cost, score]).index
         if len(best):
             line = _steps(x[best].to_numpy(), y[best].to_numpy())
-            axes.plot(*line.T, color=GREY, linewidth=1, zorder=2, label="" if corners else "Pareto front")
+            axes.plot(
+                *line.T, color=GREY, linewidth=1, zorder=4 if crowd else 2, label="" if corners else "Pareto front"
+            )
             corners.append(line)
             front += list(best)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

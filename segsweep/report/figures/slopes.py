@@ -51,6 +51,7 @@ def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = P
             panel.plot(
                 [step for step, _ in known], [value for _, value in known],
                 color=COLOURS[place] if named else GREY, alpha=1 if named else 0.5, linewidth=1.2 if named else 0.6,
+                zorder=3 if named else 2,
                 marker="o", markersize=3.5 if named else 2, label=label if named else "",
             )  # fmt: skip
         panel.set_xticks(range(len(names)), [name for _, _, name in names])
