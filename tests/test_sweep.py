@@ -98,7 +98,10 @@ def test_a_variant_run_has_all_that_is_promised(inside):
             *("delta/accuracy", "delta/mean_iou", "agreement/float32", "model/size_bytes", "model/gzip_bytes"),
             *("latency/p50_ms", "latency/p95_ms", "time/train_s", "time/export_s", "time/evaluate_s"),
         } <= set(run.metrics)
-        for path in ("model/model.tflite", "evaluation/confusion.npz", "config/config.yaml"):
+        for path in (
+            *("model/model.tflite", "evaluation/confusion.npz", "config/config.yaml"),
+            *("evaluation/samples.npz", "evaluation/gallery.png"),
+        ):
             assert store.artifacts.path(run, path) is not None
         assert len(store.artifacts.read(run, "model/model.tflite")) == run.metrics["model/size_bytes"]
 

@@ -196,6 +196,11 @@ class TestTable:
         assert table.rows[1].cells[place + 1].text == "-0.0150 to +0.0020 ~"
         assert ("rate", "0.01") in table.same
         assert [choice.title for choice in table.choices] == ["variant", "width", "training"]
+        assert [place for place, row in enumerate(table.rows) if row.begins_part] == [5]
+
+    def test_parts_as_asked(self, store):
+        rows = page_table(report_of(store, View(group_by=("training_kind",)))).rows
+        assert [place for place, row in enumerate(rows) if row.begins_part] == [2, 3, 5, 7, 8]
 
     def test_columns_and_decimals_as_asked(self, store):
         table = page_table(report_of(store, View(columns=("width", "accuracy"), decimals=2)))

@@ -20,6 +20,7 @@ from segsweep.report.formats.cells import (
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.pareto import pareto_optimal
 from segsweep.report.reasons import reasons_of
+from segsweep.report.trainings import training_labels
 
 _FRONTS = (("mean_iou", "size_bytes"), ("mean_iou", "latency_p50_ms"))
 """What Pareto-optimal means where the sweep says nothing: of accuracy and size, and of accuracy and latency."""
@@ -77,6 +78,8 @@ class Row:
     marks: tuple[Mark, ...]
     reason: str
     """Why there are no numbers; empty where there are."""
+    begins_part: bool
+    """Whether it is of another training, or of another of the groups asked for, than the row before."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,11 @@ def page_table(report: ReportInput) -> Table:
                 tuple(_cell(row, column, ends.get(row["run_id"]), report.view.decimals) for column in columns),
                 tuple(marks),
                 reason,
+                begins_part,
             )
-            for row, marks, reason in zip(rows, _marks(table, rows, fronts), reasons_of(table), strict=True)
+            for row, marks, reason, begins_part in zip(
+                rows, _marks(table, rows, fronts), reasons_of(table), _parts(report), strict=True
+            )
         ),
         tuple(_choices(table, rows, shown)),
         tuple((name, value) for name, value in same if value),
@@ -153,6 +159,15 @@ def _columns(report: ReportInput) -> list[str]:
     if "delta_mean_iou" in shown and table.attrs.get("delta_mean_iou"):
         shown.insert(shown.index("delta_mean_iou") + 1, INTERVAL)
     return shown
+
+
+def _parts(report: ReportInput) -> list[bool]:
+    """For each row whether a part begins with it; the first begins none."""
+    table, wanted = report.table, report.view.group_by
+    keys = (
+        list(zip(*(table[name].map(str) for name in wanted), strict=True)) if wanted else list(training_labels(table))
+    )
+    return [place > 0 and key != keys[place - 1] for place, key in enumerate(keys)]
 
 
 def _column(table: pd.DataFrame, name: str) -> Column:

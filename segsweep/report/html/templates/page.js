@@ -42,6 +42,7 @@
       return (down ? -by : by) || i - j;
     });
     body.append(...keyed.map(([, , row]) => row));
+    table.classList.add("sorted");
   };
   Array.from(table.tHead.rows[0].cells).forEach((header, column) => {
     const button = document.createElement("button");
