@@ -7,7 +7,7 @@ from segsweep.candidates.goal import PLAIN_FILES, Found, Goal, Tried, summary
 from segsweep.candidates.trial import Candidate, Trial
 from segsweep.candidates.trying import Trying
 from segsweep.errors import ModelError
-from segsweep.quantization.choices import CHOICES
+from segsweep.quantization.choices import CHOICES, PLAIN
 from segsweep.quantization.layers import Layer, layers
 from segsweep.quantization.mixed import possible_choices
 from segsweep.quantization.recipe import LayerChoice, Recipe
@@ -34,6 +34,10 @@ def search(
     if all(len(each) == 1 and each[0].choice == "float32" for each in wanted.values()) and set(choices) != {"float32"}:
         kinds = ", ".join(sorted({layer.weighted.kind for layer in found}))
         raise ModelError(f"no layer of the model ({kinds}) can be {' or '.join(choices)}; give other --choices")
+    for algorithm in algorithms:
+        if algorithm != PLAIN and not any(algorithm == each.algorithm for some in wanted.values() for each in some):
+            kinds = ", ".join(sorted({layer.weighted.kind for layer in found}))
+            raise ModelError(f"the library has {algorithm} for none of the layers ({kinds}) and choices; leave it out")
     run = _Search(trying, goal, found)
     run.score_all([_uniform(found, name) for name in PLAIN_FILES])
     if run.exact is None:
@@ -170,6 +174,6 @@ def _like(name: str, permitted: Sequence[LayerChoice]) -> LayerChoice:
             each.choice != name,
             each.what.activations != want.activations,
             abs(each.what.weight_bits - want.weight_bits),
-            each.algorithm != "min_max",
+            each.algorithm != PLAIN,
         ),
     )
