@@ -71,8 +71,10 @@ def test_wheel_holds_package_settings_and_license(wheel: Path) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "segsweep").rglob("*.py")}
     plugins = {path.relative_to(ROOT).as_posix() for path in (ROOT / "hydra_plugins").rglob("*.py")}
     settings = {f"segsweep/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "conf").rglob("*.yaml")}
+    templates = {path.relative_to(ROOT).as_posix() for path in (ROOT / "segsweep").rglob("templates/*")}
     assert settings
-    assert modules | plugins | settings <= names
+    assert templates
+    assert modules | plugins | settings | templates <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     # Nothing of the checkout slips in at the top of site-packages, where it would shadow other people's packages.
     top = {name.partition("/")[0] for name in names}
