@@ -1,9 +1,7 @@
 """The comparison of a sweep's variants, from the store alone."""
 
-import json
 import numbers
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from segsweep.report.gain import quantization_aware_gain  # noqa: F401
 from segsweep.report.pareto import pareto_optimal
 from segsweep.report.reasons import keep_reasons
 from segsweep.report.remarks import remarks
+from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
 from segsweep.tracking.store import Store
@@ -78,7 +77,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
 
     - `delta_mean_iou`, `delta_accuracy`: by run id the ends of the 95 % interval of that difference;
     - `gain_mean_iou`: by run id of a `qat_int8` the ends of the interval of its gain, and the run it is against;
-    - `test_data`: by run id the fingerprint of the test images; rows of different ones do not compare;
+    - `test_data`: by run id what stands for the test images; rows of different ones do not compare;
     - `reasons`: why rows are not finished, see :func:`segsweep.report.reasons.reasons_of`;
     - `remarks`: sentences that must stand beside the table, as that the sweep is still running;
     - of a search, `objectives` and `pareto_optimal`: what it was after, and the run ids that no other beats.
@@ -101,7 +100,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     table = pd.DataFrame(rows, columns=columns)
     if rows and table["size_bytes"].notna().all():
         table = table.astype({"size_bytes": "int64"})
-    table.attrs |= _attributes(runs.values())
+    table.attrs |= {**_attributes(runs.values()), "test_data": images_by_run(members, runs)}
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
     table.attrs["remarks"] = KeptList(remarks(sweep, table))
     wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
@@ -136,7 +135,7 @@ def _newest_runs(store: Store, members: Sequence[Member]) -> dict[str, RunRecord
 
 def _attributes(runs: Collection[RunRecord]) -> dict[str, KeptDict]:
     """What is known of finished runs beside the columns, by run id."""
-    found: dict[str, KeptDict] = {name: KeptDict() for name in (*_INTERVALS, "gain_mean_iou", "test_data")}
+    found: dict[str, KeptDict] = {name: KeptDict() for name in (*_INTERVALS, "gain_mean_iou")}
     for run in runs:
         if not run.is_finished:
             continue
@@ -146,8 +145,6 @@ def _attributes(runs: Collection[RunRecord]) -> dict[str, KeptDict]:
         if names.GAIN_MEAN_IOU_LOW in run.metrics and names.GAIN_MEAN_IOU_HIGH in run.metrics:
             ends = run.metrics[names.GAIN_MEAN_IOU_LOW], run.metrics[names.GAIN_MEAN_IOU_HIGH]
             found["gain_mean_iou"][run.run_id] = (*ends, run.tags.get(names.GAIN_AGAINST))
-        with suppress(ValueError, KeyError, TypeError):
-            found["test_data"][run.run_id] = str(json.loads(run.tags[names.DATA_FINGERPRINT])["test"])
     return found
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from segsweep.report.scored_images import images_of
+
 DIRECTIONS = {
     "accuracy": "maximize",
     "mean_iou": "maximize",
@@ -26,10 +28,8 @@ def pareto_optimal(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     signs = [1.0 if DIRECTIONS[column] == "maximize" else -1.0 for column in columns]
     values = table[list(columns)].astype(float) * signs
     candidates &= values.notna().all(axis=1)
-    known = table.attrs.get("test_data")
-    data = table["run_id"].map(lambda run: known.get(run, "")) if known else pd.Series("", index=table.index)
     optimal: set[object] = set()
-    for _, group in values[candidates].groupby(data[candidates], sort=False):
+    for _, group in values[candidates].groupby(images_of(table)[candidates], sort=False):
         points = group.to_numpy()
         beaten = [((points >= point).all(axis=1) & (points > point).any(axis=1)).any() for point in points]
         optimal |= {index for index, each in zip(group.index, beaten, strict=True) if not each}

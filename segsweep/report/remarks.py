@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from segsweep.report.comparison_rows import DELETED, PENDING, RUNNING
+from segsweep.report.scored_images import images_of
 from segsweep.tracking import names
 from segsweep.tracking.liveness import maker_is_gone
 from segsweep.tracking.records import RunRecord
@@ -45,8 +46,8 @@ def _deleted(table: pd.DataFrame) -> Sequence[str]:
 
 
 def _data(table: pd.DataFrame) -> Sequence[str]:
-    known = table.attrs.get("test_data", {})
-    data = table["run_id"].map(lambda run: known.get(run))
+    data = images_of(table)
+    data = data[data != ""]
     if data.nunique() < 2:
         return []
     counts = data.value_counts(sort=False)

@@ -4,18 +4,19 @@ import pandas as pd
 
 from segsweep.report.formats.cells import cell_text, is_missing
 from segsweep.report.pareto import DIRECTIONS
+from segsweep.report.scored_images import images_of
 
 
 def best_rows(rows: pd.DataFrame, name: str, decimals: int | None) -> set[object]:
     """The labels of the rows whose number in a column is the best, as people read it: equal ones share the honour.
 
     Controls (fine-tunes in float) and failures are not considered; there is no best of one, or of a column without a
-    direction. Of several data sets, each has its own.
+    direction. Of several sets of test images, each has its own.
     """
     if name not in DIRECTIONS:
         return set()
     candidates = rows[(rows["status"] == "FINISHED") & (rows["training_kind"] != "finetune")]
-    parts = [part for _, part in candidates.groupby("data", sort=False, dropna=False)]
+    parts = [part for _, part in candidates.groupby(["data", images_of(candidates)], sort=False, dropna=False)]
     return set().union(*(_best_of(part, name, decimals) for part in parts))
 
 
