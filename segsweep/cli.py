@@ -98,7 +98,7 @@ def _ui(arguments: list[str]) -> int:
     location = locate(options.tracking_uri)
     if location.database is not None:
         require_database(location.database)
-    return serve_ui(location, options.port)
+    return serve_ui(location, options.port, options.experiment)
 
 
 def _best(arguments: list[str]) -> int:

@@ -46,7 +46,8 @@ def variant_note(
     text = (
         f"**{spec.variant.name}** of {link(experiment, training.run_id, training.name)}: "
         f"mean IoU **{metrics[names.MEAN_IOU]:.4f}**{against}, {metrics[names.SIZE_BYTES] / 1024:.1f} KiB; "
-        f"scored on {len(dataset.test)} test images of {dataset.name}.{_made_by(context)}\n\n"
+        f"scored on {len(dataset.test)} test images of {dataset.name}. "
+        f"{link(experiment, run_id, 'Its masks', f'/artifacts/{names.GALLERY_FILE}')}.{_made_by(context)}\n\n"
         "```python\n"
         f'model = mlflow.pyfunc.load_model("runs:/{run_id}/model")\n'
         f"ids = model.predict(images)  # (N, {height}, {width}, {channels}) as stored -> class ids\n"

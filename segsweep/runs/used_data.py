@@ -5,7 +5,7 @@ from typing import Any
 from segsweep.data.dataset import Dataset, Split
 from segsweep.tracking.records import UsedData
 
-_DIGEST = 16
+_DIGEST = 8
 
 
 def training_data(dataset: Dataset, config: Any) -> list[UsedData]:
