@@ -85,6 +85,17 @@ def test_a_single_seed_is_judged_in_words(store, capsys):
     assert "standard deviation" not in text
 
 
+def test_each_difference_has_its_own_interval(store, capsys):
+    of_accuracy = {names.DELTA_ACCURACY_LOW: 0.002, names.DELTA_ACCURACY_HIGH: 0.004}
+    make_sweep(store, [Row(metrics=scored(0.7)), Row("int8", metrics=scored(0.69, 0.003, 0.005, **of_accuracy))])
+    text = report(store, capsys, "--columns", "quantization,delta_accuracy,delta_mean_iou")
+    (line,) = [line for line in text.splitlines() if line.startswith("| int8")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == ["int8", "+0.0030", "+0.0020 to +0.0040", "+0.0030", "-0.0020 to +0.0080 ~"]
+    assert "`~`" in text
+    assert "`~`" not in report(store, capsys, "--columns", "quantization,delta_accuracy")
+
+
 def test_several_seeds_have_a_table_of_their_own(store, capsys):
     deltas = (-0.01, -0.012, -0.008)
     rows = [Row(seed=seed, metrics=scored(0.7 + seed / 100)) for seed in range(3)]

@@ -21,6 +21,8 @@ from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.gain import quantization_aware_gain
 
 _INTERVAL = "95 % interval"
+_INTERVALS = {"delta_mean_iou": _INTERVAL, "delta_accuracy": f"{_INTERVAL}, accuracy"}
+"""What stands beside a column of differences."""
 
 
 def to_markdown(report: ReportInput) -> str:
@@ -42,7 +44,7 @@ def to_markdown(report: ReportInput) -> str:
         parts.append(reasons)
     if table.attrs.get("pareto_optimal"):
         parts.append(f"`*`: Pareto-optimal in {', '.join(table.attrs['objectives'])}.")
-    if any("~" in text for text in _intervals(table, table.attrs)) and "delta_mean_iou" in columns:
+    if any("~" in text for name in _INTERVALS if name in columns for text in _intervals(table, table.attrs, name)):
         parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
     if view.columns is None:
         parts += _certainty(table, same, view.decimals)
@@ -70,11 +72,12 @@ def _shown(rows: pd.DataFrame, columns: list[str], decimals: int | None, attrs: 
     shown = {name: [_cell(name, value, decimals) for value in rows[name]] for name in columns}
     if attrs.get("pareto_optimal"):
         shown = {"": ["*" if run in attrs["pareto_optimal"] else "" for run in rows["run_id"]], **shown}
-    if "delta_mean_iou" in shown:
-        place = list(shown).index("delta_mean_iou") + 1
-        items = list(shown.items())
-        shown = dict([*items[:place], (_INTERVAL, _intervals(rows, attrs, decimals)), *items[place:]])
-    return shown
+    found: dict[str, list[str]] = {}
+    for name, cells in shown.items():
+        found[name] = cells
+        if name in _INTERVALS:
+            found[_INTERVALS[name]] = _intervals(rows, attrs, name, decimals)
+    return found
 
 
 def _markdown(shown: dict[str, list[str]]) -> str:
@@ -98,9 +101,9 @@ def _gain_markdown(gain: pd.DataFrame, decimals: int | None) -> str:
     return words + "\n\n" + _markdown(shown)
 
 
-def _intervals(rows: pd.DataFrame, attrs: dict, decimals: int | None = None) -> list[str]:
-    """Where each difference lies, with `~` where 0 is among it."""
-    known, nothing = attrs.get("delta_mean_iou", {}), (float("nan"), float("nan"))
+def _intervals(rows: pd.DataFrame, attrs: dict, name: str, decimals: int | None = None) -> list[str]:
+    """Where each difference of a column lies, with `~` where 0 is among it."""
+    known, nothing = attrs.get(name, {}), (float("nan"), float("nan"))
     return [_interval(low, high, decimals) for low, high in (known.get(run_id, nothing) for run_id in rows["run_id"])]
 
 
