@@ -3,6 +3,7 @@
 python benchmarks/predict_scene.py scene [SIDE]            SIDE x SIDE pixels of 12 bands; default 4000
 python benchmarks/predict_scene.py memory [SMALL LARGE]    default 2000 and 10000
 python benchmarks/predict_scene.py start
+python benchmarks/predict_scene.py seams MODEL SCENE [CHANNELS]
 
 The network is a strided U-Net of width 16 on tiles of 256 pixels. Its weights are drawn, not
 learnt, which takes as long.
@@ -176,18 +177,49 @@ def start(folder: Path) -> None:
     print(f"one small image: {statistics.median(times[1:]):.2f} s, median of 5")
 
 
+def seams(model: Path, path: Path, channels: str, folder: Path) -> None:
+    """How often tiles that are moved give another class, beside the borders of plain tiles."""
+    import rasterio
+
+    from segsweep.tflite.interpreter import TFLiteModel
+
+    side, moved_by = TFLiteModel(model).input_shape[0], 24
+    with rasterio.open(path) as raster:
+        pixels = raster.read()
+    for name, start in {"here": 0, "moved": moved_by}.items():
+        part = pixels[:, start:, start:]
+        shape = {"count": len(part), "height": part.shape[1], "width": part.shape[2], "dtype": part.dtype}
+        with rasterio.open(folder / f"{name}.tif", "w", driver="GTiff", **shape) as raster:
+            raster.write(part)
+    print("| overlap | beside the borders of plain tiles | everywhere |\n| ---: | ---: | ---: |")
+    for overlap in ("0", "0.25", "0.5", "0.75"):
+        words = [model, folder / "here.tif", folder / "moved.tif", "--output", folder, "--force", "--overlap", overlap]
+        words += ["--channels", channels] if channels else []
+        command = [sys.executable, "-m", "segsweep.cli", "predict", *map(str, words)]
+        subprocess.run(command, check=True, capture_output=True)
+        with rasterio.open(folder / "here_ids.tif") as here, rasterio.open(folder / "moved_ids.tif") as moved:
+            differ = here.read(1)[moved_by:, moved_by:] != moved.read(1)
+        rows, columns = (np.arange(length) + moved_by for length in differ.shape)
+        near_row, near_column = ((each % side < 4) | (each % side >= side - 4) for each in (rows, columns))
+        near = near_row[:, None] | near_column
+        print(f"| {overlap} | {differ[near].mean():.2%} | {differ.mean():.2%} |")
+
+
 def main() -> None:
     """Prints Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("scene", "memory", "start"))
-    parser.add_argument("sides", nargs="*", type=int)
+    parser.add_argument("what", choices=("scene", "memory", "start", "seams"))
+    parser.add_argument("values", nargs="*")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="segsweep-predict-") as name:
         folder = Path(name)
         if options.what == "scene":
-            scene((options.sides or [4000])[0], folder)
+            scene(int((options.values or ["4000"])[0]), folder)
         elif options.what == "memory":
-            memory(options.sides or [2000, 10_000], folder)
+            memory(list(map(int, options.values or ["2000", "10000"])), folder)
+        elif options.what == "seams":
+            model, path, *channels = options.values
+            seams(Path(model), Path(path), "".join(channels), folder)
         else:
             start(folder)
 

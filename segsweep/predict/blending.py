@@ -164,7 +164,8 @@ class SceneBlender:
             member.prepared(_bands(pixels, used), missing, self._feed.scale, tables) for member, used, tables in members
         ]
         if not self._feed.shown:
-            pixels = pixels[:0]
+            # Not a part of them, which would keep all of them in memory.
+            pixels = np.zeros((0, *pixels.shape[1:]), pixels.dtype)
         if before is not None and kept:
             missing = _joined(before.missing, missing, kept, pixels.shape[1:])
             pixels = np.concatenate([before.pixels[:, -kept:], pixels], axis=1)

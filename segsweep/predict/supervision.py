@@ -16,8 +16,8 @@ from segsweep.predict.request import Request
 
 _TIMED = ("loading", "predicting")
 """The stages in which a model computes, and may do so for ever."""
-_GDAL_CACHE_MIB = "64"
-"""What GDAL keeps of blocks read and to be written."""
+_GDAL_CACHE_MIB = "16"
+"""What GDAL keeps of blocks: what is read is kept here anyhow."""
 _LOG = "worker.log"
 
 
