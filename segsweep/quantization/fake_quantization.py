@@ -17,9 +17,9 @@ from tf_keras import layers
 RANGE_DECAY = 0.99
 """How much of an activation range is kept at each step; the first step sets it."""
 
-SMALLEST_RANGE = 1e-3
-"""Width that an activation range has at least: of one that is all but empty, as behind a ReLU that lets nothing
-through, the scale would be so small that XNNPACK cannot run the file."""
+EMPTY_RANGE = 1e-6
+"""An activation range that is narrower is taken for 0 to 1: of one that is all but empty, as behind a ReLU that lets
+nothing through, the scale would be so small that XNNPACK cannot run the file."""
 
 
 @keras.utils.register_keras_serializable(package="segsweep")
@@ -39,7 +39,7 @@ class ActivationQuantizer(Quantizer):
             low = low.assign(kept * low + (1 - kept) * tf.minimum(tf.reduce_min(inputs), 0.0))
             high = high.assign(kept * high + (1 - kept) * tf.maximum(tf.reduce_max(inputs), 0.0))
             weights["steps"].assign(tf.minimum(weights["steps"] + 1, 1.0))
-        high = tf.maximum(high, low + SMALLEST_RANGE)
+        high = tf.where(high - low < EMPTY_RANGE, 1.0, high)
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
 
     def get_config(self) -> dict[str, Any]:
