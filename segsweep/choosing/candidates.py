@@ -1,6 +1,7 @@
 """The variants of a sweep among which one is chosen, and what is wished of it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -136,8 +137,9 @@ def _labels(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], runs: Sequen
     settings = [name for name in table.columns[: table.columns.get_loc("training_kind")] if name not in said]
     varying = [name for name in settings if table[name].nunique(dropna=False) > 1]
     plain = [run.name if run is not None else "" for run in runs]
+    times = Counter(plain)
     labels = []
     for row, name in zip(rows, plain, strict=True):
         more = [f"{each.rpartition('.')[2]} {row[each]}" for each in varying if not pd.isna(row[each])]
-        labels.append(", ".join([name, *more]) if plain.count(name) > 1 else name)
+        labels.append(", ".join([name, *more]) if times[name] > 1 else name)
     return labels
