@@ -14,42 +14,14 @@ import numpy as np
 
 from segsweep.predict.carried_sums import CarriedSums
 from segsweep.predict.ensemble import Ensemble, TilePredictor
-from segsweep.predict.member import BandTable
 from segsweep.predict.scene import Reader, Scene, Window
+from segsweep.predict.scene_parts import Block, Feed
 from segsweep.predict.tiling import blending_weights, positions
 
 _STRIP = 1536
 """Pixels by which strips follow each other, or a tile where that is more."""
 _TASK = 2**16
 """Pixels of the tiles that a thread is given at a time: with fewer, handing them out would take longer than they do."""
-
-
-@dataclass(frozen=True)
-class Feed:
-    """How the ensemble's models are fed from a scene."""
-
-    read: tuple[int, ...]
-    """The bands of the scene that are read."""
-    used: tuple[tuple[int, ...], ...]
-    """For each model, which of those it takes."""
-    scale: float
-    tables: tuple[list[BandTable] | None, ...]
-    """For each model, what its histograms become."""
-    shown: bool = True
-    """Whether the pixels themselves are wanted of what is predicted."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of the scene that is predicted for good."""
-
-    window: Window
-    pixels: np.ndarray
-    """(C, h, w), as stored, of the bands that were read; of none where they are not wanted."""
-    probabilities: np.ndarray
-    """(K, h, w) float32; without meaning where data are missing."""
-    missing: np.ndarray | None
-    """(h, w) bool; None where nothing is."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class _RasterFile:
         self._path = staging / f"{scene.name}_{product}.parts.tif"
         self._product = PRODUCTS[product]
         self._look = look
-        self._indexed = product == "ids"
+        self._indexed, self._of_classes = product == "ids", product in ("ids", "colours")
         place: dict[str, Any] = {}
         if scene.place is not None:
             place = {"crs": scene.place.crs, "transform": scene.place.transform}
@@ -133,7 +133,7 @@ class _RasterFile:
             blocksize=512,
             bigtiff="IF_SAFER",
             # Between two classes there is no third.
-            overview_resampling="MODE" if self._indexed else "AVERAGE",
+            overview_resampling="NEAREST" if self._of_classes else "AVERAGE",
             num_threads="ALL_CPUS",
         )
         self._path.unlink()

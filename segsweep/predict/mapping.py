@@ -11,12 +11,13 @@ import numpy as np
 
 from segsweep.data.pictures import limits
 from segsweep.predict.areas import Areas, count_classes
-from segsweep.predict.blending import Feed, SceneBlender
+from segsweep.predict.blending import SceneBlender
 from segsweep.predict.ensemble import Ensemble, TilePredictor
 from segsweep.predict.map_files import map_file, map_suffix
 from segsweep.predict.products import PRODUCTS, Look, class_ids
 from segsweep.predict.scene import Reader, Scene, Window
 from segsweep.predict.scene_histogram import band_tables
+from segsweep.predict.scene_parts import Feed
 from segsweep.predict.whole_image import WholeImage
 
 Channels = tuple[tuple[int, ...], ...]

@@ -13,7 +13,7 @@ from segsweep.tflite.metadata import Metadata, read
 
 _LARGEST_FILE = 2**31 - 1
 MOST_CLASSES = 255
-_AT_ONCE = 2**15
+_AT_ONCE = 2**16
 """Numbers that are changed at a time: they stay in the processor's cache."""
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from segsweep.data.dataset import IGNORE
 from segsweep.data.pictures import GREY, true_colour
-from segsweep.predict.blending import Block
 from segsweep.predict.ensemble import largest
+from segsweep.predict.scene_parts import Block
 
 _OVERLAY_SHARE = 0.45
 """How much of the class's colour there is in an overlay."""

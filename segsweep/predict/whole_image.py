@@ -8,9 +8,9 @@ from PIL import Image
 
 from segsweep.data.fitting import Fit, fit_image
 from segsweep.errors import DataError
-from segsweep.predict.blending import Block, Feed
 from segsweep.predict.ensemble import Ensemble, TilePredictor
 from segsweep.predict.scene import Reader, Scene
+from segsweep.predict.scene_parts import Block, Feed
 
 _LARGEST = 2**28
 """Numbers in an image, all of which are in memory."""

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from segsweep.predict import blending
-from segsweep.predict.blending import Feed, SceneBlender
+from segsweep.predict.blending import SceneBlender
 from segsweep.predict.ensemble import Ensemble, TilePredictor, largest
 from segsweep.predict.member import load_member
 from segsweep.predict.orientations import AS_IT_IS, Orientation, orientations
 from segsweep.predict.picture_scene import ArrayReader
 from segsweep.predict.request import Request
 from segsweep.predict.scene import Scene
+from segsweep.predict.scene_parts import Feed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tflite.interpreter import TFLiteModel
