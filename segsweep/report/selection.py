@@ -90,6 +90,8 @@ def chosen_rows(table: pd.DataFrame, conditions: Sequence[Condition]) -> pd.Data
     Raises:
         SegsweepError: a value is compared that no row has, or no row is left.
     """
+    if not len(table):
+        return table
     kept = pd.Series(True, index=table.index)
     for condition in conditions:
         cells = list(table[condition.column])
@@ -108,7 +110,7 @@ def chosen_rows(table: pd.DataFrame, conditions: Sequence[Condition]) -> pd.Data
             compare = _OPERATORS[condition.sign]
             fulfilled = [(number := _number(cell)) is not None and compare(number, limit) for cell in cells]
         kept &= pd.Series(fulfilled, index=table.index, dtype=bool)
-    if not kept.any() and len(table):
+    if not kept.any():
         raise SegsweepError(
             f"--where {' and '.join(condition.written for condition in conditions)}: no row of the {len(table)} "
             "is left; ask for less"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from segsweep.errors import SegsweepError
 from segsweep.report.formats.table import FORMATS
 from segsweep.report.options import ReportOptions, report_options
 from segsweep.whole_files import refuse_existing, write_whole
@@ -18,6 +19,10 @@ def report(arguments: list[str]) -> int:
     options = report_options(arguments)
     if options.output is not None:
         refuse_existing("--output", [options.output], force=options.force)
+        if not options.output.parent.is_dir():
+            raise SegsweepError(
+                f"--output {options.output}: there is no folder {options.output.parent}; make it or choose another"
+            )
     if options.figures is not None:
         from segsweep.report.figures.files import figure_paths
 

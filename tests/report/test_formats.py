@@ -147,6 +147,14 @@ def test_everything_is_written_for_a_sweep_of_failures(tmp_path):
         assert FORMATS[name].write(report)
 
 
+def test_a_sweep_without_rows_is_written_too(report):
+    empty = report.table[:0].copy()
+    empty.attrs = report.table.attrs
+    for name in FORMATS:
+        for view in (View(), View(group_by=("width",), added=("train_s",), decimals=2)):
+            assert FORMATS[name].write(replace(report, table=empty, view=view))
+
+
 def test_the_command_writes_whole_files_and_only_new_ones(report, tmp_path, capsys):
     uri = report.store.location.uri
     for name in ("t.xlsx", "t.csv", "t.tex"):
@@ -159,6 +167,8 @@ def test_the_command_writes_whole_files_and_only_new_ones(report, tmp_path, caps
         assert path.read_bytes() != before
     assert {path.name for path in tmp_path.iterdir()} == {"t.xlsx", "t.csv", "t.tex"}
     capsys.readouterr()
+    assert main(["report", "--tracking-uri", "sqlite:///nowhere.db", "--output", str(tmp_path / "no" / "t.md")]) == 2
+    assert "there is no folder" in capsys.readouterr().err, "said before the store is asked"
     assert main(["report", "--tracking-uri", uri, "--columns", "speed"]) == 2
     said = capsys.readouterr().err
     assert "speed: no such column; there are data, model" in said

@@ -39,7 +39,7 @@ def settings_of(table: pd.DataFrame) -> list[str]:
 
 def constant_settings(table: pd.DataFrame) -> list[str]:
     """Settings that are the same in all rows, but for those that are always of interest."""
-    return [name for name in settings_of(table) if name not in _ALWAYS and table[name].nunique(dropna=False) <= 1]
+    return [name for name in settings_of(table) if name not in _ALWAYS and table[name].nunique(dropna=False) == 1]
 
 
 def columns_for_people(table: pd.DataFrame) -> list[str]:
