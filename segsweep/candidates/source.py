@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from segsweep.candidates.problem import DEFAULT_IMAGES, Problem, problem_of
 from segsweep.config.job_config import to_job_config
+from segsweep.config.registration import SECTIONS
 from segsweep.config.schema import JobConfig
 from segsweep.data.dataset import Dataset, Normalization
 from segsweep.data.sources import load_dataset
@@ -182,12 +183,14 @@ def _check_same_data(run: RunRecord, dataset: Dataset) -> None:
 
 def _overridden(stored: DictConfig, overrides: Sequence[str], compose: Compose) -> JobConfig:
     """The settings of a run, with other ones for its data."""
+    # A section that came with a later version is what it was without it.
+    later = {name: choices["default"]() for name, choices in SECTIONS.items() if name not in stored}
     strays = [word for word in overrides if not word.startswith(("data=", "data."))]
     if strays:
         raise ConfigError(f"{strays[0]}: of a run, only its data can be given otherwise (data.SETTING=...)")
     if any(word.startswith("data=") for word in overrides):
-        return replace(to_job_config(stored), data=compose(overrides).data)
+        return replace(to_job_config(stored, later), data=compose(overrides).data)
     for word in overrides:
         key, _, value = word.partition("=")
         OmegaConf.update(stored, key, yaml.safe_load(value))
-    return to_job_config(stored)
+    return to_job_config(stored, later)
