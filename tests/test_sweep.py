@@ -117,6 +117,25 @@ def test_a_training_run_has_its_epochs_and_weights(inside):
         assert store.artifacts.path(run, "config/config.yaml") is not None
 
 
+def test_quantization_aware_training_says_what_it_gained(inside):
+    store = store_of(inside)
+    variants = {
+        (run.tags["segsweep.training_key"], run.params["quantization.name"]): run for run in store.of_kind("variant")
+    }
+    trainings = store.of_kind("training")
+    of = {(run.tags.get("segsweep.parent_training_key"), run.tags["segsweep.training_kind"]): run for run in trainings}
+    for (parent, kind), training in of.items():
+        if kind != "qat":
+            continue
+        qat = variants[training.tags["segsweep.training_key"], "qat_int8"]
+        control = variants[of[parent, "finetune"].tags["segsweep.training_key"], "int8"]
+        assert qat.tags["segsweep.gain_against"] == control.run_id
+        gain = qat.metrics["test/mean_iou"] - control.metrics["test/mean_iou"]
+        assert qat.metrics["gain/mean_iou"] == pytest.approx(gain, abs=1e-12)
+        assert qat.metrics["gain/mean_iou_low"] <= gain <= qat.metrics["gain/mean_iou_high"]
+        assert qat.metrics["gain/accuracy_low"] <= qat.metrics["gain/accuracy"] <= qat.metrics["gain/accuracy_high"]
+
+
 def test_scores_are_those_of_the_exported_file(inside):
     """The file is run here, image by image, and scored by scikit-learn."""
     store = store_of(inside)
