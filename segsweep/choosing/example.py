@@ -1,16 +1,11 @@
-"""The Python example beside an exported model: NumPy, Pillow and LiteRT are all it needs."""
+"""The Python example beside an exported model: NumPy, Pillow and LiteRT are all it needs.
 
+It has the lines that this file needs and no others, so that what must be done on a device can be read from it.
+"""
+
+from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import Metadata
 
-_PICTURE = """\
-# {bands}; pictures of less than {height} x {width} are continued by reflection
-image = np.asarray(Image.open(sys.argv[1]).convert("RGB"){resized}, np.float32)
-"""
-_ARRAY = """\
-# (height, width, bands) of at most {height} x {width}, in the units of the training images ({dtype}); the bands are
-# {bands}
-image = np.load(sys.argv[1]).astype(np.float32)
-"""
 _HISTOGRAM = '''
 
 def changed(band, table):
@@ -23,9 +18,8 @@ def changed(band, table):
 
 tables = {tables}
 '''
-_CHANGE = "image = np.stack([changed(image[..., band], table) for band, table in enumerate(tables)], axis=-1)\n"
-_TEMPLATE = '''\
-"""Predict the class of each pixel of an image: python predict.py {given} MASK.png
+_HEAD = '''\
+"""Predict the class of {what}: python predict.py {given}
 
 Needs: pip install ai-edge-litert numpy pillow
 """
@@ -38,31 +32,26 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 here = Path(__file__).parent
+labels = (here / "labels.txt").read_text(encoding="utf-8").splitlines()
 mean = np.array({mean}, np.float32)
 std = np.array({std}, np.float32)
-colours = {palette}
-{histogram}
-{read}{change}x = (image - mean) / std
-
+'''
+_RUN = """\
 model = Interpreter(str(here / "model.tflite"))
 model.allocate_tensors()
-source, result = model.get_input_details()[0], model.get_output_details()[0]
-height, width = source["shape"][1:3]
-x = np.pad(x, ((0, height - x.shape[0]), (0, width - x.shape[1]), (0, 0)), mode="reflect")
-scale, zero_point = source["quantization"]
-if scale:  # an integer model
-    limits = np.iinfo(source["dtype"])
-    x = np.clip(np.rint(x / np.float32(scale)) + zero_point, limits.min, limits.max)
-model.set_tensor(source["index"], x[None].astype(source["dtype"]))
+model.set_tensor(model.get_input_details()[0]["index"], x[None].astype("{dtype}"))
 model.invoke()
-ids = model.get_tensor(result["index"])[0].argmax(axis=-1).astype(np.uint8)[: image.shape[0], : image.shape[1]]
-
+logits = model.get_tensor(model.get_output_details()[0]["index"])[0]
+"""
+_MASK = """\
+ids = logits[:{height}, :{width}].argmax(axis=-1).astype(np.uint8)
 mask = Image.fromarray(ids)
-mask.putpalette([value for colour in colours for value in colour])
+mask.putpalette({palette})
 mask.save(sys.argv[2])
-for number, name in enumerate((here / "labels.txt").read_text(encoding="utf-8").splitlines()):
+for number, name in enumerate(labels):
     print(f"{{(ids == number).mean():7.2%}}  {{name}}")
-'''
+"""
+_CLASS = "print(labels[logits.argmax()])\n"
 
 
 def is_picture(metadata: Metadata) -> bool:
@@ -70,41 +59,65 @@ def is_picture(metadata: Metadata) -> bool:
     return len(metadata.bands) == 3 and metadata.dtype in ("uint8", "") and metadata.rgb == (0, 1, 2)
 
 
-def example(metadata: Metadata, size: tuple[int, int], *, resized: bool) -> str:
+def example(metadata: Metadata, model: TFLiteModel, size: tuple[int, int], *, resized: bool) -> str:
     """A Python program that predicts with the file `model.tflite` beside it.
 
     Args:
         metadata: of the file.
-        size: height and width of the images that it was scored on.
+        model: the file.
+        size: height and width of the images that it was scored on, before they were padded.
         resized: whether they were made that large, or small, from pictures of any size.
     """
+    (height, width), port = size, model.input_port
+    by_pixel = model.output_size == model.input_shape[:2]
+    histogram = metadata.histogram != "none"
+    given = "IMAGE.png" if is_picture(metadata) else "IMAGE.npy"
+    parts = [
+        _HEAD.format(
+            what="each pixel of an image" if by_pixel else "an image",
+            given=f"{given} MASK.png" if by_pixel else given,
+            mean=[*map(_short, metadata.mean)],
+            std=[*map(_short, metadata.std)],
+        ),
+        _histogram(metadata) if histogram else "",
+        "\n",
+        _read(metadata, size, resized=resized),
+    ]
+    if histogram:
+        parts.append(
+            "image = np.stack([changed(image[..., band], table) for band, table in enumerate(tables)], axis=-1)\n"
+        )
+    parts.append("x = (image - mean) / std\n")
+    if size != port.shape[:2]:
+        below, right = port.shape[0] - height, port.shape[1] - width
+        parts.append(f'x = np.pad(x, ((0, {below}), (0, {right}), (0, 0)), mode="reflect")\n')
+    if port.quantized:
+        scale, limits = f"np.float32({_short(port.scale)})", f"{port.lowest}, {port.highest}"
+        parts.append(f"x = np.clip(np.rint(x / {scale}) + {port.zero_point}, {limits})\n")
+    parts.append(_RUN.format(dtype=port.dtype))
+    palette = [value for colour in metadata.palette for value in colour]
+    parts.append(_MASK.format(height=height, width=width, palette=palette) if by_pixel else _CLASS)
+    return "".join(parts)
+
+
+def _read(metadata: Metadata, size: tuple[int, int], *, resized: bool) -> str:
     height, width = size
-    picture = is_picture(metadata)
-    read = (_PICTURE if picture else _ARRAY).format(
-        bands=" ".join(", ".join(metadata.bands).split()),
-        height=height,
-        width=width,
-        resized=f".resize(({width}, {height}), Image.Resampling.BILINEAR)" if resized else "",
-        dtype=metadata.dtype or "any numbers",
+    bands = " ".join(", ".join(metadata.bands).split())
+    if is_picture(metadata):
+        fitted = f".resize(({width}, {height}), Image.Resampling.BILINEAR)" if resized else ""
+        picture = f'Image.open(sys.argv[1]).convert("RGB"){fitted}'
+        return f"# {width} x {height} pixels: {bands}\nimage = np.asarray({picture}, np.float32)\n"
+    dtype = f" as {metadata.dtype}" if metadata.dtype else ""
+    return (
+        f"# ({height}, {width}, {len(metadata.bands)}), stored{dtype} in the units of the training images; its bands:\n"
+        f"# {bands}\nimage = np.load(sys.argv[1]).astype(np.float32)\n"
     )
-    histogram = change = ""
-    if metadata.histogram != "none":
-        tables: list[list[float] | None] = [list(band) for band in metadata.histogram_table] or [None] * len(
-            metadata.bands
-        )
-        histogram = _HISTOGRAM.format(
-            how={"equalize": "equalized", "match": "matched"}[metadata.histogram], tables=tables
-        )
-        change = _CHANGE
-    return _TEMPLATE.format(
-        given="IMAGE.png" if picture else "IMAGE.npy",
-        mean=[*map(_short, metadata.mean)],
-        std=[*map(_short, metadata.std)],
-        palette=[list(colour) for colour in metadata.palette],
-        histogram=histogram,
-        read=read,
-        change=change,
-    )
+
+
+def _histogram(metadata: Metadata) -> str:
+    tables: list[list[float] | None] = [list(band) for band in metadata.histogram_table] or [None] * len(metadata.bands)
+    how = {"equalize": "equalized", "match": "matched"}[metadata.histogram]
+    return _HISTOGRAM.format(how=how, tables=tables)
 
 
 def _short(value: float) -> float:

@@ -1,6 +1,5 @@
 """A folder with all that is needed to use a variant elsewhere: the file, its labels, a model card and an example."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -14,6 +13,8 @@ from segsweep.errors import SegsweepError, StoreError
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read
 from segsweep.tracking import names
+from segsweep.tracking.mlmodel import image_shape_of
+from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 from segsweep.whole_files import refuse_existing
 
@@ -75,23 +76,30 @@ def _contents(store: Store, candidate: Candidate, why: str) -> dict[str, bytes]:
     metadata = read(model)
     if metadata is None:
         raise StoreError(f"run {run.run_id}: its {names.MODEL_FILE} has no metadata; run the sweep again")
-    shape = TFLiteModel(model).input_shape
+    loaded = TFLiteModel(model)
+    shape = loaded.input_shape
     counts = Differences(store, METRICS["mean_iou"]).counts(candidate)
-    size = _image_size(run.params, shape)
+    size = _image_size(store, run, shape)
     texts = {
         "labels.txt": "".join(f"{' '.join(name.split())}\n" for name in metadata.classes),
         "README.md": model_card(CardInput(candidate, metadata, counts, shape, why)),
-        "predict.py": example(metadata, size, resized=run.params.get("data.fit") == "resize" and size != shape[:2]),
+        "predict.py": example(metadata, loaded, size, resized=_is_resized(run.params)),
     }
     return {"model.tflite": model, **{name: text.encode() for name, text in texts.items()}}
 
 
-def _image_size(params: dict[str, str], shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Height and width of an image before it is padded to the file's input."""
-    try:
-        given = json.loads(params.get("data.size", "null"))
-    except ValueError:
-        given = None
-    if isinstance(given, int):
-        given = [given, given]
-    return (int(given[0]), int(given[1])) if isinstance(given, list) and len(given) == 2 else shape[:2]
+def _image_size(store: Store, run: RunRecord, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Height and width of an image before it is padded to the file's input; for an older run, those of the input."""
+    description = store.artifacts.read(run, names.MLMODEL_FILE)
+    height, width, _ = image_shape_of(description) if description is not None else shape
+    return height, width
+
+
+def _is_resized(params: dict[str, str]) -> bool:
+    """Whether pictures of any size were scaled to the size of an image."""
+    unset = (None, "None")
+    return (
+        params.get("data.fit") == "resize"
+        and params.get("data.size") not in unset
+        and params.get("data.patch.size") in unset
+    )

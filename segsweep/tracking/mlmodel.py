@@ -67,5 +67,12 @@ def model_history(run_id: str, content: bytes) -> str:
     return json.dumps([entry])
 
 
+def image_shape_of(content: bytes) -> tuple[int, int, int]:
+    """Height, width and channels of an image, as :func:`mlmodel` wrote them."""
+    inputs = json.loads(yaml.safe_load(content)["signature"]["inputs"])
+    height, width, channels = inputs[0]["tensor-spec"]["shape"][1:]
+    return height, width, channels
+
+
 def _tensor(dtype: str, shape: list[int]) -> dict[str, object]:
     return {"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": shape}}
