@@ -50,6 +50,8 @@ def test_equal_as_read_are_equally_good():
     assert best_rows(rows.assign(data=["d", "d", "e", "e", "e"]), "accuracy", 5) == {1}, "no best of one"
     assert best_rows(rows.assign(data=["d", "e", "e", "d", "d"]), "accuracy", 5) == {1}
     assert best_rows(rows.assign(data=["d", "e", "e", "d", "d"], status="FINISHED"), "accuracy", 5) == {1, 4}
+    agreeing = rows.assign(agreement=[1.0, 0.9, 0.8, 0.7, 0.6], quantization=["float32", *["int8"] * 4])
+    assert best_rows(agreeing, "agreement", None) == {1}
     assert best_rows(rows, "status", None) == set()
     assert best_rows(rows[:1], "accuracy", None) == set()
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from segsweep.report.figures.labels import place_labels
 from segsweep.report.figures.style import COLUMN_INCHES, GREY, PAGE_INCHES, styled, variant_style
 from segsweep.report.pareto import pareto_optimal
+from segsweep.report.scored_images import images_of
 from segsweep.report.trainings import training_labels
 
 _CROWD = 200
@@ -71,8 +72,8 @@ def pareto_figure(
                 )  # fmt: skip
     front: list[Any] = []
     corners: list[np.ndarray] = []
-    # What is best on one data set says nothing about another.
-    for _, rows in done.groupby("data", sort=False, dropna=False):
+    # What is best on some test images says nothing about others.
+    for _, rows in done.groupby(["data", images_of(done)], sort=False, dropna=False):
         best = rows[pareto_optimal(rows, [score, cost])].sort_values(cost).drop_duplicates([cost, score]).index
         if len(best):
             line = _steps(x[best].to_numpy(), y[best].to_numpy())

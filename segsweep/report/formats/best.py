@@ -10,12 +10,14 @@ from segsweep.report.scored_images import images_of
 def best_rows(rows: pd.DataFrame, name: str, decimals: int | None) -> set[object]:
     """The labels of the rows whose number in a column is the best, as people read it: equal ones share the honour.
 
-    Controls (fine-tunes in float) and failures are not considered; there is no best of one, or of a column without a
-    direction. Of several sets of test images, each has its own.
+    Controls (fine-tunes in float) and failures are not considered, nor that a baseline agrees with itself; there is no
+    best of one, or of a column without a direction. Of several sets of test images, each has its own.
     """
     if name not in DIRECTIONS:
         return set()
     candidates = rows[(rows["status"] == "FINISHED") & (rows["training_kind"] != "finetune")]
+    if name == "agreement":
+        candidates = candidates[candidates["quantization"] != "float32"]
     parts = [part for _, part in candidates.groupby(["data", images_of(candidates)], sort=False, dropna=False)]
     return set().union(*(_best_of(part, name, decimals) for part in parts))
 

@@ -104,7 +104,13 @@ _MEASURED: Mapping[str, Callable[[float], str]] = {
 
 def is_missing(value: object) -> bool:
     """Whether a cell holds nothing."""
-    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return (
+        value is None
+        or value is pd.NaT
+        or value is pd.NA
+        or value is pd.NA
+        or (isinstance(value, float) and math.isnan(value))
+    )
 
 
 def groups_of(table: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:

@@ -68,8 +68,8 @@ def to_latex(report: ReportInput) -> str:
     if "training_kind" not in names and "quantization" in names:
         columns[names.index("quantization")] = _marked_controls(table)
     training = training_labels(table)
-    # Where rows of a training stand together, a little room shows it.
-    spaced = (training != training.shift()).sum() <= len(table) / 2
+    # Where the rows of each training stand together, a little room shows it.
+    spaced = training.nunique() == (training != training.shift()).sum() < len(table)
     body: list[str] = []
     for group, rows in groups_of(table, view.group_by):
         best = {name: best_rows(rows, name, view.decimals) for name in names}
