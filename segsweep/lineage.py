@@ -16,6 +16,7 @@ from segsweep.config.training_schema import FineTuningConfig, PseudoLabelsConfig
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings, used_training_settings
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset, Split
+from segsweep.models.initial_weights import initial_weights_digest
 from segsweep.models.table import size_multiple
 from segsweep.models.weights_files import weights_file, weights_settings
 from segsweep.quantization.recipe import Recipe, read_recipe
@@ -174,6 +175,8 @@ def _colour_unit(config: JobConfig) -> dict[str, str]:
 def _float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
     settings = used_training_settings(config.training)
     learnt = settings.pop("pseudo_labels", None)
+    if config.training.initial_weights is not None:
+        settings["initial_weights"] = initial_weights_digest(config.training.initial_weights)
     teacher = _teacher(config, dataset, size) if learnt is not None else None
     key = content_key(
         {

@@ -9,6 +9,7 @@ from segsweep.config.training_schema import PseudoLabelsConfig
 from segsweep.data.dataset import IGNORE, Dataset, survey_of
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
+from segsweep.models.initial_weights import check_initial_weights
 from segsweep.models.input_scaling import uses_own_statistics
 from segsweep.models.table import check_task
 from segsweep.quantization.variants import variant_named
@@ -54,6 +55,8 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
             raise ConfigError(str(error).replace("model.frozen", "training.fine_tuning.frozen")) from error
         tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
         training = replace(training, fine_tuning=tuning)
+    if training.initial_weights is not None:
+        check_initial_weights(training.initial_weights)
     training = replace(training, pseudo_labels=_pseudo_labels(training.pseudo_labels, dataset))
     data: Any = config.data
     if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):

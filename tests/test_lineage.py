@@ -8,7 +8,10 @@ from small_jobs import dataset, job, split
 
 from segsweep.config import loss_schema, schema, training_schema
 from segsweep.config.model_schema import BackboneUnetConfig
+from segsweep.config.used_training_settings import SWITCHES
 from segsweep.data.dataset import ArraySplit
+from segsweep.data.point_labels import PointSplit
+from segsweep.errors import ConfigError
 from segsweep.lineage import lineage, used_settings
 
 BASE = lineage(job(), dataset()).asked
@@ -138,6 +141,7 @@ def test_what_is_switched_on_makes_a_new_training():
         {"plateau": training_schema.PlateauConfig(factor=0.1)},
         {"fine_tuning": training_schema.FineTuningConfig(frozen="all", learning_rate=0.5)},
         {"preview_images": 0, "tensorboard": True},
+        {"pseudo_labels": training_schema.PseudoLabelsConfig(threshold=0.5, images="both", start="anew")},
         {"augmentation": training_schema.AugmentationConfig(scale=None, brightness=0, contrast=None, noise=0)},
     ],
 )
@@ -146,7 +150,7 @@ def test_what_is_off_or_has_no_effect_does_not(changed):
     assert spec.training.key == BASE.training.key
     section = next(iter(changed))
     if section != "augmentation":
-        assert not [name for name in used_settings(spec) if name.startswith(f"training.{section}")]
+        assert {name for name in used_settings(spec) if name.startswith(f"training.{section}")} <= SWITCHES
 
 
 def test_quantization_aware_training_is_in_one_phase_and_float32_and_knows_no_target():
@@ -230,3 +234,38 @@ def test_the_unit_of_brightness_and_noise_is_in_the_key_where_it_once_was_anothe
     lineage(job("float32", model=BackboneUnetConfig(weights=weights), training=settings), dataset())
     (training,) = (content for content in contents if content.get("kind") == "float")
     assert training.get("colour_unit") == expected
+
+
+def taught(rounds, **settings):
+    labels = training_schema.PseudoLabelsConfig(rounds=rounds, images="training", **settings)
+    return job("qat_int8", training=training_schema.TrainingConfig(pseudo_labels=labels))
+
+
+def test_each_round_is_taught_by_the_one_before():
+    thinned = dataset(train=PointSplit(split(0), 3, seed=0))
+    untaught = lineage(job(), thinned).asked.training
+    twice = lineage(taught(2), thinned)
+    keys = [training.key for training in twice.trainings]
+    assert len(set(keys)) == 5
+    assert [training.kind for training in twice.trainings] == ["float", "float", "float", "qat", "finetune"]
+    assert keys[0] == untaught.key
+    assert keys[1] == lineage(taught(1), thinned).asked.training.parent.key
+    assert (
+        lineage(taught(1, threshold=0.5), thinned).asked.training.key != lineage(taught(1), thinned).asked.training.key
+    )
+    assert used_settings(twice.asked)["training.pseudo_labels.rounds"] == 2
+
+
+def test_where_there_is_nothing_to_label():
+    with pytest.raises(ConfigError, match=r"images=training: every training pixel has a label; choose unlabelled, or"):
+        lineage(taught(1), dataset())
+    labels = training_schema.PseudoLabelsConfig(rounds=1)
+    with pytest.raises(ConfigError, match=r"images=unlabelled: the data has no unlabelled images"):
+        lineage(job(training=training_schema.TrainingConfig(pseudo_labels=labels)), dataset())
+    thinned = dataset(train=PointSplit(split(0), 3, seed=0))
+    with pytest.raises(ConfigError, match=r"threshold=\[0\.5\] must be a number, or one for each of the 2 classes"):
+        lineage(taught(1, threshold=[0.5]), thinned)
+    smaller = dataset(train=PointSplit(split(0), 3, seed=0), unlabelled=split(5, size=8))
+    labels = training_schema.PseudoLabelsConfig(rounds=1, images="both")
+    with pytest.raises(ConfigError, match=r"they are \(8, 8, 2\) .* where the training images are \(16, 16, 2\)"):
+        lineage(job(training=training_schema.TrainingConfig(pseudo_labels=labels)), smaller)

@@ -109,6 +109,9 @@ class TrainingConfig:
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     plateau: PlateauConfig = field(default_factory=PlateauConfig)
     fine_tuning: FineTuningConfig = field(default_factory=FineTuningConfig)
+    initial_weights: str | None = None
+    """Path of a `weights/weights.npz` that an earlier training of the same model logged, perhaps with smaller images:
+    where this one starts. `null`: as the model says."""
     pseudo_labels: PseudoLabelsConfig = field(default_factory=PseudoLabelsConfig)
     preview_images: int = 4
     """Validation images whose prediction is logged while training, as a sequence of pictures; 0: none."""

@@ -11,6 +11,7 @@ WITHOUT_EFFECT = ("preview_images", "tensorboard")
 
 OFF: dict[str, Any] = {
     "mixed_precision": False,
+    "initial_weights": None,
     "xla": False,
     "augmentation.scale": None,
     "augmentation.brightness": 0.0,

@@ -15,6 +15,7 @@ from segsweep.data.augmentation import does_nothing
 from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage import TrainingSpec
+from segsweep.models.initial_weights import set_initial_weights
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
@@ -105,12 +106,17 @@ def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
     """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
+    teacher = (spec.parent or spec).teacher
+    if teacher is not None:
+        ensure_training(teacher, context)
     if spec.parent is None:
         parent_run = context.sweep.id or ""
         model = _untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
         from segsweep.models.pretrained import start
 
         start(model, spec.config.model, dataset.rgb)
+        if spec.config.training.initial_weights is not None:
+            set_initial_weights(model, spec.config.training.initial_weights)
     else:
         parent_run = ensure_training(spec.parent, context).run_id
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
@@ -136,7 +142,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
         extra_files: dict[str, bytes] = {}
-        if (teacher := (spec.parent or spec).teacher) is not None:
+        if teacher is not None:
             taught_by = load_model(teacher, context, spec.size)
             labels = given_labels((spec.parent or spec).config, taught_by, context)
             if spec.parent is None and spec.config.training.pseudo_labels.start == "teacher":

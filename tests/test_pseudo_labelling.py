@@ -1,0 +1,58 @@
+"""A sweep over rounds of pseudo-labels: what is logged of them."""
+
+import numpy as np
+import pytest
+
+from segsweep.cli import main
+from segsweep.report.comparison import compare, find_sweep
+from segsweep.tracking import names
+from segsweep.tracking.store import Store
+
+pytestmark = pytest.mark.slow
+
+WORDS = [
+    *("data.size=16", "data.train_images=8", "data.validation_images=4", "data.test_images=4", "data.points=2"),
+    *("model.width=4", "model.depth=1", "training.epochs=2", "training.batch_size=4", "sweep.workers=1"),
+    *("training.pseudo_labels.images=training", "training.pseudo_labels.threshold=0.5"),
+    "evaluation.latency.enabled=false",
+]
+
+
+def test_rounds_are_an_axis(workplace):
+    rounds = ["training.pseudo_labels.rounds=0,2", "training.pseudo_labels.start=anew"]
+    assert main(["run", "-m", *WORDS, *rounds]) == 0
+    store = Store.open_to_read("sqlite:///mlruns/mlflow.db", "segsweep")
+    table = compare(store, find_sweep(store, None)).table
+    assert list(table["training.pseudo_labels.rounds"]) == [0, 2]
+    assert list(table["status"]) == ["FINISHED"] * 2
+
+    trainings = sorted(store.of_kind(names.TRAINING), key=lambda run: run.started_ms)
+    assert len(trainings) == 3
+    assert [run.tags.get(names.TEACHER_KEY) for run in trainings] == [
+        None,
+        *(run.tags[names.TRAINING_KEY] for run in trainings[:2]),
+    ]
+    for run in trainings[1:]:
+        # Of two classes, one always has a probability of 0.5.
+        assert run.metrics[names.PSEUDO_SHARE] == 1
+        assert 0 < run.metrics[names.PSEUDO_ACCURACY] < 1
+        assert store.artifacts.required(run, names.PSEUDO_LABELS_FILE).startswith(b"\x89PNG")
+        shares = [run.metrics[name] for name in names.class_metrics(names.PSEUDO_SHARE, ["other", "cultivated"])]
+        np.testing.assert_allclose(sum(shares), 1)
+    assert names.PSEUDO_SHARE not in trainings[0].metrics
+
+
+def test_a_round_of_a_job_goes_on_from_its_teacher(workplace):
+    assert main(["run", *WORDS, "training.pseudo_labels.rounds=1"]) == 0
+    store = Store.open_to_read("sqlite:///mlruns/mlflow.db", "segsweep")
+    teacher, student = sorted(store.of_kind(names.TRAINING), key=lambda run: run.started_ms)
+    assert student.tags[names.TEACHER_KEY] == teacher.tags[names.TRAINING_KEY]
+    # It starts where the teacher ended, and not anew.
+    (_, first), *_ = store.history(student.run_id, "val/loss")
+    (_, begun), *_ = store.history(teacher.run_id, "val/loss")
+    assert abs(first - teacher.metrics["best/val_loss"]) < abs(begun - first) + 0.05
+
+
+def test_the_run_says_what_is_missing(workplace, capsys):
+    assert main(["run", *[word for word in WORDS if "points" not in word], "training.pseudo_labels.rounds=1"]) == 2
+    assert "every training pixel has a label" in capsys.readouterr().err
