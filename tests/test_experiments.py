@@ -21,7 +21,14 @@ SHORTER = {
     "voc_foreground": ("model.upsampling=transposed", "model.depth=3", "data.size=[64,64]", "training.epochs=25"),
     "deepglobe_landcover": (
         *SMALL_ENCODER,
-        *("model.output_stride=8", "loss.gamma=0", "data.size=[96,96]", "training.batch_size=4", "training.epochs=60"),
+        *(
+            "model.output_stride=8",
+            "loss.gamma=0",
+            "data.points=null",
+            "data.size=[96,96]",
+            "training.batch_size=4",
+            "training.epochs=60",
+        ),
     ),
     "pets_mobilenetv2": (
         *SMALL_ENCODER,
