@@ -101,7 +101,7 @@ def _family(store: Store, sweep_id: str, width: int, data: str, *, fails: bool, 
             tags={names.BASELINE_RUN_ID: baseline},
         )  # fmt: skip
         if pictures:
-            store.add_artifacts(run_id, {names.SAMPLES_FILE: stored_samples(samples(seed=place))})
+            store.add_artifacts(run_id, {names.SAMPLES_FILE: stored_samples(samples(seed=place, data=data))})
         store.finish(run_id, "FINISHED")
         members.append(Member(keys[1], keys[0] + kind, kind, True, settings, run_id, "FINISHED"))
         if variant == "float32":
@@ -117,9 +117,9 @@ def _training(store: Store, sweep_id: str, key: str, kind: str, width: int) -> N
     store.finish(run_id, "FINISHED")
 
 
-def samples(seed: int, count: int = 3) -> Samples:
-    """Images with the same truth whatever the seed, of predictions."""
-    random = np.random.default_rng(99)
+def samples(seed: int, count: int = 3, data: str = "fields") -> Samples:
+    """Images of some data with the same truth whatever the seed, which is that of the predictions."""
+    random = np.random.default_rng(len(data))
     truth = random.integers(0, len(CLASSES), (count, 6, 6)).astype(np.uint8).repeat(SIDE // 6, 1).repeat(SIDE // 6, 2)
     images = random.integers(0, 255, (count, SIDE, SIDE, 3)).astype(np.uint8)
     random = np.random.default_rng(seed)

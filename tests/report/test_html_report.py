@@ -160,7 +160,8 @@ class TestUnusualSweeps:
     def test_several_data_sets_are_kept_apart(self, store):
         report = report_of(store, data=("fields", "roads"))
         shown = gallery(report)
-        assert {each.data for each in shown.images} == {"fields", "roads"}
+        assert [each.data for each in shown.images] == ["fields"] * 3 + ["roads"] * 3
+        assert [len(each.groups) for each in shown.images] == [2] * 6
         assert [mark.text for row in page_table(report).rows for mark in row.marks].count("best") == 2
 
     def test_runs_of_an_older_version(self, store):
@@ -254,6 +255,13 @@ class TestGallery:
         where = flips(truth, before, after)
         np.testing.assert_array_equal(clear, where == 0)
         assert best.tiles[2].words.startswith(f"{(where == 1).sum()} gained, {(where == 2).sum()} lost")
+
+    def test_rows_chosen_without_their_baseline_are_compared_with_it_all_the_same(self, store):
+        whole = report_of(store)
+        table = whole.table[whole.table["quantization"] == "int8"]
+        chosen = gallery(ReportInput(table, whole.runs, store, whole.sweep)).images[0].groups[0]
+        assert [tile.name for tile in chosen.tiles] == ["int8", "int8, control"]
+        assert chosen.tiles[0] == gallery(whole).images[0].groups[0].tiles[1]
 
     def test_of_many_trainings_the_best_are_shown(self, store, without_plots):
         report = report_of(store, widths=(1, 2, 3, 4, 5, 6))

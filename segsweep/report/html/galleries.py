@@ -97,24 +97,32 @@ def gallery(report: ReportInput) -> Gallery:
     Only the artifacts of the runs that are shown are read: those of the `MOST_TRAININGS` best trainings.
     """
     families = list(_families(report))
-    images: dict[tuple[str, int], Shown] = {}
+    images: dict[bytes, Shown] = {}
     classes: dict[str, str] = {}
     shown = size = most_classes = 0
     for family in families:
         if shown == MOST_TRAININGS or size > _MOST_BYTES:
             break
-        found = {run.run_id: samples for _, run in family.members if (samples := _samples(report, run)) is not None}
-        if not found:
+        read = {run.run_id: samples for _, run in family.members if (samples := _samples(report, run)) is not None}
+        if not read:
             continue
+        like = next(iter(read.values()))
+        found = {run_id: samples for run_id, samples in read.items() if _same_images(samples, like)}
         shown += 1
-        for place, index in enumerate(next(iter(found.values())).indices.tolist()):
-            group, first = _group(family, found, place)
-            most_classes = max(most_classes, len(first.classes))
-            key = (family.data, index)
+        # Rows may be chosen without what they are compared with.
+        apart = None if family.baseline in found else report.runs.get(family.baseline)
+        compared = _samples(report, apart) if apart is not None else None
+        if compared is not None and not _same_images(compared, like):
+            compared = None
+        most_classes = max(most_classes, len(like.classes))
+        for place, index in enumerate(like.indices.tolist()):
+            group = _group(family, found, compared, place)
+            # Of data of one name there may be several test splits.
+            key = like.images[place].tobytes() + like.truth[place].tobytes()
             known = images.get(key)
             if known is None:
-                classes |= _class_colours(first)
-                known = _shown(len(images), index, family.data, first, place)
+                classes |= _class_colours(like)
+                known = _shown(len(images), index, family.data, like, place)
                 size += len(known.image) + len(known.truth)
             size += sum(len(tile.mask) + len(tile.flips or "") for tile in group.tiles)
             images[key] = replace(known, groups=(*known.groups, group))
@@ -160,9 +168,14 @@ def _samples(report: ReportInput, run: RunRecord) -> Samples | None:
     return read_samples(content) if content is not None else None
 
 
-def _group(family: _Family, found: dict[str, Samples], place: int) -> tuple[Group, Samples]:
+def _same_images(one: Samples, other: Samples) -> bool:
+    """Whether both are of the same images."""
+    return np.array_equal(one.images, other.images) and np.array_equal(one.truth, other.truth)
+
+
+def _group(family: _Family, found: dict[str, Samples], compared: Samples | None, place: int) -> Group:
     tiles = []
-    baseline = found.get(family.baseline)
+    baseline = found.get(family.baseline) or compared
     for name, run in family.members:
         samples = found.get(run.run_id)
         if samples is None:
@@ -175,7 +188,7 @@ def _group(family: _Family, found: dict[str, Samples], place: int) -> tuple[Grou
             changed = mask_uri(where, _FLIP_PALETTE, clear=SAME)
             words += ("; " if words else "") + _flip_words(where, samples.truth[place])
         tiles.append(Tile(name, mask, changed, words))
-    return Group(family.name, tuple(tiles)), next(iter(found.values()))
+    return Group(family.name, tuple(tiles))
 
 
 def _flip_words(where: np.ndarray, truth: np.ndarray) -> str:
