@@ -4,6 +4,8 @@ import numpy as np
 
 from segsweep.data.dataset import Dataset, Split, survey_of
 
+_NAMED = 8
+
 
 def class_frequencies(split: Split, classes: int) -> np.ndarray:
     """Pixels of each class, (classes,) int64; pixels labelled `IGNORE` count nowhere."""
@@ -17,5 +19,8 @@ def absent_classes(dataset: Dataset) -> list[str]:
         frequencies = class_frequencies(split, len(dataset.classes))
         absent = [name for name, pixels in zip(dataset.classes, frequencies, strict=True) if not pixels]
         if absent:
-            found.append(f"{', '.join(absent)}: in no mask of the {role} split")
+            named = ", ".join(absent[:_NAMED])
+            more = f" and {len(absent) - _NAMED} more classes" if len(absent) > _NAMED else ""
+            what = "mask" if dataset.task.by_pixel else "image"
+            found.append(f"{named}{more}: in no {what} of the {role} split")
     return found

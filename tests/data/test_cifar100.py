@@ -7,6 +7,7 @@ import pytest
 
 from segsweep.config.data_schema import Cifar100Config
 from segsweep.data.cifar100 import load
+from segsweep.data.class_frequencies import absent_classes
 from segsweep.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -109,3 +110,9 @@ def test_what_is_wrong_is_said(tmp_path):
     (tmp_path / "fine_label_names.txt").write_text("one\n")
     with pytest.raises(DataError, match="names 1 classes; CIFAR-100 has 100 fine ones"):
         load(Cifar100Config(root=str(tmp_path)))
+
+
+def test_of_many_absent_classes_some_are_named(tmp_path):
+    write_binary(tmp_path)
+    *_, tested = absent_classes(load(Cifar100Config(root=str(tmp_path))))
+    assert tested.endswith("fine_7 and 83 more classes: in no image of the test split")
