@@ -1,6 +1,7 @@
 """Reading one image file: PNG, JPEG and BMP by Pillow; TIFF and GeoTIFF, of any bands and type, by rasterio."""
 
 import hashlib
+import io
 import logging
 import struct
 import warnings
@@ -22,6 +23,9 @@ _MODES = {"1": "L", "L": "L", "I;16": "I;16", "I;16B": "I;16", "I": "I;16", "F":
 """From how Pillow calls a file's pixels to how they are read; all others are colours."""
 _BANDS = {"L": 1, "I;16": 1, "F": 1, "RGB": 3, "RGBA": 4}
 _TYPES = {"L": "uint8", "I;16": "uint16", "F": "float32", "RGB": "uint8", "RGBA": "uint8"}
+
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+"""Of pictures that may come from anybody; Pillow knows some that start programs."""
 
 # Plugins are registered once, before threads open files. The warning is said below, as an error.
 Image.preinit()
@@ -54,7 +58,12 @@ def kind_of(path: Path, bands: int | None = None) -> ImageKind:
                 raise DataError(f"{path}: bands of the types {', '.join(types)}; all need one type")
             return ImageKind(raster.count, types[0], None)
     with opened(path) as image:
-        mode = _MODES.get(image.mode, "RGBA" if image.mode == "RGBA" and bands == 4 else "RGB")
+        return picture_kind(image, bands)
+
+
+def picture_kind(image: Image.Image, bands: int | None = None) -> ImageKind:
+    """As `kind_of`, of a picture."""
+    mode = _MODES.get(image.mode, "RGBA" if image.mode == "RGBA" and bands == 4 else "RGB")
     return ImageKind(_BANDS[mode], _TYPES[mode], mode)
 
 
@@ -99,10 +108,14 @@ def _read_raster(path: Path, fit: Fit) -> np.ndarray:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
-    """A picture, of which nothing but the size is read yet; what fails within is a DataError that names the file."""
+def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
+    """A picture, of which nothing but the size is read yet; what fails within is a DataError that names the file.
+
+    `content` is what would be in the file, where it is in memory only; it may come from anybody.
+    """
     try:
-        with Image.open(path) as image:
+        source, formats = (path, None) if content is None else (io.BytesIO(content), _FORMATS)
+        with Image.open(source, formats=formats) as image:
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError
             yield image

@@ -4,13 +4,26 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from segsweep.config.schema import LatencyConfig
 from segsweep.tflite.interpreter import TFLiteModel
 
 _FEWEST_RUNS = 5
+
+
+class Patience(Protocol):
+    """How long to measure; the configuration's `LatencyConfig` says it."""
+
+    @property
+    def warmup_runs(self) -> int: ...
+
+    @property
+    def runs(self) -> int: ...
+
+    @property
+    def seconds(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Latency:
     """Wall time of all invokes, those before the clock started included."""
 
 
-def measure_latency(path: Path, config: LatencyConfig) -> Latency:
+def measure_latency(path: Path, config: Patience) -> Latency:
     """Time invokes of the file at `path` until `config.runs` or `config.seconds` is reached, 5 at least."""
     model = TFLiteModel(path, threads=1)
     image = np.random.default_rng(0).standard_normal((1, *model.input_shape)).astype(np.float32)

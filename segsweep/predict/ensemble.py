@@ -86,12 +86,12 @@ class TilePredictor:
 def probabilities(
     model: TFLiteModel, tiles: Sequence[np.ndarray], orientation: Orientation, are_given: bool
 ) -> np.ndarray:
-    """Of n tiles as the file takes them, but for their orientation, (K, n, h, w) float32.
+    """Of n tiles as the file takes them, but for their orientation, (K, n, h, w) float32; of classifiers (K, n, 1, 1).
 
     `are_given`: whether the output needs no softmax. All tiles are changed at a time: with few pixels, calls take
     longer than what they do.
     """
-    height, width, _ = model.input_shape
+    height, width = model.output_size
     planes = np.empty((model.classes, len(tiles), height, width), np.float32)
     as_it_is = orientation == AS_IT_IS
     for number, tile in enumerate(tiles):

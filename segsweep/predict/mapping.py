@@ -13,7 +13,7 @@ from segsweep.data.pictures import limits
 from segsweep.predict.areas import Areas, count_classes
 from segsweep.predict.blending import SceneBlender
 from segsweep.predict.ensemble import Ensemble, TilePredictor
-from segsweep.predict.map_files import map_file, map_suffix
+from segsweep.predict.map_files import MapFile, map_file, map_suffix
 from segsweep.predict.products import PRODUCTS, Look, class_ids
 from segsweep.predict.scene import Reader, Scene, Window
 from segsweep.predict.scene_histogram import band_tables
@@ -97,24 +97,26 @@ class Mapper:
             DataError: it cannot be read.
         """
         with scene.opened() as reader:
-            return self._map(scene, reader, used, on_stage)
+            areas, maps = self._predict(scene, reader, used, on_stage)
+        # What was read of the scene is out of memory now.
+        on_stage("writing")
+        files = {}
+        for product, file in maps.items():
+            files[product] = self._settings.staging / f"{scene.name}_{product}{map_suffix(scene, product)}"
+            file.finish(files[product])
+        return Mapped(areas, files)
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _map(self, scene: Scene, reader: Reader, used: Channels, on_stage: Callable[[str], None]) -> Mapped:
+    def _predict(
+        self, scene: Scene, reader: Reader, used: Channels, on_stage: Callable[[str], None]
+    ) -> tuple[Areas, dict[str, MapFile]]:
         settings = self._settings
-        members = settings.ensemble.members
-        read = tuple(dict.fromkeys(channel for channels in used for channel in channels))
         on_stage("reading")
-        tables = tuple(
-            None if member.histogram == "none" else band_tables(scene, reader, channels, member)
-            for member, channels in zip(members, used, strict=True)
-        )
-        places = tuple(tuple(map(read.index, channels)) for channels in used)
-        feed = Feed(read, places, settings.scale, tables, shown="overlay" in settings.write)
-        look = _look(scene, reader, settings, feed)
+        feed = feed_of(scene, reader, settings, used)
+        look = look_of(scene, reader, settings, feed)
         maps = {product: map_file(scene, product, look, settings.staging) for product in settings.write}
         pixels, missing = np.zeros(settings.ensemble.classes, np.int64), 0
         on_stage("predicting")
@@ -132,16 +134,24 @@ class Mapper:
                 pixels, missing = pixels + counts, missing + none
                 for product, file in maps.items():
                     file.write(block.window, PRODUCTS[product].make(block, ids, look))
-        on_stage("writing")
-        files = {}
-        for product, file in maps.items():
-            files[product] = settings.staging / f"{scene.name}_{product}{map_suffix(scene, product)}"
-            file.finish(files[product])
         hectares = scene.place.hectares if scene.place is not None else None
-        return Mapped(Areas(scene.name, look.classes, pixels, missing, hectares), files)
+        return Areas(scene.name, look.classes, pixels, missing, hectares), maps
 
 
-def _look(scene: Scene, reader: Reader, settings: Settings, feed: Feed) -> Look:
+def feed_of(scene: Scene, reader: Reader, settings: Settings, used: Channels) -> Feed:
+    """How the models are fed from this scene, of which they take the bands `used`."""
+    members = settings.ensemble.members
+    read = tuple(dict.fromkeys(channel for channels in used for channel in channels))
+    tables = tuple(
+        None if member.histogram == "none" else band_tables(scene, reader, channels, member)
+        for member, channels in zip(members, used, strict=True)
+    )
+    places = tuple(tuple(map(read.index, channels)) for channels in used)
+    return Feed(read, places, settings.scale, tables, shown="overlay" in settings.write)
+
+
+def look_of(scene: Scene, reader: Reader, settings: Settings, feed: Feed) -> Look:
+    """How the maps of this scene look: as the first of the models says."""
     first = settings.ensemble.members[0]
     red, green, blue = (feed.used[0][channel] for channel in first.rgb)
     shown = (red, green, blue)

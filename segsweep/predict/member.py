@@ -88,25 +88,26 @@ class BandTable:
         return self.changed[places.clip(0)]
 
 
-def load_member(path: Path, request: Request) -> Member:
-    """Read, check and try a model once.
+def load_member(path: Path, request: Request, classifiers: bool = False) -> Member:
+    """Read, check and try a model once; `classifiers`: whether it may give one answer for a whole image.
 
     Raises:
         ModelError: the file cannot be used, or does not say enough about itself.
     """
     content = _content(path)
     try:
-        return _member(path, content, request)
+        return _member(path, content, request, classifiers)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 
 
-def _member(path: Path, content: bytes, request: Request) -> Member:
+def _member(path: Path, content: bytes, request: Request, classifiers: bool) -> Member:
     model = TFLiteModel(content)
     metadata = read(content)
-    if model.output_port.shape[:2] != model.input_shape[:2]:
+    by_pixel = model.output_size == model.input_shape[:2]
+    if not by_pixel and not classifiers:
         raise ModelError("gives one answer for a whole image; only models that give one for each pixel can map")
-    if model.classes > MOST_CLASSES:
+    if by_pixel and model.classes > MOST_CLASSES:
         raise ModelError(f"gives {model.classes} classes; at most {MOST_CLASSES} can be mapped")
     shape = model.input_shape
     _check_metadata(metadata, shape[2], model.classes)

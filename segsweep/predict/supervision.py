@@ -44,7 +44,7 @@ def supervised(request: Request, on_message: Callable[[dict[str, Any]], None], t
                 stdout=output,
                 stderr=output,
                 pass_fds=[writing],
-                env=_environment(),
+                env=environment(),
             )
     except BaseException:
         os.close(reading)
@@ -67,7 +67,7 @@ def supervised(request: Request, on_message: Callable[[dict[str, Any]], None], t
             process.wait()
     if not ended_well:
         raise ModelError(
-            f"{', '.join(request.models)}: predicting with it crashed: {_how_it_ended(status)}{_last_line(log)}"
+            f"{', '.join(request.models)}: predicting with it crashed: {how_it_ended(status)}{_last_line(log)}"
         )
 
 
@@ -101,7 +101,7 @@ def _raise_if_wrong(message: dict[str, Any]) -> None:
         raise RuntimeError(message["traceback"])
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """As this process's, with segsweep where this process found it, and no threads but those of the interpreters."""
     source = str(Path(segsweep.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
@@ -114,7 +114,8 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _how_it_ended(status: int) -> str:
+def how_it_ended(status: int) -> str:
+    """The exit status of a process (negative: the number of a signal) in words."""
     if status == -signal.SIGKILL:
         return "the process was killed, as the system does when memory runs out"
     return f"the process ended by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"

@@ -39,17 +39,22 @@ class WholeImage:
             raise DataError(
                 f"{scene.path}: {scene.width} x {scene.height} pixels are too many for --whole; leave it out"
             )
+        pixels, missing, shares = self.shares(pool)
+        on_tiles(1)
+        size = (scene.width, scene.height)
+        large = [np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BILINEAR)) for each in shares]
+        yield Block(scene.whole, pixels, self._ensemble.combined(np.stack(large)), missing)
+
+    def shares(self, pool: ThreadPoolExecutor) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        """Pixels, which of them miss data, and planes (P, h, w) at the models' size; (P, 1, 1) of a classifier."""
+        scene, feed = self._scene, self._feed
         pixels = self._reader.read(scene.whole, feed.read)
         missing = self._reader.missing(pixels, scene.whole)
         filled = pixels if missing is None else _filled(pixels, missing)
         small = np.moveaxis(fit_image(np.moveaxis(filled, 0, -1), Fit(self._ensemble.tile, "resize")), -1, 0)
         members = zip(self._ensemble.members, feed.used, feed.tables, strict=True)
         prepared = [[member.prepared(small[list(used)], None, feed.scale, tables)] for member, used, tables in members]
-        shares = pool.submit(self._predictor.planes, prepared).result()[:, 0]
-        on_tiles(1)
-        size = (scene.width, scene.height)
-        large = [np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BILINEAR)) for each in shares]
-        yield Block(scene.whole, pixels, self._ensemble.combined(np.stack(large)), missing)
+        return pixels, missing, pool.submit(self._predictor.planes, prepared).result()[:, 0]
 
 
 def _filled(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:

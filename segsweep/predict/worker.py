@@ -20,6 +20,8 @@ _SHARE_OF_MEMORY = 0.75
 """Of the machine's memory: more is refused to this process, so that a model that asks for all of it fails alone."""
 _BETWEEN_MESSAGES = 0.1
 """Seconds."""
+OUT_OF_MEMORY = "out of memory: the model or the image needs more than three quarters of what this machine has"
+"""What is said of a model or an image that asked for too much."""
 
 
 class Messages:
@@ -54,7 +56,7 @@ class Messages:
 def main() -> None:
     """Answers one request; always ends with status 0 if it can say what went wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_memory()
+    limit_memory()
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as file:
         messages = Messages(file)
         try:
@@ -64,7 +66,7 @@ def main() -> None:
         except SegsweepError as error:
             messages.say(error=str(error))
         except MemoryError:
-            messages.say(error=_out_of_memory())
+            messages.say(error=OUT_OF_MEMORY)
         except OSError as error:
             messages.say(error=f"{error.filename or 'the output'}: {error.strerror or error}; nothing of it is kept")
         except Exception as error:
@@ -73,7 +75,8 @@ def main() -> None:
             messages.say(defect=reason_of(error), traceback=traceback.format_exc())
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
+    """From now on this process fails alone where it asks for more than a share of the machine's memory."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -83,10 +86,6 @@ def _limit_memory() -> None:
             most = min(most, hard)
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _out_of_memory() -> str:
-    return "out of memory: the model or the image needs more than three quarters of what this machine has"
 
 
 if __name__ == "__main__":
