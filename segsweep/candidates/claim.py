@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from segsweep.candidates.problem import Problem
 from segsweep.candidates.source import Source
-from segsweep.candidates.trial import METRICS, Candidate, make
+from segsweep.candidates.trial import METRIC_WORDS, METRICS, Candidate, make
 from segsweep.evaluation.bootstrap import Interval, paired_interval
 from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
@@ -42,7 +42,7 @@ def claim(recipe: Recipe, problem: Problem, source: Source) -> Claim:
 def claim_text(found: Claim, images: int) -> str:
     """In words, a line for each metric."""
     lines = []
-    for metric, words in (("accuracy", "accuracy"), ("mean_iou", "mean IoU")):
+    for metric, words in METRIC_WORDS.items():
         change = found.change(metric)
         exact = float(getattr(found.exact.scores, metric))
         against = "" if change is None else f", {change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})"

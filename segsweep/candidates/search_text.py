@@ -7,12 +7,10 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from segsweep.candidates.goal import Found, Tried, summary
-from segsweep.candidates.trial import Trial
+from segsweep.candidates.trial import METRIC_WORDS, Trial
 from segsweep.quantization.layers import Layer
 from segsweep.quantization.recipe import Recipe
-from segsweep.report.figures.style import COLOURS, GREY, PAGE_INCHES, styled
-
-_WORDS = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
+from segsweep.report.figures.style import COLOURS, GREY, PAGE_INCHES, styled, variant_style
 
 
 def front_text(found: Found) -> str:
@@ -23,7 +21,7 @@ def front_text(found: Found) -> str:
     for name, trial in found.plain.items():
         if trial.size_bytes not in shown:
             rows.append(_row(found, trial, f"{len(found.layers)} {name}", is_winner=False))
-    headers = ("", "KiB", "of float32", "of int8", _WORDS[metric], "change", "at worst", "same pixels", "layers")
+    headers = ("", "KiB", "of float32", "of int8", METRIC_WORDS[metric], "change", "at worst", "same pixels", "layers")
     table = tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, stralign="right")
     lines = [
         f"Files that no other beats, of {len(found.tried)} tried on {found.exact.images} validation images:",
@@ -83,12 +81,11 @@ def search_figure(found: Found) -> Figure:
         [x for x, _ in front], [y for _, y in front], "-", color=COLOURS[0], drawstyle="steps-post", label="front"
     )
     for place, (name, trial) in enumerate(found.plain.items()):
-        axes.plot(
-            trial.size_bytes / 1024, trial.score(metric), "sD^"[place % 3], color=COLOURS[3 - place % 3], label=name
-        )
+        marker, colour = variant_style(name, place)
+        axes.plot(trial.size_bytes / 1024, trial.score(metric), marker, color=colour, label=name)
     if found.winner is not None:
         trial = found.winner.trial
-        axes.plot(trial.size_bytes / 1024, trial.score(metric), "*", color=COLOURS[6], markersize=10, label="chosen")
+        axes.plot(trial.size_bytes / 1024, trial.score(metric), "*", color=COLOURS[4], markersize=11, label="chosen")
     if found.goal.max_drop is not None:
         axes.axhline(found.exact.score(metric) - found.goal.max_drop, color=GREY, linewidth=0.8, linestyle=":")
     if found.goal.max_size is not None:
@@ -97,8 +94,13 @@ def search_figure(found: Found) -> Figure:
     # One that answers at random would press all others together.
     axes.set_ylim(max(scores[0], scores[len(scores) // 10] - 0.05), scores[-1] + 0.01)
     axes.set_xscale("log")
+    sizes = [*(x for x, _ in points), *(trial.size_bytes / 1024 for trial in found.plain.values())]
+    ticks = [value * 10**power for power in range(-1, 7) for value in (1, 2, 3, 5)]
+    inside = [tick for tick in ticks if min(sizes) * 0.8 <= tick <= max(sizes) * 1.2]
+    axes.set_xticks(inside, [f"{tick:g}" for tick in inside])
+    axes.minorticks_off()
     axes.set_xlabel("size of the file, KiB")
-    axes.set_ylabel(f"{_WORDS[metric]} on {found.exact.images} validation images")
+    axes.set_ylabel(f"{METRIC_WORDS[metric]} on {found.exact.images} validation images")
     axes.legend(loc="lower right")
     return figure
 

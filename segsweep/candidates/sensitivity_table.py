@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from segsweep.candidates.sensitivity import ACTIVATIONS, BOTH, MODES, SPARED, WEIGHTS, LayerSensitivity, Sensitivity
+from segsweep.candidates.trial import METRIC_WORDS
 from segsweep.report.figures.style import COLOURS, PAGE_INCHES, styled
 
 _HEADERS = (
@@ -26,8 +27,8 @@ def sensitivity_text(found: Sensitivity, metric: str) -> str:
     for images in sorted(found.exact.keys() & found.quantized.keys()):
         exact, quantized = found.exact[images].score(metric), found.quantized[images].score(metric)
         lines.append(
-            f"{metric} on {images} validation images: float32 {exact:.4f}, all layers {found.target} {quantized:.4f} "
-            f"({quantized - exact:+.4f}, {found.quantized[images].agreement:.4f} of the pixels the same)."
+            f"{METRIC_WORDS[metric]} on {images} validation images: float32 {exact:.4f}, all layers {found.target} "
+            f"{quantized:.4f} ({quantized - exact:+.4f}, {found.quantized[images].agreement:.4f} of the pixels the same)."
         )
     lines.append(
         "change: of it, when the layer alone is quantized; if spared: when it alone is left float32, against the file "
@@ -76,7 +77,7 @@ def sensitivity_figure(found: Sensitivity, metric: str) -> Figure:
         losses.barh(positions, values, height=0.24, color=COLOURS[place], label=_WORDS[mode])
     losses.set_yticks(range(len(shown)), [each.layer.label for each in shown])
     losses.invert_yaxis()
-    losses.set_xlabel(f"{metric.replace('_', ' ')} lost by quantizing one layer to {found.target}")
+    losses.set_xlabel(f"{METRIC_WORDS[metric]} lost by quantizing one layer to {found.target}")
     losses.legend(loc="lower right")
     for decibels, marker, words in (
         ([_finite(each.noise_alone_db) for each in shown], "o", "quantized alone"),

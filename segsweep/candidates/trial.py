@@ -23,6 +23,8 @@ from segsweep.tflite.metadata import embed
 
 METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracies, "mean_iou": mean_ious}
 """What candidates are judged by; from confusion matrices (R, K, K) to scores (R,)."""
+METRIC_WORDS: Mapping[str, str] = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
+"""The same for people."""
 _RESAMPLES = 1000
 _BATCH = 8
 NOT_FINITE = "it answers with numbers that are not finite"
@@ -113,7 +115,7 @@ def try_candidate(candidate: Candidate, problem: Problem, images: int) -> Trial:
     content = b""
     try:
         content = make(candidate, problem)
-        counts, exact = _counts(content, problem, images), problem.reference_counts[:images]
+        counts, exact = counted(content, problem, images), problem.reference_counts[:images]
     except (ModelError, VariantError) as error:
         return failed(images, " ".join(str(error).split()), len(content), time.perf_counter() - started)
     lowest = {
@@ -131,14 +133,17 @@ def failed(images: int, why: str, size_bytes: int = 0, seconds: float = 0.0) -> 
 
 
 @dataclass(frozen=True)
-class _Counts:
+class Counted:
+    """What a file answers."""
+
     by_image: np.ndarray
     """(N, K, K) confusion counts; rows truth."""
     agreement: float
+    """Share of the counted pixels with the class that the float file gives them."""
 
 
-def _counts(content: bytes, problem: Problem, images: int) -> _Counts:
-    """Raises ModelError where the answers are not finite."""
+def counted(content: bytes, problem: Problem, images: int) -> Counted:
+    """What a file answers for the first `images`. Raises ModelError where the answers are not finite."""
     model = TFLiteModel(content)
     predict = _checked if census(content).outputs == ("float32",) else TFLiteModel.predict
     height, width = problem.labels.shape[1:]
@@ -151,7 +156,7 @@ def _counts(content: bytes, problem: Problem, images: int) -> _Counts:
         count_confusions(truth, predicted, problem.classes, out=counts[part])
         same += int(np.count_nonzero((predicted == problem.reference[part]) & (truth != IGNORE)))
     total = int(counts.sum())
-    return _Counts(counts, same / total if total else float("nan"))
+    return Counted(counts, same / total if total else float("nan"))
 
 
 def _checked(model: TFLiteModel, images: np.ndarray) -> np.ndarray:
