@@ -1,8 +1,7 @@
 """What the worker process does with a request: check all of it, map scene after scene, give each away when whole."""
 
-import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +15,7 @@ from segsweep.predict.map_files import map_suffix
 from segsweep.predict.mapping import Mapper, Settings
 from segsweep.predict.member import Member, load_member, require_agreement
 from segsweep.predict.orientations import AS_IT_IS, orientations
-from segsweep.predict.request import PICTURES, RASTERS, Request
+from segsweep.predict.request import PICTURES, Request
 from segsweep.predict.scene import Scene
 from segsweep.predict.scenes import scenes_in
 from segsweep.predict.tiling import positions
@@ -44,41 +43,40 @@ def answer(request: Request, told: Told) -> None:
     members = [load_member(Path(model), request) for model in request.models]
     require_agreement(members)
     told.stage("reading")
-    with _gdal(request):
-        bands = members[0].shape[2]
-        staging, output = Path(request.staging), Path(request.output)
-        scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, request.nodata, staging)]
-        used = [tuple(channels_of(member, scene, request) for member in members) for scene in scenes]
-        _require_new(scenes, request, output)
-        if len(scenes) > 1:
-            _require_whole(scenes)
-        for note in (note for scene in scenes for note in scene.notes):
-            told.say(note=note)
-        ensemble = _ensemble(members, request)
-        tiles = [1 if request.whole else _tiles(scene, ensemble, request.overlap) for scene in scenes]
-        told.say(total=sum(tiles), scenes=len(scenes))
-        settings = Settings(
-            ensemble=ensemble,
-            write=request.write,
-            overlap=request.overlap,
-            whole=request.whole,
-            scale=request.scale or 1.0,
-            threads=request.threads or cores(),
-            staging=staging,
-        )
-        mapper = Mapper(settings, told.stage, told.tiles)
-        found: list[Areas] = []
-        try:
-            for scene, mapped in zip(scenes, mapper.map_all(scenes, used), strict=True):
-                files = _published(mapped.files.values(), output)
-                found.append(mapped.areas)
-                if not mapped.areas.pixels.any():
-                    told.say(note=f"{scene.path}: no pixel has data, so its maps have none either")
-                told.say(scene=scene.name, files=files, shares=dict(zip(mapped.areas.classes, mapped.areas.shares)))
-        finally:
-            mapper.close()
-        write_areas(staging / AREAS_FILE, found)
-        told.say(areas=_published([staging / AREAS_FILE], output)[0], invoke_seconds=mapper.invoke_seconds)
+    bands = members[0].shape[2]
+    staging, output = Path(request.staging), Path(request.output)
+    scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, request.nodata, staging)]
+    used = [tuple(channels_of(member, scene, request) for member in members) for scene in scenes]
+    _require_new(scenes, request, output)
+    if len(scenes) > 1:
+        _require_whole(scenes)
+    for note in (note for scene in scenes for note in scene.notes):
+        told.say(note=note)
+    ensemble = _ensemble(members, request)
+    tiles = [1 if request.whole else _tiles(scene, ensemble, request.overlap) for scene in scenes]
+    told.say(total=sum(tiles), scenes=len(scenes))
+    settings = Settings(
+        ensemble=ensemble,
+        write=request.write,
+        overlap=request.overlap,
+        whole=request.whole,
+        scale=request.scale or 1.0,
+        threads=request.threads or cores(),
+        staging=staging,
+    )
+    mapper = Mapper(settings, told.stage, told.tiles)
+    found: list[Areas] = []
+    try:
+        for scene, mapped in zip(scenes, mapper.map_all(scenes, used), strict=True):
+            files = _published(mapped.files.values(), output)
+            found.append(mapped.areas)
+            if not mapped.areas.pixels.any():
+                told.say(note=f"{scene.path}: no pixel has data, so its maps have none either")
+            told.say(scene=scene.name, files=files, shares=dict(zip(mapped.areas.classes, mapped.areas.shares)))
+    finally:
+        mapper.close()
+    write_areas(staging / AREAS_FILE, found)
+    told.say(areas=_published([staging / AREAS_FILE], output)[0], invoke_seconds=mapper.invoke_seconds)
 
 
 def channels_of(member: Member, scene: Scene, request: Request) -> tuple[int, ...]:
@@ -181,20 +179,3 @@ def _published(files: Iterable[Path], output: Path) -> list[str]:
         os.replace(file, output / file.name)
         targets.append(str(output / file.name))
     return targets
-
-
-@contextlib.contextmanager
-def _gdal(request: Request) -> Iterator[None]:
-    """What GDAL finds wrong when it writes, as what it is."""
-    if not any(Path(path).suffix.lower() in RASTERS for path in request.inputs):
-        yield
-        return
-    try:
-        from rasterio.errors import RasterioError
-    except ImportError:
-        yield
-        return
-    try:
-        yield
-    except RasterioError as error:
-        raise DataError(f"{request.output}: {str(error).splitlines()[0]}") from error

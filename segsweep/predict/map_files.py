@@ -1,11 +1,15 @@
 """The files that maps are written to, part by part: Cloud Optimized GeoTIFF for rasters, else PNG and NumPy."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from segsweep.data.dataset import IGNORE
+from segsweep.errors import SegsweepError
 from segsweep.predict.picture_scene import save_picture
 from segsweep.predict.products import PRODUCTS, Look
 from segsweep.predict.scene import Scene, Window
@@ -66,6 +70,10 @@ class _ArrayFile:
         self._path = staging / f"{scene.name}_probabilities.parts"
         shape = (scene.height, scene.width, len(look.classes))
         self._array = np.lib.format.open_memmap(self._path, "w+", np.float32, shape)
+        if hasattr(os, "posix_fallocate"):
+            # A full disk is an error now, and not a signal when the pages are written.
+            with self._path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, self._path.stat().st_size)
 
     def write(self, window: Window, pixels: np.ndarray) -> None:
         part = self._array[window.top : window.bottom, window.left : window.right]
@@ -85,6 +93,7 @@ class _RasterFile:
     def __init__(self, scene: Scene, product: str, look: Look, staging: Path):
         import rasterio
 
+        self._name = f"{scene.name}_{product}{self.suffix}"
         self._path = staging / f"{scene.name}_{product}.parts.tif"
         self._product = PRODUCTS[product]
         self._look = look
@@ -92,20 +101,21 @@ class _RasterFile:
         place: dict[str, Any] = {}
         if scene.place is not None:
             place = {"crs": scene.place.crs, "transform": scene.place.transform}
-        self._raster = rasterio.open(
-            self._path,
-            "w",
-            driver="GTiff",
-            height=scene.height,
-            width=scene.width,
-            count=self._product.bands(look),
-            dtype=self._product.dtype,
-            nodata=self._product.nodata,
-            bigtiff="IF_SAFER",
-            interleave="band",
-            **({"photometric": "RGB", "alpha": "YES"} if self._product.nodata is None else {}),
-            **place,
-        )
+        with _writing(self._name):
+            self._raster = rasterio.open(
+                self._path,
+                "w",
+                driver="GTiff",
+                height=scene.height,
+                width=scene.width,
+                count=self._product.bands(look),
+                dtype=self._product.dtype,
+                nodata=self._product.nodata,
+                bigtiff="IF_SAFER",
+                interleave="band",
+                **({"photometric": "RGB", "alpha": "YES"} if self._product.nodata is None else {}),
+                **place,
+            )
         if product == "ids":
             entries = {number: (*colour, 255) for number, colour in enumerate(look.colours)}
             self._raster.write_colormap(1, {**entries, IGNORE: (0, 0, 0, 0)})
@@ -117,23 +127,38 @@ class _RasterFile:
     def write(self, window: Window, pixels: np.ndarray) -> None:
         from segsweep.predict.raster_scene import raster_window
 
-        self._raster.write(pixels, window=raster_window(window))
+        with _writing(self._name):
+            self._raster.write(pixels, window=raster_window(window))
 
     def finish(self, path: Path) -> None:
         from rasterio.shutil import copy
 
-        self._raster.close()
-        copy(
-            self._path,
-            path,
-            driver="COG",
-            compress="DEFLATE",
-            # It helps where neighbours differ by little, and class ids are no quantities.
-            predictor="NO" if self._indexed else "YES",
-            blocksize=512,
-            bigtiff="IF_SAFER",
-            # Between two classes there is no third.
-            overview_resampling="NEAREST" if self._of_classes else "AVERAGE",
-            num_threads="ALL_CPUS",
-        )
+        with _writing(self._name):
+            self._raster.close()
+            copy(
+                self._path,
+                path,
+                driver="COG",
+                compress="DEFLATE",
+                # It helps where neighbours differ by little, and class ids are no quantities.
+                predictor="NO" if self._indexed else "YES",
+                blocksize=512,
+                bigtiff="IF_SAFER",
+                # Between two classes there is no third.
+                overview_resampling="NEAREST" if self._of_classes else "AVERAGE",
+                num_threads="ALL_CPUS",
+            )
         self._path.unlink()
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    """What GDAL cannot write is no fault of what is read."""
+    from rasterio._err import CPLE_BaseError  # what copying raises is in no public place
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        reason = (str(error.__cause__ or error).strip().splitlines() or ["no reason given"])[0]
+        raise SegsweepError(f"{name}: cannot be written ({reason}); is the disk full?") from error

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import handmade_models as handmade
@@ -171,6 +173,32 @@ def test_what_cannot_be_known_is_said(folder, capfd, settings, said):
         assert (made.crs is None) == ("crs" not in settings)
     with open("out/areas.csv", newline="") as file:
         assert all(row["hectares"] == "" for row in csv.DictReader(file))
+
+
+def test_jpeg_2000(folder):
+    from rasterio.shutil import copy
+
+    image = write("scene.tif", handmade.noise(90, 110), crs=UTM, transform=PLACE)
+    copy("scene.tif", "scene.jp2", driver="JP2OpenJPEG", quality=100, reversible="YES")
+    Path("scene.tif").unlink()
+    assert predict("four.tflite", "scene.jp2", "--output", "out") == 0
+    with rasterio.open("out/scene_ids.tif") as made:
+        np.testing.assert_array_equal(made.read(1), expected(image))
+        assert made.transform == PLACE
+
+
+def test_a_disk_that_is_full(folder):
+    write("scene.tif", handmade.noise(1500, 1500), crs=UTM, transform=PLACE)
+    # No file of more than 512 KiB, which is what a full disk looks like.
+    script = "import resource, sys; from segsweep.cli import main; " + (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**19, 2**19)); sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["predict", "four.tflite", "scene.tif", "--output", "out", "--write", "ids"]
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "segsweep: error: scene_ids.tif: cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not Path("out").exists()
 
 
 def test_bands_are_found_by_their_names(folder):
