@@ -23,6 +23,7 @@ segsweep VERB ...
   report                 the comparison table of a sweep, from the store
   best                   the variant of a sweep to ship, and why
   predict                masks of images and whole scenes with an exported .tflite
+  demo-page              a local page that shows what one or two .tflite files make of an image
   sensitivity            where quantization hurts, layer by layer
   search                 the smallest file that keeps the score, each layer with its own precision
   status                 what the running sweeps are doing, from any terminal or host
@@ -164,12 +165,19 @@ def _predict(arguments: list[str]) -> int:
     return predict(arguments)
 
 
+def _demo_page(arguments: list[str]) -> int:
+    from segsweep.demo.command import demo_page
+
+    return demo_page(arguments)
+
+
 _VERBS = {
     "run": _run,
     "plan": _plan,
     "report": _report,
     "best": _best,
     "predict": _predict,
+    "demo-page": _demo_page,
     "sensitivity": _sensitivity,
     "search": _search,
     "status": _status,

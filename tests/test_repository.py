@@ -18,7 +18,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 LAYERS = [
     {"cli", "hydra_run", "composed_settings", "__main__", "hydra_plugins"},
-    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "choosing", "predict", "candidates"},
+    {"job", "runs", "lineage", "resolving", "engines", "sweep", "report", "choosing", "predict", "demo", "candidates"},
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
     {"config"},
@@ -42,6 +42,7 @@ LIGHT = [
     "cli",
     "config",
     "data",
+    "demo",
     "errors",
     "evaluation",
     "lineage",
