@@ -169,7 +169,7 @@ def test_curves_of_all_trainings(store, monkeypatch):
     drawn = []
     monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda axes, x, y, **style: drawn.append((list(x), y, style)))
     assert Image.open(io.BytesIO(render(curves_figure(found), "png", dots=100))).format == "PNG"
-    assert [(x, y) for x, y, _ in drawn[:2]] == [([1, 2, 3], [0.5] * 3)] * 2
+    assert [(x, y) for x, y, _ in drawn[:2]] == [([1, 2, 3], [0.5] * 3), ([4, 5, 6], [0.5] * 3)], "it goes on"
     assert drawn[0][2]["color"] == drawn[1][2]["color"], "a fine-tune has the colour of what it starts from"
     monkeypatch.undo()
     assert Image.open(io.BytesIO(render(curves_figure(found * 20), "png", dots=100))).format == "PNG"
