@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.data.palette import palette
-from segsweep.errors import ModelError, SegsweepError
+from segsweep.errors import ModelError, SegsweepError, reason_of
 from segsweep.predict.request import Request
 from segsweep.tflite.interpreter import Port, TFLiteModel
 from segsweep.tflite.metadata import Metadata, read
@@ -99,6 +99,11 @@ def load_member(path: Path, request: Request, classifiers: bool = False) -> Memb
         return _member(path, content, request, classifiers)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Whoever made the file chose what its readers stumble over: offsets, lengths, types, encodings.
+        raise ModelError(f"{path}: the .tflite file is damaged ({reason_of(error)})") from error
 
 
 def _member(path: Path, content: bytes, request: Request, classifiers: bool) -> Member:

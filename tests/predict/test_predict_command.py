@@ -331,6 +331,19 @@ def test_wrong_input_is_refused_in_one_line(folder, capfd, case):
     assert message in complaint(capfd, *words, "--output", "out/deep")
 
 
+@pytest.mark.parametrize("seed", range(0, 16, 2))
+def test_no_damage_to_a_model_is_more_than_a_line(folder, capfd, seed):
+    content = bytearray(handmade.pixelwise(3, dtype="uint8"))
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(8, len(content), 1 + seed % 5):
+        content[place] = rng.integers(256)
+    Path("damaged.tflite").write_bytes(content)
+    status = predict("damaged.tflite", "photo.png", "--output", "out", "--timeout", "20")
+    lines = capfd.readouterr().err.splitlines()
+    assert (status, len(lines)) in [(0, 0), (2, 1)]
+    assert Path("out").exists() == (status == 0)
+
+
 @pytest.mark.parametrize("output", ["/proc/nowhere/out", "photo.png", "photo.png/out"])
 def test_an_output_that_cannot_be_written_to(folder, capfd, output):
     assert f"--output {output}: cannot be written to" in complaint(capfd, "rgb.tflite", "photo.png", "--output", output)
