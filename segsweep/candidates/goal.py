@@ -1,6 +1,6 @@
 """What is wished of a search, and what it ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from segsweep.candidates.exchange import Assignment, Exchange
@@ -10,6 +10,14 @@ from segsweep.quantization.recipe import Recipe
 
 PLAIN_FILES = ("float32", "float16", "int8")
 """Files with one choice for all layers that each search tries, since others are compared with them."""
+
+DROPS: Mapping[str, Callable[[Trial, Trial, str], float]] = {
+    "upper": lambda trial, exact, metric: trial.largest_drop(metric, exact),
+    "value": lambda trial, exact, metric: trial.drop(metric, exact),
+    "pixels": lambda trial, exact, metric: 1.0 - trial.agreement,
+}
+"""What of a drop counts: the upper end of its 95 % interval; its value; or the share of the pixels that change their
+class, which the accuracy cannot drop by more than, and which says most about images that are unlike these."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +29,12 @@ class Goal:
     """Of the score below the float file's; None: the size is given."""
     max_size: int | None
     """Bytes; None: the drop is given."""
-    cautious: bool = True
-    """Whether the upper end of the drop's 95 % interval counts, and not the drop itself."""
+    by: str = "upper"
+    """One of `DROPS`."""
 
     def drop(self, trial: Trial, exact: Trial) -> float:
         """The drop that counts."""
-        return trial.largest_drop(self.metric, exact) if self.cautious else trial.drop(self.metric, exact)
+        return DROPS[self.by](trial, exact, self.metric)
 
     def is_met(self, trial: Trial, exact: Trial) -> bool:
         """Whether a file is what is wished."""
@@ -79,10 +87,10 @@ class Found:
 
     @property
     def front(self) -> tuple[Tried, ...]:
-        """Files of which none is smaller without a larger drop; the smallest first."""
+        """Files of which none is as small with less of a drop, as the goal counts it; the smallest first."""
         kept: list[Tried] = []
-        for each in sorted(self.tried, key=lambda one: (one.trial.size_bytes, -one.trial.score(self.goal.metric))):
-            if not kept or each.trial.score(self.goal.metric) > kept[-1].trial.score(self.goal.metric):
+        for each in sorted(self.tried, key=lambda one: (one.trial.size_bytes, self.goal.drop(one.trial, self.exact))):
+            if not kept or self.goal.drop(each.trial, self.exact) < self.goal.drop(kept[-1].trial, self.exact):
                 kept.append(each)
         return tuple(kept)
 

@@ -12,6 +12,12 @@ from segsweep.quantization.layers import Layer
 from segsweep.quantization.recipe import Recipe
 from segsweep.report.figures.style import COLOURS, GREY, PAGE_INCHES, styled, variant_style
 
+_BY = {
+    "upper": " at the upper end of its 95 % interval",
+    "value": "",
+    "pixels": ", counted as pixels that change their class,",
+}
+
 
 def front_text(found: Found) -> str:
     """A Markdown table of the files that no other one beats on validation images, the smallest first."""
@@ -51,7 +57,7 @@ def search_json(found: Found) -> bytes:
         "metric": found.goal.metric,
         "max_drop": found.goal.max_drop,
         "max_size": found.goal.max_size,
-        "cautious": found.goal.cautious,
+        "by": found.goal.by,
         "is_complete": found.is_complete,
         "images": found.exact.images,
         "tried": [
@@ -109,7 +115,7 @@ def refusal(found: Found) -> str:
     """Why there is no winner: the nearest file, and what limits it."""
     goal, near = found.goal, found.nearest.trial
     drop = goal.drop(near, found.exact)
-    at_worst = " at the upper end of its 95 % interval" if goal.cautious else ""
+    at_worst = _BY[goal.by]
     if goal.max_size is not None:
         layers = ", ".join(f"{each.label} {each.weight_count:,}" for each in _largest(found.layers))
         return (

@@ -41,7 +41,7 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     from segsweep.candidates.trying import Trying
     from segsweep.tracking.store import Store
 
-    goal = Goal(options.metric, max_drop, max_size, cautious=options.by == "upper")
+    goal = Goal(options.metric, max_drop, max_size, options.by)
     if is_file(options.run):
         source = file_source(Path(options.run), options.overrides, compose)
     else:
@@ -90,8 +90,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--max-drop", metavar="DROP", help="of the metric, absolute: 0.01, or 1%% for the same")
     parser.add_argument("--max-size", metavar="SIZE", help="of the file, such as 150KiB (B, KB, KiB, MB, MiB)")
     parser.add_argument(
-        "--by", choices=("upper", "value"), default="upper",
-        help="what of the drop must be small: the upper end of its 95%% interval, or its value; default: %(default)s",
+        "--by", choices=("upper", "value", "pixels"), default="upper",
+        help="what of the drop must be small: the upper end of its 95%% interval, its value, or the share of the "
+        "pixels that change their class (for maps of places unlike the validation images); default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
         "--choices", metavar="A,B,...", default=DEFAULT_CHOICES,

@@ -28,7 +28,7 @@ def sensitivity_text(found: Sensitivity, metric: str) -> str:
         exact, quantized = found.exact[images].score(metric), found.quantized[images].score(metric)
         lines.append(
             f"{METRIC_WORDS[metric]} on {images} validation images: float32 {exact:.4f}, all layers {found.target} "
-            f"{quantized:.4f} ({quantized - exact:+.4f}, {found.quantized[images].agreement:.4f} of the pixels the same)."
+            f"{quantized:.4f} ({quantized - exact:+.4f}; {found.quantized[images].agreement:.4f} of all pixels alike)."
         )
     lines.append(
         "change: of it, when the layer alone is quantized; if spared: when it alone is left float32, against the file "
