@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 from PIL import Image
 from stored_reports import hostile_report
 
@@ -88,15 +89,16 @@ class TestParetoPlots:
         assert pareto_figure(table[:1], "latency_p50_ms", "mean_iou") is None
 
     def test_names_hide_no_points(self):
-        table = rows(
-            width=[4, 8, 16, 32, 64], mean_iou=[0.5, 0.51, 0.515, 0.52, 0.521],
-            size_bytes=[1000, 1100, 1200, 1300, 1400],
-        )  # fmt: skip
+        count = 12
+        sizes = [round(1024 * 1.1**number) for number in range(count)]
+        scores = [0.5 + 0.001 * number for number in range(count)]
+        table = rows(width=[*range(10, 10 + count), 9], mean_iou=[*scores, 0.1], size_bytes=[*sizes, 9000])
+        # Nearly level, so a name to the right of its point would hide the next one.
         figure = pareto_figure(table, "size_bytes", "mean_iou", COLUMN_INCHES)
         (axes,) = figure.axes
         figure.draw_without_rendering()
-        texts = [text.get_window_extent() for text in axes.texts]
-        assert sorted(text.get_text() for text in axes.texts) == ["w16", "w32", "w4", "w64", "w8"]
+        assert sorted(text.get_text() for text in axes.texts) == [f"w{10 + number}" for number in range(count)]
+        texts = [Text.get_window_extent(text) for text in axes.texts]
         spots = axes.transData.transform(table[["size_bytes", "mean_iou"]].to_numpy() / [1024, 1])
         assert not [box for box in texts for x, y in spots if box.contains(x, y)]
         assert not [1 for a in texts for b in texts if a is not b and a.overlaps(b)]
