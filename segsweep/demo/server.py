@@ -86,7 +86,6 @@ class _Refused(Exception):
 
 class _Handler(BaseHTTPRequestHandler):
     server: DemoServer
-    server_version, sys_version = "segsweep", ""
     timeout = _SECONDS_OF_SILENCE
 
     def do_GET(self) -> None:
@@ -94,6 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._answer(self._prediction)
+
+    def version_string(self) -> str:
+        return "segsweep"
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing: the terminal is the user's."""

@@ -16,7 +16,8 @@ function make(tag, text = "", name = "") {
 }
 
 function size(bytes) {
-  return bytes < 2 ** 20 ? `${(bytes / 2 ** 10).toFixed(bytes < 2 ** 14 ? 1 : 0)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const [value, unit] = bytes < 2 ** 20 ? [bytes / 2 ** 10, "KiB"] : [bytes / 2 ** 20, "MiB"];
+  return `${value.toFixed(value < 16 ? 1 : 0)} ${unit}`;
 }
 
 function milliseconds(value) {
@@ -52,10 +53,12 @@ function table(model, rows, caption, coloured) {
     if (share !== null) {
       const cell = make("td", percent(share));
       const bar = make("td");
-      const meter = make("meter");
-      meter.value = share;
-      meter.setAttribute("aria-hidden", "true");
-      bar.append(meter);
+      const line = make("div", "", "bar");
+      const part = make("div");
+      part.style.width = `${100 * share}%`;
+      line.setAttribute("aria-hidden", "true");
+      line.append(part);
+      bar.append(line);
       row.append(bar, cell);
     }
     body.append(row);
@@ -137,6 +140,7 @@ function showImage() {
   const same = latest.agreement;
   get("agreement").textContent = same === null ? "" : `the same class on ${percent(same)} of the pixels`;
   get("result").hidden = false;
+  document.querySelector("main").classList.add("seen");
   if (masks.length === 2) showDivider();
 }
 
