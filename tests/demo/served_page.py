@@ -74,14 +74,14 @@ def served(*words: str | Path, cwd: Path) -> Iterator[Page]:
         process.communicate()
 
 
-def classifier(classes: int = 7, bands: int = 3, seed: int = 0, **changes: Any) -> bytes:
+def classifier(kinds: int = 7, bands: int = 3, seed: int = 0, **changes: Any) -> bytes:
     """A model that weighs all pixels of an image: a convolution as large as it."""
-    kernel, bias = classifier_weights(classes, bands, seed)
+    kernel, bias = classifier_weights(kinds, bands, seed)
     content = empty()
     image = tensor(content, "image", (1, TILE, TILE, bands))
     weights = tensor(content, "kernel", kernel.shape, kernel.astype(np.float32))
     shift = tensor(content, "bias", bias.shape, bias.astype(np.float32))
-    logits = tensor(content, "logits", (1, 1, 1, classes))
+    logits = tensor(content, "logits", (1, 1, 1, kinds))
     options = schema.Conv2DOptionsT()
     options.padding, options.strideH, options.strideW = schema.Padding.VALID, 1, 1
     options.dilationHFactor = options.dilationWFactor = 1
@@ -89,8 +89,8 @@ def classifier(classes: int = 7, bands: int = 3, seed: int = 0, **changes: Any) 
              schema.BuiltinOptions.Conv2DOptions, options)  # fmt: skip
     content.subgraphs[0].inputs, content.subgraphs[0].outputs = [image], [logits]
     named = {
-        "classes": tuple(f"kind {number}" for number in range(classes)),
-        "palette": tuple((number, number, number) for number in range(classes)),
+        "classes": tuple(f"kind {number}" for number in range(kinds)),
+        "palette": tuple((number, number, number) for number in range(kinds)),
         "dtype": "uint8",
     }
     return embed(signed(content), replace(metadata(bands, 1), **{**named, **changes}))

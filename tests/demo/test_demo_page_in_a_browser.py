@@ -11,7 +11,9 @@ from PIL import Image
 from served_page import Page, classifier, served
 
 from segsweep.demo.limits import MOST_BYTES
+from segsweep.tflite.metadata import embed
 
+_SHOWN = "latest !== null && document.getElementById('status').textContent.startsWith(latest.name)"
 RED, GREEN, BLUE = (255, 0, 0), (0, 128, 0), (0, 0, 255)
 
 
@@ -20,7 +22,7 @@ def always(number: int, **changes) -> bytes:
     kernel, bias = np.zeros((3, 1, 1, 3)), np.zeros(3)
     bias[number] = 9
     said = handmade.metadata(3, 3, dtype="uint8", **changes)
-    return handmade.embed(handmade.convolution(kernel, bias), said)
+    return embed(handmade.convolution(kernel, bias), said)
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +69,7 @@ def wait(driver, condition: str) -> None:
 
 def choose(driver, path: Path) -> None:
     driver.find_element("id", "file").send_keys(str(path))
-    wait(driver, "return !document.getElementById('error').hidden || latest !== null && shown(latest.name)"
-         .replace("shown(latest.name)", "document.getElementById('status').textContent.startsWith(latest.name)"))  # fmt: skip
+    wait(driver, f"return !document.getElementById('error').hidden || {_SHOWN}")
 
 
 def colour(driver, x: float, y: float) -> tuple[int, int, int]:
@@ -97,10 +98,13 @@ def test_both_maps_and_their_facts(opened, folder: Path) -> None:
     choose(opened, folder / "grey.png")
     assert opened.find_element("id", "status").text == "grey.png: 100 × 60 pixels"
     first, second = opened.find_elements("css selector", ".card")
-    size = (folder / "red.tflite").stat().st_size
-    for card, name, shares in ((first, "float32", "100.0 %|0.0 %|0.0 %"), (second, "int8", "0.0 %|0.0 %|100.0 %")):
+    for card, name, file, shares in (
+        (first, "float32", "red.tflite", "100.0 %|0.0 %|0.0 %"),
+        (second, "int8", "blue.tflite", "0.0 %|0.0 %|100.0 %"),
+    ):
         text = card.text
-        assert text.startswith(name)
+        size = (folder / file).stat().st_size
+        assert text.startswith(f"{name}\n{file}\n")
         assert " ms" in text
         assert f"{size / 1024:.1f} KiB" in text
         rows = card.find_elements("css selector", "tbody tr")
@@ -183,7 +187,7 @@ def test_complaints_are_shown_and_go_away(opened, folder: Path) -> None:
 
 def test_whole_images(opened, folder: Path) -> None:
     choose(opened, folder / "grey.png")
-    assert "this image, 15 tiles" in opened.find_element("css selector", ".card").text
+    assert "this image, 12 tiles" in opened.find_element("css selector", ".card").text
     opened.find_element("css selector", "input[value=whole]").click()
     wait(opened, "return latest.results[0].tiles === 1")
     wait(opened, "return !document.querySelector('.card').textContent.includes('tiles')")
@@ -191,6 +195,7 @@ def test_whole_images(opened, folder: Path) -> None:
 
 def test_classifiers_show_five_classes_as_text(driver, folder: Path) -> None:
     with served("red.tflite", "kinds.tflite", cwd=folder) as page:
+        complaints(driver)
         open_page(driver, page)
         choose(driver, folder / "grey.png")
         rows = driver.find_elements("css selector", ".card")[1].find_elements("css selector", "tbody tr")
