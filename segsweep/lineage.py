@@ -141,6 +141,8 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")} - SWITCHES
     if not spec.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
+    elif spec.config.quantization.calibration.range != "percentile":
+        unused |= {"quantization.calibration.percentile"}
     if spec.recipe is None:
         unused |= {"quantization.recipe"}
     if spec.training.kind == "float":
@@ -280,6 +282,12 @@ def _variant(
         content["calibration"] = {"samples": calibration.samples}
         if calibration.samples != len(dataset.train):
             content["calibration"]["seed"] = calibration.seed
+        if calibration.choice != "random":
+            content["calibration"]["choice"] = calibration.choice
+        if calibration.range != "min_max":
+            content["calibration"]["range"] = calibration.range
+        if calibration.range == "percentile":
+            content["calibration"]["percentile"] = calibration.percentile
         content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
     evaluation_key = content_key(

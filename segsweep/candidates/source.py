@@ -13,6 +13,7 @@ from segsweep.candidates.problem import DEFAULT_IMAGES, Problem, problem_of
 from segsweep.config.job_config import to_job_config
 from segsweep.config.registration import SECTIONS
 from segsweep.config.schema import JobConfig
+from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import Dataset, Normalization
 from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, DataError, ModelError, StoreError
@@ -21,7 +22,7 @@ from segsweep.models.input_scaling import for_model
 from segsweep.quantization.layers import layers
 from segsweep.quantization.post_training import calibrate
 from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
-from segsweep.runs.calibration_images import calibration_images, calibration_indices, drawn
+from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import Metadata, read
 from segsweep.tracking import names
@@ -147,7 +148,7 @@ def file_source(path: Path, overrides: Sequence[str], compose: Compose) -> Sourc
         raise ModelError(f"{path}: has {model.classes} classes, {dataset.name} has {len(dataset.classes)}")
     settings = config.quantization.calibration
     samples = min(settings.samples or DEFAULT_CALIBRATION_SAMPLES, len(dataset.train))
-    indices = drawn(samples, len(dataset.train), settings.seed)
+    indices = CHOICES[settings.choice](dataset.train, samples, settings.seed)
     images = calibration_images(indices.tolist(), replace(dataset, normalization=normalization), size)
     return Source(content, config, dataset, normalization, images, metadata)
 

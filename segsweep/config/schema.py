@@ -55,6 +55,14 @@ class CalibrationConfig:
     """How many training images; `null`: 64, or all where there are fewer."""
     seed: int = 0
     """Seed of the draw."""
+    choice: str = "random"
+    """How they are chosen: at `random`; `stratified`, the classes in turn, the rarest first; or `farthest`, each as
+    different from the others as can be, by mean and deviation of its bands."""
+    range: str = "min_max"
+    """What of an activation's values the 8 or 16 bits hold: all (`min_max`), `percentile` of them, or what makes the
+    mean squared error (`mse`) least."""
+    percentile: float = 99.99
+    """Share of the values, in percent, that `percentile` keeps; 50 <= p < 100."""
 
 
 @dataclass

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from segsweep.data.batches import evaluation_batches
+from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import Dataset
 from segsweep.lineage import VariantSpec
-
-
-def drawn(samples: int, available: int, seed: int) -> np.ndarray:
-    """`samples` indices of `available` images, drawn without replacement, ascending."""
-    return np.sort(np.random.default_rng(seed).permutation(available)[:samples])
 
 
 def calibration_indices(spec: VariantSpec, dataset: Dataset) -> tuple[int, ...]:
@@ -21,7 +17,7 @@ def calibration_indices(spec: VariantSpec, dataset: Dataset) -> tuple[int, ...]:
     if not spec.variant.calibrated:
         return ()
     assert settings.samples is not None
-    return tuple(drawn(settings.samples, len(dataset.train), settings.seed).tolist())
+    return tuple(CHOICES[settings.choice](dataset.train, settings.samples, settings.seed).tolist())
 
 
 def calibration_images(indices: Sequence[int], dataset: Dataset, size: tuple[int, int]) -> np.ndarray:

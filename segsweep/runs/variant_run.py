@@ -17,6 +17,7 @@ from segsweep.evaluation.confusion import read_counts
 from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import VariantSpec
+from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
@@ -149,7 +150,10 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
         float_file = context.store.artifacts.required(source, names.MODEL_FILE)
         calibration = None
         if spec.variant.calibrated:
-            calibration = calibrate(float_file, calibration_images(indices, context.dataset, spec.size))
+            images = calibration_images(indices, context.dataset, spec.size)
+            settings = spec.config.quantization.calibration
+            calibration = calibrate(float_file, images)
+            calibration = clipped(calibration, float_file, images, settings.range, settings.percentile)
         if spec.recipe is not None:
             content = quantize_mixed(float_file, spec.recipe, calibration)
         else:
