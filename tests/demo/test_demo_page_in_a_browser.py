@@ -204,6 +204,8 @@ def test_classifiers_show_five_classes_as_text(driver, folder: Path) -> None:
         assert shares == sorted(shares, reverse=True)
         assert driver.execute_script("return document.querySelectorAll('.card img').length") == 0
         assert not driver.find_element("id", "divider").is_displayed()
+        assert driver.find_element("id", "first-label").text == "float32"
+        assert not driver.find_element("id", "second-label").is_displayed()
         assert strongest(driver, 0.9) == "r"
         assert complaints(driver) == []
 

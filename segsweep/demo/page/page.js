@@ -21,8 +21,8 @@ function size(bytes) {
 }
 
 function milliseconds(value) {
-  if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
-  return `${value < 0.1 ? value.toFixed(3) : value.toPrecision(value < 100 ? 3 : 4).replace(/\.0+$/, "")} ms`;
+  if (value >= 999.5) return `${(value / 1000).toFixed(2)} s`;
+  return `${value < 0.1 ? value.toFixed(3) : value.toPrecision(3)} ms`;
 }
 
 function fact(list, name, value) {
@@ -100,7 +100,7 @@ function card(model, result) {
   fact(list, "input", takes);
   if (result) {
     const tiles = result.tiles === 1 ? "this image" : `this image, ${result.tiles} tiles`;
-    fact(list, tiles, milliseconds(result.invoke_milliseconds));
+    fact(list, tiles, milliseconds(result.milliseconds));
   }
   element.append(list, legend(model, result));
   return element;
@@ -132,7 +132,7 @@ function showImage() {
     get(name).hidden = !mask;
     get(name).alt = mask ? `Map by ${model.label}` : "";
     if (mask) get(name).src = mask;
-    get(`${name}-label`).hidden = masks.length < 2;
+    get(`${name}-label`).hidden = !mask || facts.models.length < 2;
     get(`${name}-label`).textContent = model ? model.label : "";
   }
   get("divider").hidden = masks.length < 2;
