@@ -19,6 +19,7 @@ from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, DataError, ModelError, StoreError
 from segsweep.lineage import lineage
 from segsweep.models.input_scaling import for_model
+from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.layers import layers
 from segsweep.quantization.post_training import calibrate
 from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
@@ -60,9 +61,11 @@ class Source:
         Raises:
             ModelError: the file cannot be calibrated or does not take such images.
         """
+        settings = self.config.quantization.calibration
+        calibration = calibrate(self.float_model, self.calibration_images)
         return problem_of(
             self.float_model,
-            calibrate(self.float_model, self.calibration_images),
+            clipped(calibration, self.float_model, self.calibration_images, settings.range, settings.percentile),
             self.dataset,
             self.normalization,
             self.metadata,
