@@ -106,10 +106,14 @@ class Answers:
         Raises:
             DataError: it is no image that the models take.
         """
+        scenes: dict[int, Scene] = {}
         shown: dict[str, Any] = {}
         results, maps = [], []
         for model in self._models:
-            scene = uploaded_scene(PurePath(name), content, model.member.shape[2])
+            bands = model.member.shape[2]
+            if bands not in scenes:
+                scenes[bands] = uploaded_scene(PurePath(name), content, bands)
+            scene = scenes[bands]
             settings = self._settings(model, whole)
             used = (channels_of(model.member, scene, self._request),)
             with scene.opened() as reader:
