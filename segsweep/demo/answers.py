@@ -16,7 +16,7 @@ from PIL import Image
 from segsweep.data.dataset import IGNORE
 from segsweep.data.fitting import Fit, fit_image
 from segsweep.data.parallel import cores
-from segsweep.data.pictures import png, true_colour
+from segsweep.data.pictures import GREY, png, true_colour
 from segsweep.demo.limits import LONGEST_SHOWN
 from segsweep.demo.uploads import uploaded_scene
 from segsweep.evaluation.latency import cpu_name, measure_latency
@@ -189,8 +189,10 @@ def _of_map(ids: np.ndarray, member: Member, tiles: int) -> dict[str, Any]:
     size = _shown_size(*ids.shape)
     picture = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
     mask = Image.frombuffer("P", picture.size, picture.tobytes(), "raw", "P", 0, 1)
-    mask.putpalette([value for colour in member.colours for value in colour])
-    mask.info["transparency"] = bytes([255] * IGNORE + [0])
+    # All of its 256 colours: a PNG of fewer has fewer bits a pixel, and `IGNORE` would become another class.
+    colours = [*member.colours, *[GREY] * (IGNORE + 1 - len(member.colours))]
+    mask.putpalette([value for colour in colours for value in colour])
+    mask.info["transparency"] = IGNORE
     return {"tiles": tiles, "mask": _address(mask), "shares": [int(count) / there for count in counts]}
 
 

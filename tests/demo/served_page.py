@@ -1,6 +1,8 @@
-"""`segsweep demo-page` in a process of its own, and models that give one answer for a whole image."""
+"""`segsweep demo-page` in a process of its own, images for it, and models that give one answer for a whole image."""
 
+import base64
 import http.client
+import io
 import json
 import os
 import re
@@ -15,7 +17,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from checkout import ROOT
-from handmade_models import TILE, empty, metadata, operator, signed, tensor
+from handmade_models import TILE, empty, metadata, noise, operator, signed, tensor
+from PIL import Image
 
 from segsweep.tflite.metadata import embed
 
@@ -109,3 +112,26 @@ def classifier_shares(image: np.ndarray, classes: int = 7, seed: int = 0) -> np.
     logits = (kernel * ((image - np.array(said.mean)) / np.array(said.std))).sum(axis=(1, 2, 3)) + bias
     shares = np.exp(logits - logits.max())
     return shares / shares.sum()
+
+
+def photo(height: int = 50, width: int = 70, seed: int = 0) -> np.ndarray:
+    return noise(height, width, 3, seed).astype(np.uint8)
+
+
+def png(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return file.getvalue()
+
+
+def pixels(address: str, mode: str) -> np.ndarray:
+    """Of a picture as the page gets it."""
+    kind, _, text = address.partition(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert(mode))
+
+
+def npy(array: np.ndarray, pickled: bool = False) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=pickled)
+    return file.getvalue()

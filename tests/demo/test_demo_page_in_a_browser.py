@@ -166,7 +166,7 @@ def test_an_image_is_dropped(opened, folder: Path) -> None:
       done(document.body.classList.contains("over"));
     });
     """
-    # Without transparency it would be of four bands; Pillow drops them, as the models take three.
+    # A canvas has transparency, a fourth band, which is dropped where models take three.
     assert opened.execute_async_script(script, "näh <b>.png") is False
     wait(opened, "return latest !== null")
     assert opened.find_element("id", "status").text == "näh <b>.png: 40 × 30 pixels"
