@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segsweep.devices.footprint import Footprint, stated_footprint
 from segsweep.evaluation.bootstrap import accuracies, mean_ious
 from segsweep.report.comparison import Comparison
 from segsweep.tracking import names
@@ -60,6 +61,8 @@ class Candidate:
     """Median of one image, one thread, on the host that measured it; None where nobody did."""
     drop: float | None
     """By how much the score is below that of the baseline, the float32 file of the same float training."""
+    footprint: Footprint | None = field(default=None, repr=False)
+    """What it asks of a device; None where nobody knows."""
 
     @property
     def is_control(self) -> bool:
@@ -79,6 +82,8 @@ class Limit:
     shown: Callable[[float], str]
     step: float = 0.0
     """What an excess is measured in where `most` is less than this."""
+    reasons: Callable[[Candidate], str] | None = None
+    """Says what is missed, where a number does not."""
 
     def excess(self, candidate: Candidate) -> float:
         """By how much of itself the limit is passed: 0 or less where it is kept, infinite where nobody knows."""
@@ -90,7 +95,9 @@ class Limit:
         return self.excess(candidate) <= 1e-9
 
 
-def candidates(comparison: Comparison, metric: Metric) -> list[Candidate]:
+def candidates(
+    comparison: Comparison, metric: Metric, footprint_of: Callable[[RunRecord], Footprint | None] = stated_footprint
+) -> list[Candidate]:
     """The finished variants of a comparison that have the score and a size, in its order; single files alone."""
     rows: list[Any] = comparison.table.to_dict("records")
     runs = [comparison.runs.get(str(row["run_id"])) for row in rows]
@@ -110,6 +117,7 @@ def candidates(comparison: Comparison, metric: Metric) -> list[Candidate]:
                 size_bytes=int(run.metrics[names.SIZE_BYTES]),
                 latency_ms=run.metrics.get(names.LATENCY_P50),
                 drop=_drop(run, baseline, metric),
+                footprint=footprint_of(run),
             )
         )
     return found

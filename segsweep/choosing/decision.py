@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from segsweep.choosing.candidates import METRICS, Candidate, Limit, candidates, data_of
 from segsweep.choosing.choice import choose, nearest
+from segsweep.choosing.device_limits import device_limits, memory_limit, memory_remarks
 from segsweep.choosing.differences import Differences, same_truth
 from segsweep.choosing.words import choice_text, kib, misses, ms, nearest_text, points
+from segsweep.devices.footprint import footprint_of_run, stated_footprint
+from segsweep.devices.profile import Device
 from segsweep.errors import SegsweepError
 from segsweep.report.comparison import Comparison
 from segsweep.tracking import names
@@ -21,9 +25,12 @@ class Wish:
     metric: str
     """One of `METRICS`."""
     most: Mapping[str, tuple[str, float]]
-    """By `size` (bytes), `latency` (milliseconds) or `drop` (of the metric): the option as given, and the number."""
+    """By `size`, `memory` (bytes), `latency` (milliseconds) or `drop` (of the metric): the option as given, and the
+    number."""
     controls: bool = False
     """Whether float fine-tunes of the same budget as quantization-aware ones may be shipped."""
+    device: tuple[str, Device] | None = None
+    """What it must run on, with the option as given."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,9 @@ def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -
         SegsweepError: no variant is finished, or they were scored on different test images.
     """
     metric = METRICS[wish.metric]
-    everyone = candidates(comparison, metric)
+    needs_memory = wish.device is not None or "memory" in wish.most
+    footprint_of = partial(footprint_of_run, store) if needs_memory else stated_footprint
+    everyone = candidates(comparison, metric, footprint_of)
     allowed = [each for each in everyone if wish.controls or not each.is_control]
     name = f"sweep {sweep.run_id[:8]}"
     if not allowed:
@@ -63,7 +72,7 @@ def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -
     if not fitting:
         text = nearest_text(allowed, metric, limits, difference)
         first = nearest(allowed, limits)[0]
-        given = " ".join(limit.option for limit in limits)
+        given = " ".join(dict.fromkeys(limit.option for limit in limits))
         refusal = (
             f"{name}: no variant fits {given}; the nearest, {first.label}, misses: {'; '.join(misses(first, limits))}"
         )
@@ -86,8 +95,10 @@ def _limits(wish: Wish) -> list[Limit]:
         "size": lambda option, most: Limit(option, "size", most, lambda each: each.size_bytes, kib),
         "latency": lambda option, most: Limit(option, "latency", most, lambda each: each.latency_ms, ms),
         "drop": lambda option, most: Limit(option, "drop", most, lambda each: each.drop, points, step=0.01),
+        "memory": memory_limit,
     }
-    return [made[what](option, most) for what, (option, most) in wish.most.items()]
+    limits = [made[what](option, most) for what, (option, most) in wish.most.items()]
+    return limits + (device_limits(*wish.device) if wish.device is not None else [])
 
 
 def _require_one_truth(everyone: Sequence[Candidate], difference: Differences, name: str) -> None:
@@ -115,4 +126,6 @@ def _remarks(comparison: Comparison, allowed: Sequence[Candidate], wish: Wish) -
     cpus = {cpu for each in allowed if (cpu := each.run.tags.get(names.CPU))}
     if "latency" in wish.most and len(cpus) > 1:
         remarks.append(f"latencies were measured on different machines: {', '.join(sorted(cpus))}")
+    if "memory" in wish.most or wish.device is not None:
+        remarks += memory_remarks(allowed, wish.device[1] if wish.device is not None else None)
     return tuple(remarks)

@@ -13,6 +13,7 @@ from segsweep.command_line import parse, verb_parser
 from segsweep.errors import SegsweepError
 
 if TYPE_CHECKING:
+    from segsweep.devices.profile import Device
     from segsweep.report.comparison import Comparison
 
 _MODEL_NAME = re.compile(r"(?=.*\S)[^/:'\n]+")
@@ -36,6 +37,14 @@ def best(arguments: list[str]) -> int:
         help="of the metric, absolute, below the float32 file of the same training: 0.01, or 1%% for the same",
     )
     parser.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        help="while it runs: TensorFlow Lite Micro's arena where known, else a planned one",
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="what it must run on: a known device, or the path of a profile (NAME.yaml)"
+    )
+    parser.add_argument(
         "--metric", choices=("accuracy", "mean_iou", "mean_dice"), default="mean_iou", help="default: %(default)s"
     )
     parser.add_argument(
@@ -57,6 +66,7 @@ def best(arguments: list[str]) -> int:
     parser.add_argument("--register", metavar="NAME", help="make it a version of that model in MLflow's model registry")
     options = parse(parser, arguments)
     numbers = _numbers(options)
+    device = _device(options.device)
     if options.register is not None and not _MODEL_NAME.fullmatch(options.register):
         raise SegsweepError(f"--register {options.register}: names of models have no / : or '; give another name")
     if options.export is not None:
@@ -71,7 +81,7 @@ def best(arguments: list[str]) -> int:
     store = Store.open_to_read(options.tracking_uri, options.experiment)
     sweep = find_sweep(store, options.sweep)
     comparison = _selected(compare(store, sweep), options.where)
-    decision = decide(store, sweep, comparison, Wish(options.metric, numbers, options.controls))
+    decision = decide(store, sweep, comparison, Wish(options.metric, numbers, options.controls, device))
     print(decision.text, end="", flush=True)
     for remark in decision.remarks:
         print(f"segsweep: note: {remark}", file=sys.stderr)
@@ -101,12 +111,19 @@ def _selected(comparison: "Comparison", conditions: list[str]) -> "Comparison":
     return replace(comparison, table=table)
 
 
+def _device(name: str | None) -> "tuple[str, Device] | None":
+    """A device with the option that names it."""
+    from segsweep.devices.profile import load_device
+
+    return (f"--device {name}", load_device(name)) if name is not None else None
+
+
 def _numbers(options: argparse.Namespace) -> dict[str, tuple[str, float]]:
     """What was given for each limit as (option with its text, number)."""
     from segsweep.choosing import units
 
     parsers: Mapping[str, Callable[[str, str], float]] = {
-        "size": units.size, "latency": units.milliseconds, "drop": units.drop
+        "size": units.size, "latency": units.milliseconds, "drop": units.drop, "memory": units.size,
     }  # fmt: skip
     found = {}
     for what, parser in parsers.items():

@@ -43,7 +43,12 @@ def choice_text(choice: Choice, metric: Metric, limits: Sequence[Limit], conside
 def wishes(limits: Sequence[Limit], metric: Metric) -> str:
     """What was asked for: `size at most 300.0 KiB, ...`."""
     meaning = {"drop": f" of {metric.words} below the float32 file of the same training"}
-    return ", ".join(f"{each.what} at most {each.shown(each.most)}{meaning.get(each.what, '')}" for each in limits)
+    return ", ".join(
+        each.shown(each.most)
+        if each.reasons is not None
+        else f"{each.what} at most {each.shown(each.most)}{meaning.get(each.what, '')}"
+        for each in limits
+    )
 
 
 def nearest_text(
@@ -55,16 +60,17 @@ def nearest_text(
         lines.append(f"  {each.label}: {metric.words} {each.score:.4f}; {'; '.join(misses(each, limits))}")
     for limit in limits:
         known = [each for each in candidates if limit.value(each) is not None]
-        if known and not any(limit.is_kept(each) for each in known):
+        if known and limit.reasons is None and not any(limit.is_kept(each) for each in known):
             least = min(known, key=limit.excess)
             lines.append(f"The least {limit.what} of all is {limit.shown(limit.value(least) or 0.0)}: {least.label}.")
-    for limit in limits if len(limits) > 1 else ():
-        others = [each for each in limits if each is not limit]
+    options = dict.fromkeys(limit.option for limit in limits)
+    for option in options if len(options) > 1 else ():
+        others = [each for each in limits if each.option != option]
         fitting = [each for each in candidates if all(other.is_kept(each) for other in others)]
         if fitting:
             best = choose(fitting, difference).winner
             lines.append(
-                f"Without {limit.option}: {best.label}, {metric.words} {best.score:.4f}, {kib(best.size_bytes)}"
+                f"Without {option}: {best.label}, {metric.words} {best.score:.4f}, {kib(best.size_bytes)}"
                 f"{f', {ms(best.latency_ms)}' if best.latency_ms is not None else ''}."
             )
     return "\n".join(lines) + "\n"
@@ -77,6 +83,8 @@ def misses(candidate: Candidate, limits: Sequence[Limit]) -> list[str]:
         value = limit.value(candidate)
         if value is None:
             texts.append(f"{limit.what} not known")
+        elif limit.reasons is not None and not limit.is_kept(candidate):
+            texts.append(limit.reasons(candidate))
         elif not limit.is_kept(candidate):
             texts.append(f"{limit.what} {limit.shown(value)}, {limit.shown(value - limit.most)} too much")
     return texts
@@ -99,6 +107,10 @@ def _facts(winner: Candidate, metric: Metric) -> list[tuple[str, str]]:
         facts.append(("latency", f"{ms(winner.latency_ms)}, one image, one thread{f', {cpu}' if cpu else ''}"))
     else:
         facts.append(("latency", "not measured"))
+    asked = winner.footprint
+    if asked is not None:
+        whose = "the arena TensorFlow Lite Micro takes" if asked.is_measured else "a planned arena"
+        facts.append(("memory", f"{kib(asked.memory_bytes)}, {whose}; {asked.macs / 1e6:.1f} million multiplications"))
     return facts
 
 

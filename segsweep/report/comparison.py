@@ -96,14 +96,15 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     extra = varying_settings(members)
     rows = [row(member, runs.get(member.evaluation_key), sizes, extra) for member in members]
     rows.sort(key=_place)
-    columns = [*COLUMNS[:6], *extra, *COLUMNS[6:]]
+    wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
+    asked = [name for name in wanted if name not in COLUMNS]
+    columns = [*COLUMNS[:6], *extra, *COLUMNS[6:-2], *asked, *COLUMNS[-2:]]
     table = pd.DataFrame(rows, columns=columns)
     if rows and table["size_bytes"].notna().all():
         table = table.astype({"size_bytes": "int64"})
     table.attrs |= {**_attributes(runs.values()), "test_data": images_by_run(members, runs)}
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
     table.attrs["remarks"] = KeptList(remarks(sweep, table))
-    wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
     if wanted:
         optimal = pareto_optimal(table, wanted)
         table.attrs["objectives"] = wanted

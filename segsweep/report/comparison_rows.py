@@ -27,7 +27,12 @@ METRIC_COLUMNS = {
     "size_bytes": names.SIZE_BYTES,
     "latency_p50_ms": names.LATENCY_P50,
     "train_s": names.TRAIN_SECONDS,
+    "peak_memory_bytes": names.PEAK_MEMORY,
+    "arena_bytes": names.ARENA_MEMORY,
+    "micro_arena_bytes": names.MICRO_ARENA,
+    "macs": names.MACS,
 }
+"""From columns to metrics; the last four stand in a comparison only where somebody asks for them."""
 DELETED = "DELETED"
 """Status of a row whose run somebody deleted in MLflow."""
 PENDING = "PENDING"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segsweep.command_line import parse, verb_parser
+from segsweep.devices.profile import Device, load_device
 from segsweep.errors import SegsweepError
 from segsweep.report.formats.table import FORMATS
 
@@ -44,6 +45,8 @@ class ReportOptions:
     decimals: int | None
     figures: Path | None
     animations: Path | None
+    device: Device | None
+    """What the variants are to run on; None where that is not asked."""
 
 
 def report_options(arguments: list[str]) -> ReportOptions:
@@ -77,6 +80,7 @@ def report_options(arguments: list[str]) -> ReportOptions:
         decimals=decimals,
         figures=Path(options.figures) if options.figures is not None else None,
         animations=Path(options.animations) if options.animations is not None else None,
+        device=load_device(options.device) if options.device is not None else None,
     )
 
 
@@ -97,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         "--where", metavar="COLUMN=VALUE[,VALUE]", action="append", default=[],
         help="show only such rows; also with != < <= > >=, and more than once",
     )  # fmt: skip
+    parser.add_argument(
+        "--device", metavar="NAME", help="say of each variant whether it fits a known device, or a profile (NAME.yaml)"
+    )
     parser.add_argument("--sort", metavar="A,-B", help="order of the rows: the smallest first, with - the largest")
     parser.add_argument("--group-by", metavar="A,B", help="part the rows by the values of these columns")
     parser.add_argument("--decimals", metavar="N", type=int, help="digits after the point of scores and differences")

@@ -14,6 +14,10 @@ DIRECTIONS = {
     "size_bytes": "minimize",
     "latency_p50_ms": "minimize",
     "train_s": "minimize",
+    "peak_memory_bytes": "minimize",
+    "arena_bytes": "minimize",
+    "micro_arena_bytes": "minimize",
+    "macs": "minimize",
 }
 """Columns of the comparison that one may be after, and the direction that is better."""
 

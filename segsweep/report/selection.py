@@ -11,6 +11,7 @@ import pandas as pd
 
 from segsweep.errors import SegsweepError
 from segsweep.quantization.variants import VARIANTS
+from segsweep.report.comparison_rows import METRIC_COLUMNS
 from segsweep.report.formats.cells import is_missing
 from segsweep.tracking.records import RunRecord
 
@@ -171,7 +172,7 @@ def _cell(run: RunRecord | None, name: str) -> Any:
     """A metric or a setting of a run; None where it has none."""
     if run is None:
         return None
-    value = run.metrics.get(name, run.params.get(name))
+    value = run.metrics.get(METRIC_COLUMNS.get(name, name), run.params.get(name))
     number = _number(value)
     return value if number is None or isinstance(value, float) else int(number) if number.is_integer() else number
 

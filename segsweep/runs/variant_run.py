@@ -12,6 +12,7 @@ import numpy as np
 from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.dataset import Dataset
+from segsweep.devices.footprint import footprint
 from segsweep.errors import StoreError
 from segsweep.evaluation.confusion import read_counts
 from segsweep.evaluation.evaluator import Evaluation, evaluate
@@ -114,6 +115,8 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
         hashes |= store.upload(run_id, files | described | sample_files(context.dataset, evaluation, compared))
         metrics = _metrics(made, evaluation, context.dataset)
         metrics |= _against_baseline(evaluation, baseline, context)
+        asked = footprint(made.content)
+        metrics |= asked.metrics()
         metrics[names.INVOKE_SECONDS] = model.invoke_seconds
         if names.TRAIN_SECONDS in training.metrics:
             metrics[names.TRAIN_SECONDS] = training.metrics[names.TRAIN_SECONDS]
@@ -122,6 +125,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             metrics=metrics,
             tags={
                 **hashes,
+                **asked.tags(),
                 **model_tags(run_id, described),
                 **variant_note(spec, context, run_id, training, baseline, metrics),
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,

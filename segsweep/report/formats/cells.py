@@ -18,10 +18,14 @@ TITLES: Mapping[str, str] = {
     "size_ratio": "size",
     "latency_p50_ms": "ms",
     "train_s": "train s",
+    "peak_memory_bytes": "peak KiB",
+    "arena_bytes": "arena KiB",
+    "micro_arena_bytes": "Micro KiB",
+    "macs": "million MACs",
 }
 """What columns are called where people read; the others have their own name."""
 
-TEXTS = ("data", "model", "quantization", "training_kind", "status", "run_id")
+TEXTS = ("data", "model", "quantization", "training_kind", "status", "run_id", "fits")
 """Columns that hold text; the others hold numbers, or settings."""
 
 _ALWAYS = ("quantization", "training_kind", "accuracy", "mean_iou", "delta_mean_iou", "agreement", "size_bytes")
@@ -99,6 +103,10 @@ _MEASURED: Mapping[str, Callable[[float], str]] = {
     "size_ratio": lambda value: f"{value:.0%}",
     "latency_p50_ms": lambda value: f"{value:.2f}",
     "train_s": lambda value: f"{value:.1f}",
+    "peak_memory_bytes": lambda value: f"{value / 1024:.1f}",
+    "arena_bytes": lambda value: f"{value / 1024:.1f}",
+    "micro_arena_bytes": lambda value: f"{value / 1024:.1f}",
+    "macs": lambda value: f"{value / 1e6:.1f}",
 }
 
 
