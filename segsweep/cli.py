@@ -22,6 +22,7 @@ segsweep VERB ...
   plan [OVERRIDES] [-m]  what run would do: jobs, trainings, what is done, what cannot work
   report                 the comparison table of a sweep, from the store
   best                   the variant of a sweep to ship, and why
+  evaluate               the scores of any .tflite on a configured data set
   predict                masks of images and whole scenes with an exported .tflite
   demo-page              a local page that shows what one or two .tflite files make of an image
   sensitivity            where quantization hurts, layer by layer
@@ -122,6 +123,13 @@ def _search(arguments: list[str]) -> int:
     return search(arguments, composed_settings)
 
 
+def _evaluate(arguments: list[str]) -> int:
+    from segsweep.composed_settings import composed_settings
+    from segsweep.scoring.verb import evaluate
+
+    return evaluate(arguments, composed_settings)
+
+
 def _status(arguments: list[str]) -> int:
     parser = verb_parser("status", "What the running sweeps of the store are doing.")
     parser.add_argument("--watch", action="store_true", help="say so again every few seconds, until Ctrl-C")
@@ -176,6 +184,7 @@ _VERBS = {
     "plan": _plan,
     "report": _report,
     "best": _best,
+    "evaluate": _evaluate,
     "predict": _predict,
     "demo-page": _demo_page,
     "sensitivity": _sensitivity,

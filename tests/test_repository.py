@@ -31,6 +31,7 @@ LAYERS = [
         "demo",
         "candidates",
         "devices",
+        "scoring",
     },
     {"training", "quantization", "evaluation", "tracking"},
     {"tflite", "models", "data"},
@@ -62,6 +63,7 @@ LIGHT = [
     "lineage",
     "predict",
     "report",
+    "scoring",
     "tflite",
     "tracking",
 ]

@@ -1,7 +1,7 @@
 """Where candidates come from: a run of the store, or a file that somebody made, with its data."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from segsweep.config.schema import JobConfig
 from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import Dataset, Normalization
 from segsweep.data.sources import load_dataset
-from segsweep.errors import ConfigError, DataError, ModelError, StoreError
+from segsweep.errors import ConfigError, DataError, StoreError
 from segsweep.lineage import lineage
 from segsweep.models.input_scaling import for_model
 from segsweep.quantization.clipped_ranges import clipped
@@ -24,16 +24,13 @@ from segsweep.quantization.layers import layers
 from segsweep.quantization.post_training import calibrate
 from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
-from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.scoring.file_on_data import Compose, file_on_data, read_file
 from segsweep.tflite.metadata import Metadata, read
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 
 SUFFIX = ".tflite"
-
-Compose = Callable[[Sequence[str]], JobConfig]
-"""Makes settings of overrides, as the command line of `segsweep run` does."""
 
 
 @dataclass(frozen=True)
@@ -127,33 +124,16 @@ def file_source(path: Path, overrides: Sequence[str], compose: Compose) -> Sourc
         ModelError: it cannot be read, is quantized already, or does not take images of that data.
         ConfigError: no data are given, or they are wrong.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    content = read_file(path)
     layers(content)
-    if not any(word.startswith("data=") for word in overrides):
-        raise ConfigError(f"{path}: what data the file is for is not known; give it as data=NAME data.SETTING=...")
-    config = compose(overrides)
-    dataset = load_dataset(config.data)
-    metadata, model = read(content), TFLiteModel(content)
-    normalization = dataset.normalization
-    if metadata is not None:
-        normalization = Normalization(np.array(metadata.mean, np.float32), np.array(metadata.std, np.float32))
-    shape = dataset.train.image_shape
-    size = model.input_shape[:2]
-    if model.input_shape[2] != shape[2] or size[0] < shape[0] or size[1] < shape[1]:
-        raise ModelError(
-            f"{path}: takes images of height, width and channels {model.input_shape}, those of {dataset.name} "
-            f"are {shape}"
-        )
-    if model.classes != len(dataset.classes):
-        raise ModelError(f"{path}: has {model.classes} classes, {dataset.name} has {len(dataset.classes)}")
+    found = file_on_data(path, content, overrides, compose)
+    config, dataset = found.config, found.dataset
     settings = config.quantization.calibration
     samples = min(settings.samples or DEFAULT_CALIBRATION_SAMPLES, len(dataset.train))
     indices = CHOICES[settings.choice](dataset.train, samples, settings.seed)
-    images = calibration_images(indices.tolist(), replace(dataset, normalization=normalization), size)
-    return Source(content, config, dataset, normalization, images, metadata)
+    normalized = replace(dataset, normalization=found.normalization)
+    images = calibration_images(indices.tolist(), normalized, found.model.input_shape[:2])
+    return Source(content, config, dataset, found.normalization, images, found.metadata)
 
 
 def _find_run(store: Store, text: str) -> RunRecord:
