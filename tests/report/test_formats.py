@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 
 import jsonschema
@@ -32,6 +33,12 @@ def write(report: ReportInput, name: str, **view) -> str:
 
 def workbook(report: ReportInput, **view) -> openpyxl.Workbook:
     return openpyxl.load_workbook(io.BytesIO(write(report, "xlsx", **view)))
+
+
+@pytest.mark.parametrize("name", ["md", "latex"])
+def test_parted_by_all_that_is_shown_it_is_shown_all_the_same(report, name):
+    text = write(report, name, columns=("width",), group_by=("width",))
+    assert len(re.findall(r"(?m)^(?:\|\s+)?16(?: \|| \\\\)$", text)) == 5
 
 
 class TestCsv:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -18,6 +19,7 @@ from segsweep.report.formats.report_input import ReportInput, View
 from segsweep.report.html.certainty import certainty, class_table
 from segsweep.report.html.galleries import gallery
 from segsweep.report.html.images import dark, mask_uri, photo_uri
+from segsweep.report.html.overview import overview
 from segsweep.report.html.page import to_html
 from segsweep.report.html.provenance import provenance
 from segsweep.report.html.rows import page_table
@@ -297,6 +299,16 @@ class TestPictures:
         assert dark(svg) == (
             '<svg fill="#e8e8e8" x="1"><g style="fill: #1e1e1e; stroke: #e8e8e8"/><g style="fill: #d55e00"/></svg>'
         )
+
+
+def test_of_equally_small_files_the_best_is_named(store):
+    report = report_of(store)
+    table = report.table.copy()
+    table["size_bytes"] = table["size_bytes"].where(table["quantization"] != "int8", 50_000)
+    table["mean_iou"] = table["mean_iou"].where(table["width"] != 8, table["mean_iou"] - 0.1)
+    table.attrs["delta_mean_iou"] = dict.fromkeys(table["run_id"], (-0.01, 0.01))
+    _, _, smallest = overview(replace(report, table=table)).facts
+    assert "w16 int8 (48.8 KiB)" in smallest
 
 
 def test_a_command_of_an_older_version_can_be_pasted(store):

@@ -36,6 +36,22 @@ def test_the_best_of_each_column_is_bold_and_controls_are_not(report):
     assert "controls aside, is in bold" in text
 
 
+def test_controls_are_marked_wherever_the_variants_stand(report):
+    text = to_latex(replace(report, view=View(columns=("delta_mean_iou", "quantization", "mean_iou"))))
+    titles = next(line for line in text.splitlines() if "variant" in line)
+    assert titles == r"{$\Delta$} & {from} & {to} & variant & {mean IoU} \\"
+    rows = rows_of(text)
+    assert [len(row) for row in rows[-10:]] == [5] * 10
+    assert rows[-7][3] == "float32 (control)"
+
+
+def test_ends_of_intervals_have_no_columns_where_there_are_none(report):
+    baselines = report.table[(report.table["quantization"] == "float32") & (report.table["training_kind"] == "float")]
+    text = to_latex(replace(report, table=baselines))
+    assert "{$\\Delta$}" in text
+    assert "from &" not in text
+
+
 def test_equal_as_read_are_equally_good():
     rows = pd.DataFrame(
         {

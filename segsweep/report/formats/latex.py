@@ -63,10 +63,10 @@ def to_latex(report: ReportInput) -> str:
     table, view = report.table, report.view
     same = constant_settings(table) if view.columns is None else []
     usual = [name for name in columns_for_people(table) if name not in _LEFT_OUT]
-    names = [name for name in view.of(usual) if name not in view.group_by]
+    names = view.in_groups(usual)
     columns = [column for name in names for column in _columns(table, name, view.decimals)]
-    if "training_kind" not in names and "quantization" in names:
-        columns[names.index("quantization")] = _marked_controls(table)
+    if "training_kind" not in names:
+        columns = [_marked_controls(table) if column.name == "quantization" else column for column in columns]
     training = training_labels(table)
     # Where the rows of each training stand together, a little room shows it.
     spaced = training.nunique() == (training != training.shift()).sum() < len(table)
@@ -97,8 +97,8 @@ def to_latex(report: ReportInput) -> str:
 def _columns(table: pd.DataFrame, name: str, decimals: int | None) -> list[_Column]:
     """A column of the comparison, and behind a difference the ends of its interval."""
     columns = [_column(name, {row: cell_text(name, value, decimals) for row, value in table[name].items()})]
-    ends = table.attrs.get("delta_mean_iou")
-    if name == "delta_mean_iou" and ends:
+    ends = table.attrs.get("delta_mean_iou", {})
+    if name == "delta_mean_iou" and any(run in ends for run in table["run_id"]):
         for place, end in enumerate((_LOW, _HIGH)):
             found = {row: ends[run][place] if run in ends else None for row, run in table["run_id"].items()}
             columns.append(_column(end, {row: cell_text(name, value, decimals) for row, value in found.items()}))

@@ -32,7 +32,7 @@ def to_markdown(report: ReportInput) -> str:
     if not len(table):
         return "\n\n".join(parts or ["There are no rows."]) + "\n"
     same = constant_settings(table) if view.columns is None else []
-    columns = [name for name in view.of(columns_for_people(table)) if name not in view.group_by]
+    columns = view.in_groups(columns_for_people(table))
     if same:
         parts.append(", ".join(f"{_head(name)} {_cell(name, table[name].iloc[0])}" for name in same) + ":")
     for name, rows in groups_of(table, view.group_by):

@@ -30,6 +30,11 @@ class View:
             return list(self.columns)
         return [name for name in dict.fromkeys([*shown, *self.added]) if name not in self.removed]
 
+    def in_groups(self, shown: Sequence[str]) -> list[str]:
+        """The same without the columns that stand above each group, unless nothing else is left."""
+        columns = self.of(shown)
+        return [name for name in columns if name not in self.group_by] or columns
+
 
 @dataclass(frozen=True)
 class ReportInput:

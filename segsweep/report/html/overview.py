@@ -67,14 +67,19 @@ def _name(label: str, row: Mapping[str, Any]) -> str:
 
 
 def _smallest_without_loss(rows: Sequence[Mapping[str, Any]], ends: Mapping[object, tuple[float, float]]) -> int | None:
-    """The place of the smallest variant that is not known to be worse than its baseline; controls are left out."""
+    """The place of the smallest variant that is not known to be worse than its baseline; controls are left out.
+
+    Of equally small ones it is the best.
+    """
+    # Sizes as people read them: some bytes of a name decide nothing.
     sizes = {
-        place: row["size_bytes"]
+        place: (round(row["size_bytes"] / 1024, 1), -row["mean_iou"])
         for place, row in enumerate(rows)
         if row["status"] == "FINISHED"
         and row["training_kind"] != "finetune"
         and row["quantization"] != "float32"
         and pd.notna(row["size_bytes"])
+        and pd.notna(row["mean_iou"])
         and ends.get(row["run_id"], (0.0, -1.0))[1] >= 0
     }
     return min(sizes, key=lambda place: sizes[place]) if sizes else None
