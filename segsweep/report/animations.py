@@ -13,6 +13,7 @@ from segsweep.errors import SegsweepError, StoreError
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord, read_members
 from segsweep.tracking.store import Store
+from segsweep.whole_files import refuse_existing
 
 _STRIP = 18
 """Height of the strip that says the epoch, in pixels."""
@@ -37,21 +38,24 @@ def trainings_of(store: Store, sweep: RunRecord) -> list[RunRecord]:
     return [newest[key] for key in keys if key in newest]
 
 
-def write_animations(store: Store, sweep: RunRecord, folder: Path) -> list[Path]:
+def write_animations(store: Store, sweep: RunRecord, folder: Path, *, force: bool = False) -> list[Path]:
     """Write a GIF for each training of a sweep into `folder`, which is made; return their paths.
 
     Trainings without previews are named on standard error.
 
     Raises:
-        SegsweepError: none of them has any, or the folder cannot be written.
+        SegsweepError: none of them has any, one of the files exists and is not to be replaced (`force`), or the folder
+            cannot be written.
     """
+    runs = trainings_of(store, sweep)
+    paths = [folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.name)}-{run.run_id[:8]}.gif" for run in runs]
+    refuse_existing("--animations", paths, force=force)
     written = []
-    for run in trainings_of(store, sweep):
+    for run, path in zip(runs, paths, strict=True):
         pictures = store.artifacts.images(run, names.PREVIEWS)
         if not pictures:
             print(f"segsweep: {run.name} ({run.run_id[:8]}) has no previews", file=sys.stderr)
             continue
-        path = folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', run.name)}-{run.run_id[:8]}.gif"
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             folder.mkdir(parents=True, exist_ok=True)

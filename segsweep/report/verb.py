@@ -29,16 +29,17 @@ def report(arguments: list[str]) -> int:
         refuse_existing("--figures", figure_paths(options.figures), force=options.force)
     found = _report_input(options)
     content = FORMATS[options.format].write(found)
+    if options.animations is not None:
+        from segsweep.report.animations import write_animations
+
+        # Before the figures: it is refused where there are none, or where they may not be replaced.
+        for path in write_animations(found.store, found.sweep, options.animations, force=options.force):
+            print(f"segsweep: {path}", file=sys.stderr)
     if options.figures is not None:
         from segsweep.report.figures.files import write_figures
 
         written = write_figures(found, options.figures)
         print(f"segsweep: {len(written)} figures in {options.figures}", file=sys.stderr)
-    if options.animations is not None:
-        from segsweep.report.animations import write_animations
-
-        for path in write_animations(found.store, found.sweep, options.animations):
-            print(f"segsweep: {path}", file=sys.stderr)
     if options.output is not None:
         write_whole("--output", options.output, content)
     else:

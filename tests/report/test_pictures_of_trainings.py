@@ -11,6 +11,7 @@ from PIL import Image
 from segsweep.cli import main
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Normalization
 from segsweep.data.pictures import GREY
+from segsweep.errors import SegsweepError
 from segsweep.report.animations import animation, trainings_of, write_animations
 from segsweep.report.figures.curves import curves_figure, histories, labels_of
 from segsweep.report.figures.rendering import render
@@ -143,6 +144,19 @@ class TestAnimations:
                 pixels = np.asarray(gif.convert("RGB")).astype(int)
                 assert np.abs(pixels[20:] - colour).max() < 12
                 assert pixels[:18].min() < 80, "the epoch stands on top"
+
+    def test_files_that_exist_are_replaced_on_demand_alone(self, store, tmp_path):
+        run_id = training(store)
+        store.add_image(run_id, names.PREVIEWS, Image.new("RGB", (60, 40)), 1)
+        store.finish(run_id, "FINISHED")
+        sweep = store.get(sweep_of(store, "key"))
+        (path,) = write_animations(store, sweep, tmp_path)
+        path.write_bytes(b"of somebody else")
+        with pytest.raises(SegsweepError, match="the file exists"):
+            write_animations(store, sweep, tmp_path)
+        assert path.read_bytes() == b"of somebody else"
+        assert write_animations(store, sweep, tmp_path, force=True) == [path]
+        assert path.read_bytes().startswith(b"GIF")
 
     def test_without_any_it_says_what_would_give_some(self, store, tmp_path, capsys, monkeypatch):
         store.finish(training(store), "FINISHED")
