@@ -17,7 +17,7 @@ from PIL import Image
 from stored_reports import hostile_report
 
 from segsweep.cli import main
-from segsweep.report.figures.class_heat_map import GAIN, class_changes
+from segsweep.report.figures.class_heat_map import GAIN, class_changes, class_heat_map
 from segsweep.report.figures.pareto_plots import pareto_figure
 from segsweep.report.figures.rendering import KINDS, render
 from segsweep.report.figures.slopes import slopes_figure
@@ -88,6 +88,13 @@ class TestParetoPlots:
         assert "Some CPU" in axes.get_xlabel()
         assert pareto_figure(table[:1], "latency_p50_ms", "mean_iou") is None
 
+    @pytest.mark.parametrize("sizes", [(6200, 7300, 10300), (2000, 2010, 2020), (1000, 50_000, 2_000_000)])
+    def test_an_axis_has_numbers_enough_to_be_read(self, sizes):
+        figure = pareto_figure(rows(mean_iou=[0.7, 0.8, 0.9], size_bytes=sizes), "size_bytes", "mean_iou")
+        (axes,) = figure.axes
+        low, high = axes.get_xlim()
+        assert 3 <= sum(low <= each <= high for each in axes.get_xticks()) <= 15
+
     def test_names_hide_no_points(self):
         count = 12
         sizes = [round(1024 * 1.1**number) for number in range(count)]
@@ -119,6 +126,10 @@ class TestSlopes:
         }
         drawn = [list(each.get_ydata()) for each in tuned.get_lines()]
         assert sorted(drawn) == [[], [0.82, 0.75, 0.76]], "control, its int8, QAT: the last step is QAT's gain"
+
+    def test_without_fine_tunes_there_is_no_panel_of_them(self):
+        (axes,) = slopes_figure(rows(quantization=["float32", "int8"], mean_iou=[0.8, 0.7])).axes
+        assert axes.get_title() == "as trained"
 
     def test_nothing_to_compare_is_no_figure(self):
         assert slopes_figure(rows(mean_iou=[0.8])) is None
@@ -159,6 +170,14 @@ class TestClassHeatMap:
         chosen = report.table[report.table["quantization"] == "int8"]
         whole = class_changes(report.table, report.runs)
         assert class_changes(chosen, report.runs).loc["int8"].equals(whole.loc["int8"])
+
+    def test_few_variants_of_classes_with_long_names_leave_room_for_the_scale(self):
+        scores = {f"test/iou_a class whose name is far too long to stand level {each}": 0.5 for each in range(6)}
+        runs = {run: RunRecord(run, "", "FINISHED", 0, 1, "", {}, {}, scores) for run in ("r0", "r1")}
+        figure = class_heat_map(rows(quantization=["float32", "int8"]), runs)
+        figure.draw_without_rendering()
+        _, bar = figure.axes
+        assert bar.get_window_extent().height >= bar.yaxis.label.get_window_extent().height
 
     def test_many_classes_still_fit(self):
         table = rows(quantization=["float32", "int8"])

@@ -14,6 +14,8 @@ from segsweep.tracking.records import RunRecord
 GAIN = "qat_int8 − int8, control"
 _MOST_CLASSES = 40
 _CELL_INCHES, _LETTER_INCHES, _MARGIN_INCHES = 0.32, 0.06, 2.1
+_FEWEST_ROWS = 5
+"""For fewer, the scale of colours would have no room for its numbers."""
 _FLOAT32 = ("float", "float32")
 
 
@@ -32,10 +34,12 @@ def class_heat_map(table: pd.DataFrame, runs: Mapping[str, RunRecord], width: fl
     shown = changes.loc[:, _widest(changes)]
     limit = max(0.1, float(np.nanmax(np.abs(shown.to_numpy()))))
     numbers = len(shown.columns) * _CELL_INCHES < width - _MARGIN_INCHES
-    figure = Figure(figsize=(width, 1.1 + 0.22 * len(shown)), layout="constrained")
+    upright = not _fit(shown.columns, width)
+    below = max(len(str(name)) for name in shown.columns) * _LETTER_INCHES if upright else 0.0
+    figure = Figure(figsize=(width, 1.1 + below + 0.22 * max(_FEWEST_ROWS, len(shown))), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.imshow(shown, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
-    axes.set_xticks(range(len(shown.columns)), shown.columns, rotation=0 if _fit(shown.columns, width) else 90)
+    axes.set_xticks(range(len(shown.columns)), shown.columns, rotation=90 if upright else 0)
     axes.set_yticks(range(len(shown)), shown.index)
     axes.grid(False)
     axes.tick_params(length=0)
@@ -49,7 +53,7 @@ def class_heat_map(table: pd.DataFrame, runs: Mapping[str, RunRecord], width: fl
         for (row, column), value in np.ndenumerate(shown.to_numpy()):
             if np.isfinite(value):
                 colour = "white" if abs(value) > 0.65 * limit else "#262626"
-                axes.text(column, row, f"{value:+.1f}", ha="center", va="center", fontsize=7, color=colour)
+                axes.text(column, row, f"{value:+z.1f}", ha="center", va="center", fontsize=7, color=colour)
     bar = figure.colorbar(picture, ax=axes, fraction=0.04, pad=0.02)
     bar.outline.set_visible(False)
     bar.set_label(f"change of IoU, points{_averaged(changes)}")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
 
 from segsweep.report.figures.labels import place_labels
 from segsweep.report.figures.style import COLUMN_INCHES, GREY, PAGE_INCHES, styled, variant_style
@@ -18,6 +18,7 @@ _CROWD = 200
 """More points are drawn small and pale."""
 _MOST_NAMES = 12
 """Of more on a front, some have none."""
+_FEWEST_TICKS = 3
 SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
 
 
@@ -82,10 +83,10 @@ def pareto_figure(
             )
             corners.append(line)
             front += list(best)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.margins(x=0.06, y=0.1)
+    axes.xaxis.set_major_locator(_ticks(*axes.get_xlim()))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.margins(x=0.06, y=0.1)
     axes.set_xlabel(f"{COSTS[cost].label}{f' ({note})' if note else ''}")
     axes.set_ylabel(f"{SCORES[score]} on the test split")
     handles, labels = axes.get_legend_handles_labels()
@@ -100,6 +101,14 @@ def pareto_figure(
         labels = [(float(x[row]), float(y[row]), str(names[row])) for row in _some(named)]
         place_labels(axes, np.column_stack([x, y]), corners, labels)
     return figure
+
+
+def _ticks(low: float, high: float) -> Locator:
+    """Where numbers stand on a logarithmic axis: at 1, 2, 5, 10, ..., or more closely where few of these are on it."""
+    usual = LogLocator(subs=(1, 2, 5))
+    if sum(low <= each <= high for each in usual.tick_values(low, high)) >= _FEWEST_TICKS:
+        return usual
+    return MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10])
 
 
 def _some(rows: list[Any]) -> list[Any]:

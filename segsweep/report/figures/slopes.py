@@ -1,5 +1,6 @@
 """What each step down costs, training by training: float32 to int8, and int8 to quantization-aware training."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,12 @@ def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = P
         return None
     narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
     figure = Figure(figsize=(width, 3.4 if narrow else 3.2), layout="constrained")
-    steps = [len(names) for _, names in _STEPS]
-    panels: Any = figure.subplots(1, len(_STEPS), sharey=True, width_ratios=[count - 0.4 for count in steps])
-    for number, (panel, (title, names)) in enumerate(zip(panels, _STEPS, strict=True)):
+    # Where nothing was fine-tuned, there is no panel of fine-tunes.
+    shown = [number for number in range(len(_STEPS)) if any(_is_known(values[number]) for _, values in lines)]
+    ratios = [len(_STEPS[number][1]) - 0.4 for number in shown]
+    panels: Any = figure.subplots(1, len(shown), sharey=True, width_ratios=ratios, squeeze=False)[0]
+    for panel, number in zip(panels, shown, strict=True):
+        title, names = _STEPS[number]
         for place, (label, values) in enumerate(lines):
             line = values[number]
             known = [(step, value) for step, value in enumerate(line) if value is not None]
@@ -67,6 +71,11 @@ def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = P
     return figure
 
 
+def _is_known(values: Sequence[float | None]) -> bool:
+    """Whether there is a step between two scores."""
+    return sum(value is not None for value in values) > 1
+
+
 def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[float | None]]]]:
     """For each float training its name, and for each panel the scores of the steps; the best training first.
 
@@ -81,6 +90,6 @@ def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[floa
             scores.setdefault((kind, variant), []).append(value)
         found = {step: float(np.mean(values)) for step, values in scores.items()}
         panels = [[found.get((kind, variant)) for kind, variant, _ in names] for _, names in _STEPS]
-        if any(sum(value is not None for value in values) > 1 for values in panels):
+        if any(map(_is_known, panels)):
             lines.append((labels.iloc[places[0]], panels))
     return sorted(lines, key=lambda line: -max(value for values in line[1] for value in values if value is not None))
