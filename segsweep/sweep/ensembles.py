@@ -73,7 +73,11 @@ def ensembles(made: Iterable[Made], config: EnsembleConfig) -> list[EnsembleSpec
             baselines[each.spec.training.key] = each.run
     found = []
     for group in groups.values():
-        best = sorted(group, key=lambda each: (-each.validation, each.spec.key))[: config.size]
+        # Files of one training that differ in their calibration say nearly the same.
+        first: dict[str, Made] = {}
+        for each in sorted(group, key=lambda each: (-each.validation, each.spec.key)):
+            first.setdefault(each.spec.training.key, each)
+        best = list(first.values())[: config.size]
         origin = (best[0].spec.training.parent or best[0].spec.training).key
         if len(best) == config.size and origin in baselines:
             found.append(EnsembleSpec(tuple(best), baselines[origin], config, _key(best, config)))
