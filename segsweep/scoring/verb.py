@@ -10,8 +10,8 @@ from segsweep.command_line import parse, verb_parser
 from segsweep.scoring.file_on_data import Compose, FileOnData, file_on_data, read_file
 
 _DESCRIPTION = """\
-Score a .tflite file, made by segsweep or not, on the test split of a data set, as a sweep scores its variants. What the
-file says about its normalization counts; one that says nothing is given images normalized by the data's training split."""
+Score a .tflite file, made by segsweep or not, on the test split of a data set, as a sweep scores its variants. What
+the file says about its normalization counts; one that says nothing gets images normalized by the training split."""
 
 
 def evaluate(arguments: list[str], compose: Compose) -> int:
@@ -44,9 +44,8 @@ def _notes(found: FileOnData) -> list[str]:
             "the file does not say how it normalizes images; they are normalized by the training split's bands"
         )
     elif found.metadata.classes != found.dataset.classes:
-        notes.append(
-            f"the file calls its classes {', '.join(found.metadata.classes)}, the data {', '.join(found.dataset.classes)}"
-        )
+        theirs, ours = (", ".join(each.classes) for each in (found.metadata, found.dataset))
+        notes.append(f"the file calls its classes {theirs}, the data {ours}")
     return notes
 
 
