@@ -15,7 +15,7 @@ MOST_COMPARED = 1_000_000_000
 _SECONDS = 120
 _SPARE_BYTES = 8 << 20
 
-_TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
+_ARENA = re.compile(r"Arena allocation total (\d+) bytes.*?Arena allocation head (\d+) bytes", re.DOTALL)
 _PLACE = re.compile(r"^\S+\.(?:cc|h):?\d*:? ?")
 
 
@@ -34,6 +34,8 @@ class MicroRun:
     """Why it could not be run, one line; empty where it could."""
     version: str
     """Of the package."""
+    tensor_bytes: int | None = None
+    """What of the arena its plan gave to tensors; the rest are structures that stay. None as above."""
 
 
 def is_installed() -> bool:
@@ -41,17 +43,17 @@ def is_installed() -> bool:
     return importlib.util.find_spec(PACKAGE) is not None
 
 
-def run_micro(model: bytes, arena: int, macs: int) -> MicroRun | None:
+def run_micro(model: bytes, planned: int, macs: int) -> MicroRun | None:
     """Run a file on one image of random numbers; None where the package is not installed.
 
     Args:
         model: the `.tflite` file.
-        arena: bytes that it takes as far as is known.
+        planned: bytes of an arena for its tensors.
         macs: multiplications of one run.
     """
     if not is_installed():
         return None
-    options = {"arena": 2 * arena + len(model) + _SPARE_BYTES, "compare": macs <= MOST_COMPARED}
+    options = {"arena": 2 * planned + len(model) + _SPARE_BYTES, "compare": macs <= MOST_COMPARED}
     # Not as a module: what it needs of segsweep is nothing. -P keeps its folder, with a `profile.py`, off the path.
     command = [sys.executable, "-P", str(Path(__file__).with_name("micro_process.py"))]
     try:
@@ -63,14 +65,14 @@ def run_micro(model: bytes, arena: int, macs: int) -> MicroRun | None:
     except OSError as error:
         return MicroRun(None, None, None, f"its process cannot be started: {error.strerror}", "")
     said = done.stderr.decode(errors="replace")
-    total = _TOTAL.search(said)
-    arena_bytes = int(total[1]) if total else None
+    took = _ARENA.search(said)
+    arena, tensors = (int(took[1]), int(took[2])) if took else (None, None)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        return MicroRun(arena_bytes, None, None, f"its process ended with status {done.returncode}", "")
-    error = _why(said, answer["error"]) if "error" in answer else ""
-    return MicroRun(arena_bytes, answer.get("equal"), answer.get("same_class"), error, answer["version"])
+        return MicroRun(arena, None, None, f"its process ended with status {done.returncode}", "")
+    why = _why(said, answer["error"]) if "error" in answer else ""
+    return MicroRun(arena, answer.get("equal"), answer.get("same_class"), why, answer["version"], tensors)
 
 
 def _why(said: str, error: str) -> str:

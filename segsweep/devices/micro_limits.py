@@ -44,6 +44,10 @@ def _dequantizes(dtype: str) -> Callable[[Graph, Operator], bool]:
     return lambda graph, operator: operator.name == "DEQUANTIZE" and graph.tensors[operator.inputs[0]].dtype == dtype
 
 
+def _resizes_int16(graph: Graph, operator: Operator) -> bool:
+    return operator.name == "RESIZE_BILINEAR" and graph.tensors[operator.inputs[0]].dtype == "int16"
+
+
 def _dequantizes_channels(graph: Graph, operator: Operator) -> bool:
     return operator.name == "DEQUANTIZE" and graph.tensors[operator.inputs[0]].scales > 1
 
@@ -51,6 +55,8 @@ def _dequantizes_channels(graph: Graph, operator: Operator) -> bool:
 _LIMITS: dict[str, Callable[[Graph, Operator], bool]] = {
     "float activations with integer weights are not supported": _is_hybrid,
     "DEQUANTIZE of float16 is not supported": _dequantizes("float16"),
+    # It takes the file and gives up when it runs.
+    "RESIZE_BILINEAR of int16 is not supported": _resizes_int16,
     # It runs, and says nothing: the weights of all channels are scaled as those of the first.
     "DEQUANTIZE takes the first channel's scale for all channels: the output is wrong": _dequantizes_channels,
 }

@@ -39,24 +39,24 @@ def lifetimes(graph: Graph) -> list[Lifetime]:
     end = max(0, len(graph.operators) - 1)
     first: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     last: dict[int, int] = dict.fromkeys(graph.inputs, 0)
-    found = []
+    sums = []
     for number, operator in enumerate(graph.operators):
         for index in operator.outputs:
             first.setdefault(index, number)
             last[index] = max(last.get(index, 0), number)
         for index in operator.inputs:
             last[index] = number
-        found.append(Lifetime(_accumulators(graph, operator), number, number))
+        sums.append(Lifetime(_accumulators(graph, operator), number, number))
     last |= dict.fromkeys(graph.outputs, end)
     for index, tensor in enumerate(graph.tensors):
         if tensor.is_variable:
             first[index], last[index] = 0, end
-    found += [
+    found = [
         Lifetime(tensor.bytes, first[index], last[index])
         for index, tensor in enumerate(graph.tensors)
         if index in first and not tensor.is_stored
     ]
-    return [each for each in found if each.bytes]
+    return [each for each in found + sums if each.bytes]
 
 
 def peak_bytes(alive: Iterable[Lifetime]) -> int:
@@ -75,7 +75,8 @@ def peak_bytes(alive: Iterable[Lifetime]) -> int:
 def arena_bytes(alive: Iterable[Lifetime]) -> int:
     """What an arena takes whose places are given greedily by size; 0 or more above :func:`peak_bytes`."""
     placed: list[tuple[int, int, Lifetime]] = []
-    for each in sorted(alive, key=lambda one: -one.bytes):
+    # Of equal ones the last first, as Micro does it: the order of these decides what fits between them.
+    for each in sorted(alive, key=lambda one: one.bytes)[::-1]:
         size, start = -(-each.bytes // ALIGNMENT) * ALIGNMENT, 0
         for begin, finish, other in placed:
             if other.meets(each):

@@ -28,8 +28,8 @@ def with_device(table: pd.DataFrame, runs: Mapping[str, RunRecord], store: Store
     planned = sum(1 for each in asked if each is not None and not each.is_measured)
     if planned:
         remark += (
-            f" The memory of {planned} variants is planned, not what TensorFlow Lite Micro took; its own structures add up "
-            "to some 10 KiB."
+            f" The memory of {planned} variants is planned, not what TensorFlow Lite Micro took; its own structures "
+            "add up to some 10 KiB."
         )
     with_verdict.attrs["remarks"] = KeptList([*table.attrs.get("remarks", ()), f"{remark} {device.note}".strip()])
     return with_verdict
