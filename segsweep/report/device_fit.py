@@ -31,5 +31,16 @@ def with_device(table: pd.DataFrame, runs: Mapping[str, RunRecord], store: Store
             f" The memory of {planned} variants is planned, not what TensorFlow Lite Micro took; its own structures "
             "add up to some 10 KiB."
         )
-    with_verdict.attrs["remarks"] = KeptList([*table.attrs.get("remarks", ()), f"{remark} {device.note}".strip()])
+    remarks = [f"{remark} {device.note}".strip()]
+    unequal = [
+        f"{row.quantization} ({each.micro.equal:.2%}, {runs[str(row.run_id)].name})"
+        for row, each in zip(table.itertuples(), asked, strict=True)
+        if each is not None and each.micro is not None and each.micro.equal not in (None, 1.0)
+    ]
+    if unequal:
+        remarks.append(
+            "TensorFlow Lite Micro's output is not bit for bit that of LiteRT's reference kernels in "
+            f"{', '.join(unequal)}: the share of values that are equal."
+        )
+    with_verdict.attrs["remarks"] = KeptList([*table.attrs.get("remarks", ()), *remarks])
     return with_verdict

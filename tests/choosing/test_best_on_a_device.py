@@ -1,14 +1,17 @@
 """What `segsweep best` and `segsweep report` say of memory and of devices."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from small_store import Row, counts, store_with
 
+from segsweep import load_comparison
 from segsweep.cli import main
 from segsweep.devices.footprint import Footprint
 from segsweep.devices.micro import MicroRun
+from segsweep.sweep.objectives import objectives
+from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
 
@@ -98,6 +101,34 @@ def test_memory_is_a_column_where_it_is_asked_for(run) -> None:
     columns = "quantization,arena_bytes,micro_arena_bytes,memory/peak_bytes"
     out = run("report", "--format", "csv", "--columns", columns)[1]
     assert out.splitlines()[3] == f"int8,{190 * 1024}.0,{200 * 1024}.0,{190 * 1024}.0"
+
+
+def test_a_report_says_where_micro_computes_something_else(workplace, capsys) -> None:
+    address, ids = store_with(workplace, Row("float32", counts(0.90), 400_000))
+    wrong = asked(1000, micro=2000)
+    wrong = replace(wrong, micro=replace(wrong.micro, equal=0.25, same_class=0.995))
+    Store.open(address, "segsweep").log(ids["float32 w8"], metrics=wrong.metrics(), tags=wrong.tags())
+    assert main(["report", "--device", "esp32_s3"]) == 0
+    out = capsys.readouterr().out
+    assert "not bit for bit that of LiteRT's reference kernels in float32 (25.00%, unet w8 float32)" in out
+    assert main(["best"]) == 0
+    assert "25.00% of the output is bit for bit" in capsys.readouterr().out
+
+
+def test_memory_can_be_an_objective(workplace, capsys) -> None:
+    rows = {"float32": (0.90, 900), "float16": (0.90, 1000), "int8": (0.85, 200)}
+    address, ids = store_with(workplace, *(Row(name, counts(score), 400_000) for name, (score, _) in rows.items()))
+    store = Store.open(address, "segsweep")
+    for name, (_, arena) in rows.items():
+        store.log(ids[f"{name} w8"], metrics=asked(arena).metrics())
+    (sweep,) = store.of_kind(names.SWEEP)
+    store.log(sweep.run_id, tags={names.OBJECTIVES: "mean_iou,arena_bytes"})
+    assert objectives(["mean_iou", "arena_bytes"]) == {"mean_iou": "maximize", "arena_bytes": "minimize"}
+    table = load_comparison(address)
+    assert list(table["arena_bytes"]) == [900, 1000, 200]
+    assert set(table.attrs["pareto_optimal"]) == {ids["float32 w8"], ids["int8 w8"]}
+    assert main(["report"]) == 0
+    assert "Pareto-optimal in mean_iou, arena_bytes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["best", "report"])
