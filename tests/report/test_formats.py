@@ -49,6 +49,16 @@ class TestCsv:
             list(report.table["mean_iou"].astype(float)), nan_ok=True
         ), "at full precision"
 
+    def test_sizes_are_whole_beside_rows_without_one(self, report):
+        table = report.table.copy()
+        table["size_bytes"] = [float("nan"), *table["size_bytes"][1:]]
+        failing = replace(report, table=table)
+        sizes = [row["size_bytes"] for row in csv.DictReader(io.StringIO(write(failing, "csv")))]
+        assert sizes[:2] == ["", "110001"]
+        sizes = [row["size_bytes"] for row in json.loads(write(failing, "json"))]
+        assert sizes[:2] == [None, 110001]
+        assert isinstance(sizes[1], int)
+
     def test_no_cell_is_a_formula(self, report):
         rows = list(csv.DictReader(io.StringIO(write(report, "csv"))))
         assert {row["data.images"].removeprefix("'") for row in rows} == set(NAMES)

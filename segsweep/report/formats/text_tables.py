@@ -5,7 +5,7 @@ import math
 
 import pandas as pd
 
-from segsweep.report.formats.cells import is_score
+from segsweep.report.formats.cells import is_missing, is_score
 from segsweep.report.formats.report_input import ReportInput
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -39,6 +39,8 @@ def _chosen(report: ReportInput) -> pd.DataFrame:
     if report.view.decimals is not None:
         for name in filter(is_score, table.columns):
             table[name] = pd.to_numeric(table[name]).round(report.view.decimals)
+    # A row without a size would turn all sizes into numbers with a point.
+    table["size_bytes"] = table["size_bytes"].astype("Int64")
     return table[report.view.of(list(table.columns))]
 
 
@@ -47,6 +49,6 @@ def _harmless(value: object) -> object:
 
 
 def _json_value(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
+    if is_missing(value) or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value.item() if hasattr(value, "item") else value
