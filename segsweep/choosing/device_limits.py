@@ -32,11 +32,11 @@ def device_limits(option: str, device: Device) -> list[Limit]:
 def memory_remarks(allowed: Sequence[Candidate], device: Device | None) -> list[str]:
     """What one should know of the numbers."""
     remarks = []
-    planned = sum(1 for each in allowed if each.footprint is not None and not each.footprint.is_measured)
+    planned = sum(1 for each in allowed if each.footprint is not None and each.footprint.micro is None)
     if planned:
         remarks.append(
             f"the memory of {planned} of {len(allowed)} variants is planned, not what TensorFlow Lite Micro took: a "
-            "sweep with segsweep[micro] installed measures it, where Micro runs the file"
+            "sweep with segsweep[micro] installed measures it"
         )
     if device is not None and device.note:
         remarks.append(f"{device.title}: {device.note}")

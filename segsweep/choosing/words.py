@@ -112,7 +112,8 @@ def _facts(winner: Candidate, metric: Metric) -> list[tuple[str, str]]:
         whose = "the arena TensorFlow Lite Micro takes" if asked.is_measured else "a planned arena"
         facts.append(("memory", f"{kib(asked.memory_bytes)}, {whose}; {asked.macs / 1e6:.1f} million multiplications"))
         if asked.micro is not None and asked.micro.equal is not None:
-            facts.append(("Micro", f"{asked.micro.equal:.2%} of the output is bit for bit the reference kernels'"))
+            share = "" if asked.micro.equal == 1 else f"{asked.micro.equal:.2%} of "
+            facts.append(("Micro", f"{share}its output is bit for bit that of LiteRT's reference kernels"))
     return facts
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from segsweep.devices.footprint import footprint_of_run
+from segsweep.devices.footprint import Footprint, footprint_of_run
 from segsweep.devices.profile import Device
 from segsweep.devices.verdict import verdict
 from segsweep.report.attributes import KeptList
@@ -12,35 +12,48 @@ from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 
 COLUMN = "fits"
+_MOST_NAMED = 10
 
 
-def with_device(table: pd.DataFrame, runs: Mapping[str, RunRecord], store: Store, device: Device) -> pd.DataFrame:
-    """The comparison with one column more, the verdict in words, and a remark that says what the device has.
+def footprints(table: pd.DataFrame, runs: Mapping[str, RunRecord], store: Store) -> dict[str, Footprint]:
+    """What the files of a comparison's rows ask of a device, by run id, where they are known.
 
-    An older run, which does not state what its file asks for, has the file looked at, without TensorFlow Lite Micro. A
-    row without a file has no verdict.
+    An older run, which does not state it, has its file looked at, without TensorFlow Lite Micro.
     """
     found = {run_id: footprint_of_run(store, runs[run_id]) for run_id in table["run_id"] if run_id in runs}
-    asked = [found.get(run_id) for run_id in table["run_id"]]
-    with_verdict = table.assign(fits=[verdict(each, device) if each is not None else "" for each in asked])
+    return {run_id: each for run_id, each in found.items() if each is not None}
+
+
+def with_verdicts(table: pd.DataFrame, asked: Mapping[str, Footprint], device: Device) -> pd.DataFrame:
+    """The comparison with the verdicts in words as one column more; empty where nothing is known."""
+    return table.assign(fits=[verdict(asked[run], device) if run in asked else "" for run in table["run_id"]])
+
+
+def with_remarks(
+    table: pd.DataFrame, asked: Mapping[str, Footprint], runs: Mapping[str, RunRecord], device: Device
+) -> pd.DataFrame:
+    """The rows to show, with remarks that say what the device has, and where the verdicts are less than sure."""
+    shown = {run: asked[run] for run in table["run_id"] if run in asked}
     remark = f"{device.title}: {device.flash_kib:g} KiB of flash, {device.ram_kib:g} KiB of RAM"
     remark += f" ({device.source})." if device.source else "."
-    planned = sum(1 for each in asked if each is not None and not each.is_measured)
-    if planned:
-        remark += (
-            f" The memory of {planned} variants is planned, not what TensorFlow Lite Micro took; its own structures "
-            "add up to some 10 KiB."
-        )
     remarks = [f"{remark} {device.note}".strip()]
+    planned = sum(1 for each in shown.values() if each.micro is None)
+    if planned:
+        remarks.append(
+            f"The memory of {planned} variants is planned, not what TensorFlow Lite Micro took, whose own structures "
+            "add up to some 10 KiB: a sweep with segsweep[micro] installed measures it."
+        )
     unequal = [
-        f"{row.quantization} ({each.micro.equal:.2%}, {runs[str(row.run_id)].name})"
-        for row, each in zip(table.itertuples(), asked, strict=True)
-        if each is not None and each.micro is not None and each.micro.equal not in (None, 1.0)
+        f"{runs[run].name} ({each.micro.equal:.2%} are equal)"
+        for run, each in shown.items()
+        if each.micro is not None and each.micro.equal is not None and each.micro.equal < 1
     ]
     if unequal:
+        more = f" and {len(unequal) - _MOST_NAMED} more" if len(unequal) > _MOST_NAMED else ""
         remarks.append(
-            "TensorFlow Lite Micro's output is not bit for bit that of LiteRT's reference kernels in "
-            f"{', '.join(unequal)}: the share of values that are equal."
+            "TensorFlow Lite Micro's output values are not all bit for bit those of LiteRT's reference kernels in "
+            f"{', '.join(unequal[:_MOST_NAMED])}{more}."
         )
-    with_verdict.attrs["remarks"] = KeptList([*table.attrs.get("remarks", ()), *remarks])
-    return with_verdict
+    result = table.copy(deep=False)
+    result.attrs["remarks"] = KeptList([*table.attrs.get("remarks", ()), *remarks])
+    return result

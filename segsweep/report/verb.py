@@ -50,7 +50,7 @@ def report(arguments: list[str]) -> int:
 def _report_input(options: ReportOptions) -> ReportInput:
     """The rows and columns that are asked for, in the order that is asked for."""
     from segsweep.report.comparison import compare, find_sweep
-    from segsweep.report.device_fit import COLUMN, with_device
+    from segsweep.report.device_fit import COLUMN, footprints, with_remarks, with_verdicts
     from segsweep.report.formats.report_input import ReportInput, View
     from segsweep.report.selection import chosen_rows, parse_condition, sorted_rows, with_columns
     from segsweep.tracking.store import Store
@@ -67,8 +67,11 @@ def _report_input(options: ReportOptions) -> ReportInput:
     ]
     table, added = found.table, options.added
     if options.device is not None:
-        table, added = with_device(table, found.runs, store, options.device), (*added, COLUMN)
+        asked = footprints(table, found.runs, store)
+        table, added = with_verdicts(table, asked, options.device), (*added, COLUMN)
     table = with_columns(table, found.runs, wanted)
     table = sorted_rows(chosen_rows(table, conditions), options.sort, options.group_by)
+    if options.device is not None:
+        table = with_remarks(table, asked, found.runs, options.device)
     view = View(options.columns, added, options.removed, options.group_by, options.decimals)
     return ReportInput(table, found.runs, store, sweep, view)
