@@ -79,10 +79,10 @@ def _contents(store: Store, candidate: Candidate, why: str) -> dict[str, bytes]:
     loaded = TFLiteModel(model)
     shape = loaded.input_shape
     counts = Differences(store, METRICS["mean_iou"]).counts(candidate)
-    size = _image_size(store, run, shape)
+    size, by_pixel = _image_size(store, run, shape), loaded.output_size == shape[:2]
     texts = {
         "labels.txt": "".join(f"{' '.join(name.split())}\n" for name in metadata.classes),
-        "README.md": model_card(CardInput(candidate, metadata, counts, shape, why)),
+        "README.md": model_card(CardInput(candidate, metadata, counts, shape, by_pixel, why)),
         "predict.py": example(metadata, loaded, size, resized=_is_resized(run.params)),
     }
     return {"model.tflite": model, **{name: text.encode() for name, text in texts.items()}}

@@ -27,6 +27,8 @@ class CardInput:
     counts: np.ndarray | None
     """(N, K, K) confusion counts of the test images; None where they are lost."""
     input_shape: tuple[int, int, int]
+    by_pixel: bool
+    """Whether each pixel has a class, and not the whole image."""
     why: str
     """Why it was chosen, as the command said it."""
 
@@ -35,6 +37,8 @@ def model_card(given: CardInput) -> str:
     """The card: what the model is, how good, how it was made, and what it is not for."""
     run, metadata = given.candidate.run, given.metadata
     height, width, channels = given.input_shape
+    size = f"{height}, {width}, " if given.by_pixel else ""
+    what = "a number for each class and pixel" if given.by_pixel else "a number for each class"
     parts = [
         f"# {markdown_text(given.candidate.label)}",
         _about(given),
@@ -55,7 +59,7 @@ def model_card(given: CardInput) -> str:
             * (metadata.histogram != "none")
         ),
         "An integer file takes `round(x / scale) + zero point` and gives integers; both stand in the file. "
-        f"Its output, (1, {height}, {width}, {len(metadata.classes)}), is a number for each class, the largest wins: "
+        f"Its output, (1, {size}{len(metadata.classes)}), is {what}, the largest wins: "
         f"{_listed(metadata.classes)}. `labels.txt` names the classes, `predict.py` shows all of it in code.",
         "## How it was made",
         _table(("", ""), _origin(given)),
@@ -71,10 +75,11 @@ def model_card(given: CardInput) -> str:
 def _about(given: CardInput) -> str:
     metadata = given.metadata
     standin = " (a generated stand-in)" if names.STANDIN in given.candidate.run.tags else ""
+    what = "pixels" if given.by_pixel else "images"
     return (
-        f"A `{markdown_text(metadata.quantization)}` TFLite file of {kib(given.candidate.size_bytes)} for segmentation "
-        f"into {len(metadata.classes)} classes, trained on {markdown_text(metadata.data)}{standin} by segsweep "
-        f"{metadata.segsweep_version}."
+        f"A `{markdown_text(metadata.quantization)}` TFLite file of {kib(given.candidate.size_bytes)} that tells "
+        f"{len(metadata.classes)} classes of {what} apart, trained on {markdown_text(metadata.data)}{standin} by "
+        f"segsweep {metadata.segsweep_version}."
     )
 
 
