@@ -62,7 +62,7 @@ def load(config: ClassFoldersConfig) -> Dataset:
         DataError: a file is missing, broken, or holds what cannot be used.
     """
     root = folder_of(config)
-    paths = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in ENDINGS and path.parent != root]
+    paths = [path for path in sorted(root.rglob("*")) if _is_image(path.relative_to(root))]
     if not paths:
         raise DataError(f"{root}: no image in a folder of it; give a folder with a folder of images for each class")
     found = sorted({path.parent.name for path in paths})
@@ -103,6 +103,12 @@ def load(config: ClassFoldersConfig) -> Dataset:
     return replace(
         dataset, task=CLASSIFICATION, train=labelled(train), validation=labelled(validation), test=labelled(test)
     )
+
+
+def _is_image(path: Path) -> bool:
+    """Whether it is an image in a folder of a class; what programs keep for themselves begins with a point."""
+    hidden = any(part.startswith(".") for part in path.parts)
+    return path.suffix.lower() in ENDINGS and len(path.parts) > 1 and not hidden
 
 
 def _folder(pairs: Sequence[FilePair], row: int) -> Path:

@@ -40,6 +40,15 @@ def test_folders_are_classes(tmp_path):
     assert any(np.array_equal(image[0], picture(number)) and number // 6 == label[0, 0, 0] for number in range(18))
 
 
+def test_hidden_folders_and_files_are_no_classes(tmp_path):
+    write(tmp_path)
+    save(tmp_path / ".ipynb_checkpoints" / "0-checkpoint.png", picture(0))
+    (tmp_path / "cat" / "._0.png").write_bytes(b"what another system left there")
+    dataset = load(ClassFoldersConfig(root=str(tmp_path)))
+    assert dataset.classes == CLASSES
+    assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == 18
+
+
 def test_train_and_test_divide_them(tmp_path):
     write(tmp_path, ("train", "test"))
     dataset = load(ClassFoldersConfig(root=str(tmp_path)))
