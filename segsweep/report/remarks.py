@@ -34,7 +34,7 @@ def _state(sweep: RunRecord, table: pd.DataFrame) -> Sequence[str]:
         return [f"The sweep has no rows: it ended as {sweep.status}{why} before it had listed any."]
     if table["status"].isin([PENDING, RUNNING]).any():
         return [f"The sweep ended as {sweep.status} before all was done: {share}. The same command does the rest."]
-    return [] if done else ["No row of the sweep was made; why stands with each."]
+    return [] if done or (table["status"] == DELETED).all() else ["No row of the sweep was made; why stands with each."]
 
 
 def _deleted(table: pd.DataFrame) -> Sequence[str]:

@@ -132,6 +132,15 @@ def test_only_failures_have_their_reasons(store):
     assert table.attrs["remarks"] == ["No row of the sweep was made; why stands with each."]
 
 
+def test_of_a_sweep_whose_runs_were_all_deleted_nobody_says_that_nothing_was_made(store):
+    _, runs = make_sweep(store, [Row(metrics=scored(0.7)), Row("int8", metrics=scored(0.69))])
+    for run in runs:
+        mlflow.MlflowClient(store.location.uri).delete_run(run)
+    assert of_last(store).attrs["remarks"] == [
+        "The runs of 2 rows were deleted in MLflow; the same command makes what is missing again."
+    ]
+
+
 def test_a_run_that_somebody_deleted_is_said_to_be(store):
     _, (kept, deleted) = make_sweep(store, [Row(metrics=scored(0.7)), Row("int8", metrics=scored(0.69))])
     make_run(store, Row("int8", status="FAILED", reason="an older failure"))
