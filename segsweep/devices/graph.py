@@ -70,6 +70,8 @@ class Graph:
     tensors: tuple[Tensor, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    has_data_behind: bool = False
+    """Whether values lie behind the flatbuffer, as ai-edge-quantizer writes files of 256 KiB and more."""
 
 
 def read_graph(model: bytes) -> Graph:
@@ -85,9 +87,16 @@ def read_graph(model: bytes) -> Graph:
             tensors=tuple(_tensor(content, each) for each in main.tensors),
             inputs=_indices(main.inputs),
             outputs=_indices(main.outputs),
+            has_data_behind=_has_data_behind(model),
         )
     except (LookupError, ValueError, TypeError) as error:  # well-formed, but an index points nowhere
         raise ModelError(f"the .tflite file ({len(model)} bytes) is damaged: {reason(error)}") from error
+
+
+def _has_data_behind(model: bytes) -> bool:
+    packed = schema.Model.GetRootAs(model, 0)
+    # 1 stands for a buffer that is yet to be placed.
+    return any(packed.Buffers(index).Offset() > 1 for index in range(packed.BuffersLength()))
 
 
 def _tensor(content: schema.ModelT, tensor: schema.TensorT) -> Tensor:

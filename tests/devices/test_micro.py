@@ -13,6 +13,7 @@ from tf_keras import layers
 from segsweep.devices import micro
 from segsweep.devices.footprint import footprint
 from segsweep.devices.micro_limits import MICRO_OPERATORS
+from segsweep.tflite.flatbuffer import pack, unpack
 
 needs_micro = pytest.mark.skipif(not micro.is_installed(), reason="tflite-micro is absent: pip install segsweep[micro]")
 
@@ -86,6 +87,19 @@ def test_multiplications_are_those_of_the_keras_layers(upsampling: str) -> None:
 
 
 @needs_micro
+def test_weights_behind_the_flatbuffer_are_foreseen_and_seen() -> None:
+    content = unpack(small_unet.variant_file("transposed", "int8"))
+    inside = footprint(pack(content))
+    found = footprint(_with_data_behind(content))
+    assert inside.problems == ()
+    assert "behind the flatbuffer" in found.problems[0]
+    assert (found.arena_bytes, found.macs) == (inside.arena_bytes, inside.macs)
+    assert found.micro is not None
+    assert found.micro.equal is not None
+    assert found.micro.equal < 1
+
+
+@needs_micro
 @pytest.mark.parametrize("name", ["GELU", "TILE", "POW", "RESIZE_BILINEAR", "HARD_SWISH", "TRANSPOSE_CONV"])
 def test_the_list_of_operators_is_that_of_the_package(name: str) -> None:
     said = subprocess.run(
@@ -106,6 +120,24 @@ import sys
 from tflite_micro import runtime
 runtime.Interpreter.from_bytes(sys.stdin.buffer.read(), arena_size=1 << 16)
 """
+
+
+def _with_data_behind(content: schema.ModelT) -> bytes:
+    """The file with the data of its buffers behind the flatbuffer, as ai-edge-quantizer writes large ones."""
+    kept = [bytes(buffer.data) if buffer.data is not None else b"" for buffer in content.buffers]
+    padded = [data.ljust(-(-len(data) // 16) * 16, b"\0") for data in kept]
+    start = 16
+    for _ in range(2):  # where they begin is known once it is known how long the flatbuffer is
+        offset = start
+        for buffer, data, room in zip(content.buffers, kept, padded, strict=True):
+            if data:
+                buffer.data, buffer.offset, buffer.size = None, offset, len(data)
+                offset += len(room)
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(content.Pack(builder), b"TFL3")
+        flatbuffer = bytes(builder.Output())
+        start = -(-len(flatbuffer) // 16) * 16
+    return flatbuffer.ljust(start, b"\0") + b"".join(padded)
 
 
 def _only(code: int) -> bytes:
