@@ -17,7 +17,7 @@ from segsweep.evaluation.flips import flips
 from segsweep.report.comparison import compare
 from segsweep.report.formats.report_input import ReportInput, View
 from segsweep.report.html.certainty import certainty, class_table
-from segsweep.report.html.galleries import gallery
+from segsweep.report.html.galleries import flip_words, gallery
 from segsweep.report.html.images import dark, mask_uri, photo_uri
 from segsweep.report.html.overview import overview
 from segsweep.report.html.page import to_html
@@ -299,6 +299,16 @@ class TestPictures:
         assert dark(svg) == (
             '<svg fill="#e8e8e8" x="1"><g style="fill: #1e1e1e; stroke: #e8e8e8"/><g style="fill: #d55e00"/></svg>'
         )
+
+
+def test_flips_are_counted_but_for_images_that_have_one_class():
+    truth = np.array([[0, 0], [0, 1]])
+    assert flip_words(np.array([[1, 1], [2, 0]]), truth) == "2 gained, 1 lost of 4 pixels"
+    assert flip_words(np.zeros((2, 2)), truth) == "none of 4 pixels"
+    whole = np.ones((2, 2))
+    assert [flip_words(np.full((2, 2), each), whole) for each in (0, 1, 2, 3)] == [
+        "unchanged", "gained", "lost", "changed",
+    ]  # fmt: skip
 
 
 def test_of_equally_small_files_the_best_is_named(store):

@@ -186,13 +186,15 @@ def _group(family: _Family, found: dict[str, Samples], compared: Samples | None,
         if baseline is not None and baseline is not samples:
             where = flips(samples.truth[place], baseline.predictions[place], samples.predictions[place])
             changed = mask_uri(where, _FLIP_PALETTE, clear=SAME)
-            words += ("; " if words else "") + _flip_words(where, samples.truth[place])
+            words += ("; " if words else "") + flip_words(where, samples.truth[place])
         tiles.append(Tile(name, mask, changed, words))
     return Group(family.name, tuple(tiles))
 
 
-def _flip_words(where: np.ndarray, truth: np.ndarray) -> str:
-    """How many pixels flipped."""
+def flip_words(where: np.ndarray, truth: np.ndarray) -> str:
+    """How many pixels flipped; of an image whose class is one, how it did."""
+    if (truth == truth.flat[0]).all() and (where == where.flat[0]).all():
+        return FLIP_NAMES.get(int(where.flat[0]), "unchanged")
     found = [f"{int((where == each).sum())} {FLIP_NAMES[each]}" for each in FLIP_NAMES if (where == each).any()]
     return f"{', '.join(found) or 'none'} of {int((truth != IGNORE).sum())} pixels"
 
