@@ -97,6 +97,7 @@ def test_a_variant_run_has_all_that_is_promised(inside):
             *("test/precision_other", "test/recall_cultivated", "test/dice_cultivated"),
             *("delta/accuracy", "delta/mean_iou", "agreement/float32", "model/size_bytes", "model/gzip_bytes"),
             *("latency/p50_ms", "latency/p95_ms", "time/train_s", "time/export_s", "time/evaluate_s"),
+            *("memory/peak_bytes", "memory/arena_bytes", "model/macs"),
         } <= set(run.metrics)
         for path in (
             *("model/model.tflite", "evaluation/confusion.npz", "config/config.yaml"),
