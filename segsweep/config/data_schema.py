@@ -169,7 +169,8 @@ class ImageFolderConfig(FileDataConfig):
 class ClassFoldersConfig(FileDataConfig):
     """A folder of images for each class, which is called like it.
 
-    Where the folders lie in `train`, `test` and `validation`, these divide the images, unless lists are given.
+    Where the folders lie in `train`, `test` and `validation` (or `val`), these divide the images where no lists are
+    given.
     """
 
     name: str = "class_folders"

@@ -19,8 +19,8 @@ from segsweep.data.task import CLASSIFICATION
 from segsweep.errors import DataError
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", *RASTERS)
-_SIDES = {"train": "train/*", "validation": "validation/*", "test": "test/*"}
-"""Folders that divide the images, where the settings name no lists."""
+_SIDES = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+"""Folders that divide the images, where the settings name no lists; the first that is there counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ def load(config: ClassFoldersConfig) -> Dataset:
     pairs = [FilePair(path.relative_to(root).as_posix(), path, None) for path in paths]
     lists = lists_of(config, root)
     if not any(lists.values()):
-        lists = {role: root / place if (root / role).is_dir() else None for role, place in _SIDES.items()}
+        lists = _divided(root, paths)
     dataset = load_files(
         config,
         Files(
@@ -109,6 +109,26 @@ def _is_image(path: Path) -> bool:
     """Whether it is an image in a folder of a class; what programs keep for themselves begins with a point."""
     hidden = any(part.startswith(".") for part in path.parts)
     return path.suffix.lower() in ENDINGS and len(path.parts) > 1 and not hidden
+
+
+def _divided(root: Path, paths: Sequence[Path]) -> dict[str, Path | None]:
+    """The pattern of each side that has a folder of its own.
+
+    Raises:
+        DataError: there is a folder for training, and images beside it that belong to no side.
+    """
+    found = {
+        role: next((folder for folder in folders if (root / folder).is_dir()), None) for role, folders in _SIDES.items()
+    }
+    if found["train"] is not None:
+        others = {path.relative_to(root).parts[0] for path in paths} - set(found.values())
+        if others:
+            known = ", ".join(folder for folders in _SIDES.values() for folder in folders)
+            raise DataError(
+                f"{root}: the folder {min(others)} beside {found['train']} is no side of the data; call it one of "
+                f"{known}, or say what data.train, data.validation and data.test are"
+            )
+    return {role: root / folder / "*" if folder is not None else None for role, folder in found.items()}
 
 
 def _folder(pairs: Sequence[FilePair], row: int) -> Path:

@@ -73,6 +73,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
         names.VARIANT_KEY: spec.key,
         names.EVALUATION_KEY: spec.evaluation_key,
         names.TEST_IMAGES: str(len(context.dataset.test)),
+        names.CLASSES: json.dumps(context.dataset.classes),
     }
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
         context.claim(run_id, names.VARIANT, names.EVALUATION_KEY, spec.evaluation_key)

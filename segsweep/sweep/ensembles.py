@@ -139,7 +139,7 @@ def _settings(spec: EnsembleSpec) -> dict[str, Any]:
 
 def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
     first = spec.members[0].run
-    copied = (names.DATA_FINGERPRINT, names.VERSION, names.VERSIONS, names.TEST_IMAGES, names.STANDIN)
+    copied = (names.CLASSES, names.DATA_FINGERPRINT, names.VERSION, names.VERSIONS, names.TEST_IMAGES, names.STANDIN)
     tags = {
         **{name: first.tags[name] for name in copied if name in first.tags},
         names.SWEEP_ID: sweep_id,

@@ -55,6 +55,8 @@ VERSIONS = "segsweep.versions"
 COMMAND = "segsweep.command"
 """The command line of a sweep."""
 DATA_FINGERPRINT = "segsweep.data_fingerprint"
+CLASSES = "segsweep.classes"
+"""Names of the classes of a variant, in label order, as a JSON list: metrics hold them as MLflow allows."""
 STANDIN = "segsweep.standin"
 """`true` where the data was generated in place of a data set that must be downloaded."""
 

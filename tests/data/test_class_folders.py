@@ -56,6 +56,15 @@ def test_train_and_test_divide_them(tmp_path):
     assert len(dataset.train) + len(dataset.validation) == 18
 
 
+def test_validation_images_may_have_a_folder(tmp_path):
+    write(tmp_path, ("train", "val", "test"))
+    dataset = load(ClassFoldersConfig(root=str(tmp_path)))
+    assert [len(split) for split in (dataset.train, dataset.validation, dataset.test)] == [18, 18, 18]
+    write(tmp_path, ("more",))
+    with pytest.raises(DataError, match="the folder more beside train is no side of the data; call it one of train, "):
+        load(ClassFoldersConfig(root=str(tmp_path)))
+
+
 def test_classes_are_merged_and_ignored(tmp_path):
     write(tmp_path, ("train", "test"))
     config = ClassFoldersConfig(root=str(tmp_path), classes=["owl", "dog", "cat"], merge={"pet": ["cat", "dog"]})

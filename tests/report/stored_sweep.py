@@ -74,6 +74,7 @@ def _family(store: Store, sweep_id: str, width: int, data: str, *, fails: bool, 
             names.EVALUATION_KEY: keys[1],
             names.DATA_FINGERPRINT: FINGERPRINT.replace("cc", f"cc-{data}"),
             names.TEST_IMAGES: "3",
+            names.CLASSES: json.dumps(CLASSES),
         }
         if kind != "float":
             tags[names.PARENT_TRAINING_KEY] = keys[0] + "float"

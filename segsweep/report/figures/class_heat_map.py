@@ -1,5 +1,6 @@
 """Which classes pay for quantization: the change of each one's IoU by variant."""
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -105,10 +106,25 @@ def _baseline(rows: pd.DataFrame, runs: Mapping[str, RunRecord], classes: pd.Ind
 
 
 def _of_classes(run: RunRecord | None) -> dict[str, float]:
-    """IoU by the name of the class, as its metric has it."""
+    """IoU by the name of the class; as its metric has it, where the run does not say."""
+    if run is None:
+        return {}
     start = f"{names.IOU}_"
-    metrics = run.metrics if run is not None else {}
-    return {name.removeprefix(start): value for name, value in metrics.items() if name.startswith(start)}
+    known = _class_names(run)
+    return {
+        known.get(name, name.removeprefix(start)): value
+        for name, value in run.metrics.items()
+        if name.startswith(start)
+    }
+
+
+def _class_names(run: RunRecord) -> dict[str, str]:
+    """From the metric of a class to its name."""
+    try:
+        classes = json.loads(run.tags.get(names.CLASSES, "[]"))
+    except ValueError:  # a tag that was cut
+        return {}
+    return dict(zip(names.class_metrics(names.IOU, classes), classes, strict=True))
 
 
 def _averaged(changes: pd.DataFrame) -> str:
