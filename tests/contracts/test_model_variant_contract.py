@@ -75,12 +75,12 @@ GRID = list(grid())
 @pytest.fixture(scope="module", params=GRID)
 def model(request: pytest.FixtureRequest) -> keras.Model:
     """Each model in turn, for both tests before the next."""
-    for seed in range(3):
+    for seed in range(4):
         built = build_model(request.param, SHAPE, CLASSES, seed=seed)
         for _ in range(10):  # so that the batch norms have statistics
             built(IMAGES, training=True)
-        # The few channels of a narrow decoder may all be dead at the start, and its logits always the same.
-        if np.ptp(built.predict(IMAGES, verbose=0), axis=(0, 1, 2)).max() > 0:
+        # The few channels of a narrow decoder may be all but dead at the start, and its logits always the same.
+        if np.ptp(built.predict(IMAGES, verbose=0), axis=(0, 1, 2)).max() > 0.1:
             break
     return built
 
