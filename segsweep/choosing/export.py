@@ -10,6 +10,7 @@ from segsweep.choosing.differences import Differences
 from segsweep.choosing.example import example
 from segsweep.choosing.model_card import CardInput, model_card
 from segsweep.errors import SegsweepError, StoreError
+from segsweep.quiet import quiet
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read
 from segsweep.tracking import names
@@ -76,7 +77,8 @@ def _contents(store: Store, candidate: Candidate, why: str) -> dict[str, bytes]:
     metadata = read(model)
     if metadata is None:
         raise StoreError(f"run {run.run_id}: its {names.MODEL_FILE} has no metadata; run the sweep again")
-    loaded = TFLiteModel(model)
+    with quiet(Path(os.devnull)):
+        loaded = TFLiteModel(model)
     shape = loaded.input_shape
     counts = Differences(store, METRICS["mean_iou"]).counts(candidate)
     size, by_pixel = _image_size(store, run, shape), loaded.output_size == shape[:2]

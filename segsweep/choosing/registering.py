@@ -1,7 +1,11 @@
 """The chosen variant in MLflow's model registry."""
 
+import os
+from pathlib import Path
+
 from segsweep.choosing.candidates import Candidate
 from segsweep.errors import StoreError
+from segsweep.quiet import quiet
 from segsweep.runs.mlflow_model import model_description, model_tags
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tracking import names
@@ -30,7 +34,9 @@ def register_winner(store: Store, candidate: Candidate, name: str, why: str) -> 
         content = store.artifacts.read(run, names.MODEL_FILE)
         if content is None:
             raise StoreError(f"run {run.run_id}: its {names.MODEL_FILE} is missing or damaged; run the sweep again")
-        files = model_description(run.run_id, content, TFLiteModel(content))
+        with quiet(Path(os.devnull)):
+            model = TFLiteModel(content)
+        files = model_description(run.run_id, content, model)
         store.add_artifacts(run.run_id, files)
         store.log(run.run_id, tags=model_tags(run.run_id, files))
     tags = {

@@ -3,10 +3,12 @@
 import argparse
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
 from segsweep.command_line import parse, verb_parser
+from segsweep.quiet import quiet
 from segsweep.scoring.file_on_data import Compose, FileOnData, file_on_data, read_file
 
 _DESCRIPTION = """\
@@ -25,7 +27,9 @@ def evaluate(arguments: list[str], compose: Compose) -> int:
     parser.add_argument("--no-latency", action="store_true", help="do not measure how long an image takes")
     options = parse(parser, arguments)
     path = Path(options.model)
-    found = file_on_data(path, read_file(path), options.overrides, compose)
+    content = read_file(path)
+    with quiet(Path(os.devnull)):
+        found = file_on_data(path, content, options.overrides, compose)
     for note in _notes(found):
         print(f"segsweep: note: {note}", file=sys.stderr)
     metrics = _scored(found, path, options)
