@@ -68,8 +68,7 @@ def test_the_table_is_that_of_a_sweep_that_nobody_disturbed(tmp_path):
             # Most of the time goes into starting; what is done stays done.
             process.wait(dice.uniform(0.2, 0.8) * whole)
         except subprocess.TimeoutExpired:
-            workers = psutil.Process(process.pid).children(recursive=True)
-            workers = [each for each in workers if "spawn_main" in " ".join(each.cmdline())]
+            workers = [each for each in psutil.Process(process.pid).children(recursive=True) if is_worker(each)]
             if workers and dice.random() < 0.5:
                 dice.choice(workers).send_signal(signal.SIGKILL)
                 kills["worker"] += 1
@@ -95,6 +94,14 @@ def test_the_table_is_that_of_a_sweep_that_nobody_disturbed(tmp_path):
         undisturbed = {run.tags[key] for run in store_of(calm).of_kind(kind)}
         assert set(finished) == undisturbed
     assert kills["sweep"] + kills["worker"] >= KILLS
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether it is one, and alive."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def forget_something(folder: Path, dice: random.Random) -> None:

@@ -18,7 +18,7 @@ def test_no_chatter_of_libraries(tmp_path, first_words):
         [*command, "seed=0,1", *first_words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == (1 if first_words else 0), done.stderr
-    known = ("job ", "Store: ", "segsweep: ", "  float32 ")
+    known = ("job ", "Store: ", "With plots and masks", "segsweep: ", "  float32 ")
     assert [line for line in done.stderr.splitlines() if line and not line.startswith(known)] == []
     assert done.stdout.startswith("data synthetic_parcels")
     assert done.stdout.count("|") > 20

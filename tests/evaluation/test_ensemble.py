@@ -59,7 +59,7 @@ def test_members_normalize_for_themselves(combine):
 def test_images_that_networks_pad():
     images = small_unet.blobs(2, seed=1)[0][:, :27, :30]
     as_it_is = Normalization(np.zeros(4, np.float32), np.ones(4, np.float32))
-    member = EnsembleMember(TFLiteModel(small_unet.float_file("nearest")), as_it_is)
-    predictor = EnsemblePredictor([member, member], [1, 1], "mean", (27, 30, 4))
+    members = [EnsembleMember(TFLiteModel(small_unet.float_file("nearest")), as_it_is) for _ in range(2)]
+    predictor = EnsemblePredictor(members, [1, 1], "mean", (27, 30, 4))
     assert predictor.predict(images).shape == (2, 27, 30)
     predictor.close()
