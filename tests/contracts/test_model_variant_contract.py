@@ -30,6 +30,8 @@ from segsweep.tflite.interpreter import TFLiteModel
 SHAPE = (32, 32, 3)
 CLASSES = 3
 IMAGES = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
+SEEDS = {("deeplabv3", "efficientnet_v2_b3"): 3}
+"""Where with seed 0 the few channels of the narrow decoder are all dead from the start, and logits always the same."""
 POST_TRAINING = [name for name, variant in VARIANTS.items() if variant.training_kind == "float"]
 AGREEMENT = {"float32": 1, "float16": 0.99, "dynamic_range": 0.9, "weight_only_int8": 0.9, "int8": 0.85, "int16x8": 0.9}
 """The least share of pixels with the float model's class, of those whose class an int8 step does not decide."""
@@ -75,13 +77,10 @@ GRID = list(grid())
 @pytest.fixture(scope="module", params=GRID)
 def model(request: pytest.FixtureRequest) -> keras.Model:
     """Each model in turn, for both tests before the next."""
-    for seed in range(4):
-        built = build_model(request.param, SHAPE, CLASSES, seed=seed)
-        for _ in range(10):  # so that the batch norms have statistics
-            built(IMAGES, training=True)
-        # The few channels of a narrow decoder may be all but dead at the start, and its logits always the same.
-        if np.ptp(built.predict(IMAGES, verbose=0), axis=(0, 1, 2)).max() > 0.1:
-            break
+    config = request.param
+    built = build_model(config, SHAPE, CLASSES, seed=SEEDS.get((config.name, getattr(config, "encoder", "")), 0))
+    for _ in range(10):  # so that the batch norms have statistics
+        built(IMAGES, training=True)
     return built
 
 
