@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segsweep.errors import SegsweepError
+from segsweep.predict.model_options import add_model_options, integers
 from segsweep.predict.request import Request
 
 _PORT = 8008
@@ -79,22 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("models", nargs="+", metavar="MODEL", help="an exported .tflite file; two are shown side by side")
     add("--port", type=int, default=_PORT, metavar="N", help="0: any that is free; default: %(default)s")
     add("--open", action="store_true", help="open the page in the browser")
-    add("--channels", metavar="I,I", type=_integers, default=[], help="the bands of images to use, from 0, in order")
-    add("--scale", metavar="X", type=float, help="multiply the images' values first")
-    add("--mean", metavar="M,M", type=_numbers, default=[], help="what the models say, or this: (x - mean) / std")
-    add("--std", metavar="S,S", type=_numbers, default=[], help="likewise")
-    add("--classes", metavar="A,B", type=_words, default=[], help="likewise")
+    add("--channels", metavar="I,I", type=integers, default=[], help="the bands of images to use, from 0, in order")
+    add_model_options(parser)
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="for one image; default: %(default)g")
     return parser
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(word) for word in _words(text)]
-
-
-def _integers(text: str) -> list[int]:
-    return [int(word) for word in _words(text)]

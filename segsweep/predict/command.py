@@ -14,6 +14,7 @@ from typing import Any
 
 from segsweep.errors import SegsweepError
 from segsweep.predict.input_paths import input_paths
+from segsweep.predict.model_options import add_model_options, integers, numbers, words
 from segsweep.predict.request import COMBINATIONS, PRODUCTS, Request
 from segsweep.predict.showing import Showing
 from segsweep.predict.supervision import supervised
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     add("words", nargs="*", metavar="MODEL.tflite... INPUT...", help="models; images, folders, or patterns in quotes")
     add("--output", metavar="DIR", required=True, help="the folder for what is made")
     add("--model", metavar="FILE", action="append", help="a model whose name does not end in .tflite")
-    add("--write", metavar="KINDS", type=_words, default=["ids"], help=f"some of {','.join(PRODUCTS)}; default: ids")
+    add("--write", metavar="KINDS", type=words, default=["ids"], help=f"some of {','.join(PRODUCTS)}; default: ids")
     add("--force", action="store_true", help="replace files that exist")
     add(
         "--overlap", type=float, default=0.25, metavar="SHARE", help="of a tile's side, 0 to 0.75; default: %(default)s"
@@ -132,33 +133,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--tta", action="store_true", help="predict each tile in its eight right-angle orientations, and take the mean")
     add("--whole", action="store_true", help="bring each image to the model's size, and its map back: no tiles")
     add("--combine", choices=COMBINATIONS, default="mean", help="several models: default: %(default)s")
-    add("--weights", metavar="W,W", type=_numbers, default=[], help="of the models; default: all alike")
-    add(
-        "--channels", metavar="I,I", type=_integers, default=[], help="the bands of the images to use, from 0, in order"
-    )
+    add("--weights", metavar="W,W", type=numbers, default=[], help="of the models; default: all alike")
+    add("--channels", metavar="I,I", type=integers, default=[], help="the bands of the images to use, from 0, in order")
     add("--nodata", metavar="VALUE", type=float, help="what pixels without data have, where the images do not say it")
-    add("--scale", metavar="X", type=float, help="multiply the images' values first")
-    add(
-        "--mean",
-        metavar="M,M",
-        type=_numbers,
-        default=[],
-        help="what the model says, or this: input is (x - mean) / std",
-    )
-    add("--std", metavar="S,S", type=_numbers, default=[], help="likewise")
-    add("--classes", metavar="A,B", type=_words, default=[], help="likewise")
+    add_model_options(parser)
     add("--threads", type=int, default=0, metavar="N", help="tiles predicted at a time; default: as many as cores")
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="a model silent for longer is given up; 120")
     return parser
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(word) for word in _words(text)]
-
-
-def _integers(text: str) -> list[int]:
-    return [int(word) for word in _words(text)]
