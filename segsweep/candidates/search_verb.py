@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from segsweep.candidates.options import add_shared_options, deadline, is_file, positive, progress, refuse_nothing_done
+from segsweep.candidates.options import add_shared_options, deadline, positive, progress, refuse_nothing_done
 from segsweep.choosing import units
 from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
@@ -37,16 +37,11 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     from segsweep.candidates.problem import DEFAULT_IMAGES
     from segsweep.candidates.search import search as find
     from segsweep.candidates.search_text import front_text, is_exact, layers_text, refusal
-    from segsweep.candidates.source import file_source, find_source
+    from segsweep.candidates.source import source_of
     from segsweep.candidates.trying import Trying
-    from segsweep.tracking.store import Store
 
     goal = Goal(options.metric, max_drop, max_size, options.by)
-    if is_file(options.run):
-        source = file_source(Path(options.run), options.overrides, compose)
-    else:
-        store = Store.open_to_read(options.tracking_uri, options.experiment)
-        source = find_source(store, options.run, options.overrides, compose)
+    source = source_of(options, compose)
     with quiet(Path(os.devnull)):
         problem = source.problem(options.images or DEFAULT_IMAGES)
     with (

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from segsweep.candidates.options import add_shared_options, deadline, is_file, positive, progress, refuse_nothing_done
+from segsweep.candidates.options import add_shared_options, deadline, positive, progress, refuse_nothing_done
 from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
 from segsweep.quiet import quiet
@@ -42,16 +42,11 @@ def sensitivity(arguments: list[str], compose: Callable[[Sequence[str]], JobConf
     from segsweep.candidates.problem import DEFAULT_IMAGES
     from segsweep.candidates.sensitivity import measure
     from segsweep.candidates.sensitivity_table import sensitivity_figure, sensitivity_json, sensitivity_text
-    from segsweep.candidates.source import file_source, find_source
+    from segsweep.candidates.source import source_of
     from segsweep.candidates.trying import Trying
     from segsweep.report.figures.rendering import render
-    from segsweep.tracking.store import Store
 
-    if is_file(options.run):
-        source = file_source(Path(options.run), options.overrides, compose)
-    else:
-        store = Store.open_to_read(options.tracking_uri, options.experiment)
-        source = find_source(store, options.run, options.overrides, compose)
+    source = source_of(options, compose)
     with quiet(Path(os.devnull)):
         problem = source.problem(options.images or DEFAULT_IMAGES)
     kept_on = source.training or source.run

@@ -1,5 +1,6 @@
 """Where candidates come from: a run of the store, or a file that somebody made, with its data."""
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ import numpy as np
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from segsweep.candidates.options import is_file
 from segsweep.candidates.problem import DEFAULT_IMAGES, Problem, problem_of
 from segsweep.config.job_config import to_job_config
 from segsweep.config.registration import SECTIONS
@@ -68,6 +70,14 @@ class Source:
             self.metadata,
             images=images,
         )
+
+
+def source_of(options: argparse.Namespace, compose: Compose) -> Source:
+    """What `RUN` on the command line means: a file where it is one, else a run of the store."""
+    if is_file(options.run):
+        return file_source(Path(options.run), options.overrides, compose)
+    store = Store.open_to_read(options.tracking_uri, options.experiment)
+    return find_source(store, options.run, options.overrides, compose)
 
 
 def find_source(store: Store, text: str, overrides: Sequence[str], compose: Compose) -> Source:
