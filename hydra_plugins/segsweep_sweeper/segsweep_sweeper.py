@@ -36,16 +36,19 @@ class SegsweepSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the sweep; see :func:`segsweep.sweep.hydra_sweep.run`."""
+        """Run the sweep; see :mod:`segsweep.sweep.hydra_sweep`."""
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
         axes = [f"{key}={values}" for key, values in self.params.items()]
         with self._closing():
-            # Workers that have started by now import what they need at the same time.
-            from segsweep.sweep.hydra_sweep import run
+            return self._run(axes, arguments, self.config, self.hydra_context, self.launcher)
 
-            return run(axes, arguments, self.config, self.hydra_context, self.launcher)
+    def _run(self, *sweep: Any) -> Any:
+        # Workers that have started by now import what they need at the same time.
+        from segsweep.sweep.hydra_sweep import run
+
+        return run(*sweep)
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
@@ -65,16 +68,10 @@ class SegsweepOptunaSweeper(SegsweepSweeper):
         super().__init__(params)
         self.options = options
 
-    def sweep(self, arguments: list[str]) -> Any:
-        """Run the search; see :func:`segsweep.sweep.hydra_sweep.run_search`."""
+    def _run(self, *sweep: Any) -> Any:
         from segsweep.sweep.hydra_sweep import run_search
 
-        assert self.hydra_context is not None
-        assert self.config is not None
-        assert self.launcher is not None
-        axes = [f"{key}={values}" for key, values in self.params.items()]
-        with self._closing():
-            return run_search(self.options, axes, arguments, self.config, self.hydra_context, self.launcher)
+        return run_search(self.options, *sweep)
 
 
 def _workers(configured: int | None) -> int:

@@ -5,14 +5,13 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import threading
 import time
 from typing import Any
 
 from segsweep.errors import ModelError, SegsweepError
+from segsweep.predict.child_process import how_it_ended, no_answer, started
 from segsweep.predict.request import Request
-from segsweep.predict.supervision import environment, how_it_ended
 
 
 class Workplace:
@@ -64,22 +63,7 @@ class Workplace:
         os.close(self._messages)
 
     def _start(self) -> dict[str, Any]:
-        reading, writing = os.pipe()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "segsweep.demo.worker", str(writing)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[writing],
-                env=environment(),
-            )
-        except BaseException:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-        self._messages = reading
+        self._process, self._messages = started("segsweep.demo.worker", subprocess.DEVNULL)
         return self._asked(self._request.to_json().encode() + b"\n")
 
     def _asked(self, question: bytes) -> dict[str, Any]:
@@ -108,10 +92,7 @@ class Workplace:
             selector.register(self._messages, selectors.EVENT_READ)
             while not (parts and parts[-1].endswith(b"\n")):
                 if not selector.select(max(0.0, end - time.monotonic())):
-                    raise ModelError(
-                        f"{models}: gave no answer within {self._timeout:g} s, so it was stopped; "
-                        "give a slow model more time with --timeout SECONDS"
-                    )
+                    raise no_answer(models, self._timeout)
                 data = os.read(self._messages, 2**20)
                 if not data:
                     assert self._process is not None

@@ -3,21 +3,16 @@
 import json
 import os
 import selectors
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import segsweep
 from segsweep.errors import ModelError, SegsweepError
+from segsweep.predict.child_process import how_it_ended, no_answer, started
 from segsweep.predict.request import Request
 
 _TIMED = ("loading", "predicting")
 """The stages in which a model computes, and may do so for ever."""
-_GDAL_CACHE_MIB = "16"
-"""What GDAL keeps of blocks: what is read is kept here anyhow."""
 _LOG = "worker.log"
 
 
@@ -34,23 +29,9 @@ def supervised(request: Request, on_message: Callable[[dict[str, Any]], None], t
         ModelError: it crashed, or came to no end.
         RuntimeError: a defect of segsweep.
     """
-    reading, writing = os.pipe()
     log = Path(request.staging) / _LOG
-    try:
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "segsweep.predict.worker", str(writing)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                pass_fds=[writing],
-                env=environment(),
-            )
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
+    with log.open("wb") as output:
+        process, reading = started("segsweep.predict.worker", output)
     try:
         with os.fdopen(reading, "rb", buffering=0) as messages:
             assert process.stdin is not None
@@ -78,10 +59,7 @@ def _listen(descriptor: int, on_message: Callable[[dict[str, Any]], None], timeo
         selector.register(descriptor, selectors.EVENT_READ)
         while True:
             if not selector.select(timeout if stage in _TIMED else None):
-                raise ModelError(
-                    f"{models}: gave no answer within {timeout:g} s, so it was stopped; "
-                    "give a slow model more time with --timeout SECONDS"
-                )
+                raise no_answer(models, timeout)
             data = os.read(descriptor, 2**16)
             if not data:
                 return ended_well
@@ -99,26 +77,6 @@ def _raise_if_wrong(message: dict[str, Any]) -> None:
         raise SegsweepError(message["error"])
     if "defect" in message:
         raise RuntimeError(message["traceback"])
-
-
-def environment() -> dict[str, str]:
-    """As this process's, with segsweep where this process found it, and no threads but those of the interpreters."""
-    source = str(Path(segsweep.__file__).parent.parent)
-    path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
-    return {
-        **os.environ,
-        "PYTHONPATH": path,
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "GDAL_CACHEMAX": _GDAL_CACHE_MIB,
-    }
-
-
-def how_it_ended(status: int) -> str:
-    """The exit status of a process (negative: the number of a signal) in words."""
-    if status == -signal.SIGKILL:
-        return "the process was killed, as the system does when memory runs out"
-    return f"the process ended by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
 
 def _last_line(log: Path) -> str:
