@@ -56,7 +56,7 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
         tuning = replace(training.fine_tuning, learning_rate=fine_tuning_rate(training))
         training = replace(training, fine_tuning=tuning)
     if training.initial_weights is not None:
-        check_initial_weights(training.initial_weights)
+        check_initial_weights(training.initial_weights, config.model, dataset.train.image_shape[2], dataset.classes)
     training = replace(training, pseudo_labels=_pseudo_labels(training.pseudo_labels, dataset))
     data: Any = config.data
     if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
