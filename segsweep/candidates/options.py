@@ -1,10 +1,10 @@
-"""The options that `sensitivity` and `search` share, and what they ask for."""
+"""The options that the verbs about candidates share, and what they ask for."""
 
 import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from segsweep.errors import ConfigError, SegsweepError
@@ -16,7 +16,7 @@ _LEAST_SECONDS = 5.0
 
 
 def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """The options of both verbs."""
+    """The options of all these verbs."""
     parser.add_argument(
         "run",
         metavar="RUN",
@@ -63,6 +63,17 @@ def positive(option: str, value: int | None) -> None:
     """Raises ConfigError for a number below 1."""
     if value is not None and value < 1:
         raise ConfigError(f"{option} {value}: must be 1 or more")
+
+
+def named(option: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The words of `A,B,...`, each once. Raises ConfigError for one that is not known, and for none."""
+    names = tuple(dict.fromkeys(name for name in text.split(",") if name))
+    strays = [name for name in names if name not in known]
+    if strays or not names:
+        raise ConfigError(
+            f"{option} {text}: {strays[0] if strays else 'nothing'} is not known; there are {', '.join(known)}"
+        )
+    return names
 
 
 def refuse_nothing_done(done: bool, budget: str | None) -> None:

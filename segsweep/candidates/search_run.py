@@ -41,7 +41,7 @@ def log_search(found: Found, claimed: Claim, source: Source, options: argparse.N
         f"{_FOLDER}/front.md": front_text(found).encode(),
         f"{_FOLDER}/front.png": render(search_figure(found), "png", dots=150),
         f"{_FOLDER}/tried.json": search_json(found),
-        f"{_FOLDER}/chosen.tflite": claimed.content,
+        names.CHOSEN_FILE: claimed.content,
         names.CONFIG_FILE: to_yaml(source.config).encode(),
     }
     params = parameters(source.config) | asked

@@ -6,7 +6,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from segsweep.candidates.options import add_shared_options, deadline, positive, progress, refuse_nothing_done
+from segsweep.candidates.options import (
+    add_shared_options,
+    deadline,
+    named,
+    positive,
+    progress,
+    refuse_nothing_done,
+)
 from segsweep.choosing import units
 from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
@@ -105,18 +112,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     options = parse(parser, arguments)
     if (options.max_drop is None) == (options.max_size is None):
         raise ConfigError("segsweep search: give one of --max-drop and --max-size, as --max-drop 0.01")
-    options.choices = _named("--choices", options.choices, tuple(CHOICES))
-    options.algorithms = _named("--algorithms", options.algorithms, tuple(ALGORITHMS))
+    options.choices = named("--choices", options.choices, tuple(CHOICES))
+    options.algorithms = named("--algorithms", options.algorithms, tuple(ALGORITHMS))
     for option in ("images", "workers", "screening"):
         positive(f"--{option}", getattr(options, option))
     return options
-
-
-def _named(option: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name for name in text.split(",") if name))
-    strays = [name for name in names if name not in known]
-    if strays or not names:
-        raise ConfigError(
-            f"{option} {text}: {strays[0] if strays else 'nothing'} is not known; there are {', '.join(known)}"
-        )
-    return names

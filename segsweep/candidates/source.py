@@ -30,6 +30,7 @@ from segsweep.scoring.file_on_data import Compose, file_on_data, read_file
 from segsweep.tflite.metadata import Metadata, read
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.tracking.run_ids import find_run
 from segsweep.tracking.store import Store
 
 SUFFIX = ".tflite"
@@ -93,7 +94,7 @@ def find_source(store: Store, text: str, overrides: Sequence[str], compose: Comp
         StoreError: there is no such run, or it has no float file.
         DataError: the data are not those of the run.
     """
-    run = _find_run(store, text)
+    run = find_run(store, text, (names.TRAINING, names.VARIANT), "training or variant")
     kind = run.tags.get(names.TRAINING_KIND, "")
     if kind == "qat":
         raise StoreError(
@@ -144,19 +145,6 @@ def file_source(path: Path, overrides: Sequence[str], compose: Compose) -> Sourc
     normalized = replace(dataset, normalization=found.normalization)
     images = calibration_images(indices.tolist(), normalized, found.model.input_shape[:2])
     return Source(content, config, dataset, found.normalization, images, found.metadata)
-
-
-def _find_run(store: Store, text: str) -> RunRecord:
-    runs = [*store.of_kind(names.TRAINING), *store.of_kind(names.VARIANT)]
-    found = [run for run in runs if run.run_id == text] or [run for run in runs if run.run_id.startswith(text)]
-    if not found:
-        raise StoreError(
-            f"RUN {text}: no training or variant in {store.experiment} has an id that begins so; "
-            "segsweep report --format csv lists them (run_id)"
-        )
-    if len(found) > 1:
-        raise StoreError(f"RUN {text}: {len(found)} runs have ids that begin so; give more of it")
-    return found[0]
 
 
 def _trainings(store: Store, run: RunRecord) -> list[RunRecord]:

@@ -16,6 +16,7 @@ from segsweep.evaluation.confusion import Scores, count_confusions, scores
 from segsweep.quantization.activation_rounding import round_activations
 from segsweep.quantization.layers import by_name, layers
 from segsweep.quantization.mixed import quantize_mixed
+from segsweep.quantization.post_training import Calibration
 from segsweep.quantization.recipe import Recipe
 from segsweep.tflite.census import census
 from segsweep.tflite.interpreter import TFLiteModel
@@ -39,10 +40,15 @@ class Candidate:
     """Name of the only layer whose activations are rounded, while all weights stay in float; None: the recipe holds."""
     bits: int = 8
     """Of those activations."""
+    calibration: Calibration | None = None
+    """In place of the problem's."""
 
     def key(self, problem: Problem, images: int) -> str:
         """Of its trial on the first `images` of a problem."""
         made = asdict(self) | {"recipe": self.recipe.as_dict()}
+        ranges = made.pop("calibration")
+        if ranges is not None:
+            made["ranges"] = {name: list(limits) for name, limits in sorted(ranges["ranges"].items())}
         return content_key({"problem": problem.key, "images": images, "candidate": made})
 
 
@@ -103,7 +109,7 @@ def make(candidate: Candidate, problem: Problem) -> bytes:
     if candidate.rounded is not None:
         layer = by_name(layers(problem.float_model))[candidate.rounded]
         return round_activations(problem.float_model, layer, problem.calibration.ranges, candidate.bits)
-    content = quantize_mixed(problem.float_model, candidate.recipe, problem.calibration)
+    content = quantize_mixed(problem.float_model, candidate.recipe, candidate.calibration or problem.calibration)
     if problem.metadata is None:
         return content
     return embed(content, replace(problem.metadata, quantization="mixed"))

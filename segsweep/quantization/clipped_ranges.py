@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from segsweep.quantization.observed_activations import observe
 from segsweep.quantization.post_training import Calibration
 
-_VALUES = 2048
-"""Of each tensor and image that are looked at, evenly spread."""
 _SHRINKINGS = np.linspace(1.0, 0.25, 46)
 _LEVELS = 255
 
@@ -35,8 +33,15 @@ def clipped(
     """
     if how == "min_max":
         return calibration
+    observed = observe(float_model, images, len(images), tuple(calibration.ranges))
+    return narrowed(calibration, observed.values_of(np.arange(len(images))), how, percentile)
+
+
+def narrowed(calibration: Calibration, values: Mapping[str, np.ndarray], how: str, percentile: float) -> Calibration:
+    """The same of values (N,) float32 of each tensor, by its name; a tensor without any keeps its range."""
+    if how == "min_max":
+        return calibration
     clip = METHODS[how]
-    values = _activations(float_model, images, calibration.ranges)
     ranges = {
         name: clip(values[name], limits, percentile) if name in values else limits
         for name, limits in calibration.ranges.items()
@@ -70,27 +75,3 @@ METHODS: Mapping[str, Clip] = {"percentile": by_percentile, "mse": by_squared_er
 def _checked(low: float, high: float, limits: tuple[float, float]) -> tuple[float, float]:
     """The narrower range, or all of it where nothing would be left."""
     return (low, high) if high > low else limits
-
-
-def _activations(
-    float_model: bytes, images: np.ndarray, wanted: Mapping[str, tuple[float, float]]
-) -> dict[str, np.ndarray]:
-    """Some values of each tensor over all images, by its name."""
-    interpreter = Interpreter(
-        model_content=float_model,
-        num_threads=1,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
-    port = interpreter.get_input_details()[0]["index"]
-    indices = {each["name"]: each["index"] for each in interpreter.get_tensor_details() if each["name"] in wanted}
-    found: dict[str, list[np.ndarray]] = {name: [] for name in indices}
-    for image in images:
-        interpreter.set_tensor(port, np.ascontiguousarray(image[np.newaxis], np.float32))
-        interpreter.invoke()
-        for name, index in indices.items():
-            flat = interpreter.get_tensor(index).ravel()
-            chosen = np.linspace(0, flat.size - 1, min(_VALUES, flat.size)).astype(np.int64)
-            found[name].append(flat[chosen].astype(np.float32))
-    return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -1,6 +1,7 @@
 """Makes the post-training variants from the float32 file, with ai-edge-quantizer: milliseconds, no TensorFlow."""
 
 import contextlib
+import copy
 import io
 import warnings
 from collections.abc import Mapping
@@ -37,14 +38,29 @@ _FLOAT16 = [
     }
 ]
 
+
+def _by_tensor(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The recipe with one scale for all weights of an operator, so that those that are equal stay equal.
+
+    Depthwise weights, which are not clustered, keep a scale for each channel.
+    """
+    shared = copy.deepcopy(rules)
+    for rule in shared:
+        rule["op_config"]["weight_tensor_config"]["granularity"] = "TENSORWISE"
+    return [*shared, *({**rule, "operation": "DEPTHWISE_CONV_2D"} for rule in rules)]
+
+
 RECIPES: Mapping[str, list[dict[str, Any]]] = {
     "float16": _FLOAT16,
     "dynamic_range": recipe.dynamic_wi8_afp32(),
     "weight_only_int8": recipe.weight_only_wi8_afp32(),
     "int8": recipe.static_wi8_ai8(),
     "int16x8": recipe.static_wi8_ai16(),
+    "pruned_int8": recipe.static_wi8_ai8(),
+    "clustered_int8": _by_tensor(recipe.static_wi8_ai8()),
 }
-"""ai-edge-quantizer's recipe of each variant that it makes; weights are per channel and symmetric in all."""
+"""ai-edge-quantizer's recipe of each variant that it makes; weights are symmetric in all, and have a scale for each channel
+in all but one."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +96,19 @@ def calibrate(float_model: bytes, images: np.ndarray) -> Calibration:
         name: (float(statistics["min"].min()), float(statistics["max"].max()))
         for name, statistics in calibrator.get_model_qsvs().items()
     }
+    return calibration_of(ranges, len(images))
+
+
+def calibration_of(ranges: Mapping[str, tuple[float, float]], samples: int) -> Calibration:
+    """The calibration by the smallest and the largest value of each tensor over so many images.
+
+    Raises ModelError when one is not finite.
+    """
     wild = [name for name, limits in ranges.items() if not np.isfinite(limits).all()]
     if wild:
         raise ModelError(f"the model cannot be calibrated: {wild[0]} takes values that are not finite")
     # Where all values are 0 any scale will do but the tiny one that would be chosen, by which biases overflow.
-    ranges = {name: limits if any(limits) else (0.0, 1.0) for name, limits in ranges.items()}
-    return Calibration(ranges=ranges, samples=len(images))
+    return Calibration({name: limits if any(limits) else (0.0, 1.0) for name, limits in ranges.items()}, samples)
 
 
 def quantize(float_model: bytes, variant: Variant, calibration: Calibration | None = None) -> bytes:
@@ -95,7 +118,7 @@ def quantize(float_model: bytes, variant: Variant, calibration: Calibration | No
 
     Raises VariantError when an operator stays behind, so that the file would not be what its name says.
     """
-    assert variant.training_kind == "float", f"{variant.name} comes out of a training of its own"
+    assert variant.name in RECIPES or variant.is_converted, f"{variant.name} has no recipe"
     assert calibration is not None or not variant.calibrated, f"{variant.name} needs a calibration"
     quantized = float_model
     if variant.name in RECIPES:

@@ -56,7 +56,7 @@ def test_min_max_changes_nothing():
 
 
 def test_ranges_of_the_values_are_those_of_the_calibration(monkeypatch):
-    monkeypatch.setattr("segsweep.quantization.clipped_ranges._VALUES", 10**6)
+    monkeypatch.setattr("segsweep.quantization.observed_activations._VALUES", 10**6)
     file = small_unet.float_file("nearest")
     calibration = calibrate(file, IMAGES[:4])
     whole = clipped(calibration, file, IMAGES[:4], "percentile", 99.9999999)

@@ -1,0 +1,181 @@
+"""How much the score of an integer file moves with the images that calibrate it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from segsweep.candidates.problem import Problem
+from segsweep.candidates.sensitivity import target_choice
+from segsweep.candidates.source import Source
+from segsweep.candidates.trial import Candidate, Trial, make
+from segsweep.candidates.trying import Trying
+from segsweep.data.choosing_images import CHOICES
+from segsweep.data.dataset import IGNORE
+from segsweep.quantization.clipped_ranges import narrowed
+from segsweep.quantization.layers import layers
+from segsweep.quantization.observed_activations import observe
+from segsweep.quantization.post_training import calibration_of
+from segsweep.quantization.recipe import LayerChoice, Recipe
+from segsweep.quiet import quiet
+from segsweep.runs.calibration_images import calibration_images
+from segsweep.tflite.interpreter import TFLiteModel
+
+VOTING_IMAGES = 16
+"""Images on which draws are compared with each other, pixel by pixel."""
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A way to calibrate, but for the seed."""
+
+    choice: str
+    """As `quantization.calibration.choice`."""
+    samples: int
+    """As `quantization.calibration.samples`."""
+    range: str
+    """As `quantization.calibration.range`."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a setting gave, draw by draw."""
+
+    setting: Setting
+    trials: tuple[Trial, ...] = field(repr=False)
+    """By seed; those that the time was over for, or that failed, are left out."""
+    distinct: int
+    """How many of them are of different images."""
+    unstable: float | None
+    """Share of the pixels that two draws give different classes, on average over all pairs of draws; None for one."""
+
+    def scores(self, metric: str) -> np.ndarray:
+        """(R,) of each draw."""
+        return np.array([trial.score(metric) for trial in self.trials])
+
+    def deviation(self, metric: str) -> float:
+        """Standard deviation over the draws (with N - 1); 0 for a single one."""
+        scores = self.scores(metric)
+        return float(scores.std(ddof=1)) if len(scores) > 1 else 0.0
+
+    @property
+    def changed(self) -> float:
+        """Share of the pixels with another class than the float file gives them, the mean over the draws."""
+        return 1 - float(np.mean([trial.agreement for trial in self.trials]))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """All settings."""
+
+    target: str
+    """What the files are, as `int8`."""
+    exact: Trial
+    """The float file."""
+    drawn: tuple[Drawn, ...]
+    """In the order asked for."""
+    failures: tuple[str, ...]
+    """Why draws have no result, each reason once."""
+    is_complete: bool
+    """Whether there was time for all."""
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Some training images, and the file that they calibrate."""
+
+    setting: Setting
+    rows: np.ndarray
+    candidate: Candidate
+
+
+def measure(trying: Trying, source: Source, settings: Sequence[Setting], seeds: int, target: str) -> Spread | None:
+    """Calibrate with each setting and so many seeds, and score the files; None where there was no time for one.
+
+    Raises:
+        ModelError: a layer cannot be quantized so.
+    """
+    problem, images = trying.problem, len(trying.problem.images)
+    exact = trying.trial(Candidate(), images)
+    # All settings have a first draw before any has a second one.
+    with quiet(Path(os.devnull)):
+        draws = _draws(source, problem, [(setting, seed) for seed in range(seeds) for setting in settings], target)
+    found = trying.trials([draw.candidate for draw in draws], images)
+    if exact is None or not any(found):
+        return None
+    drawn, unstable = [], True
+    for setting in settings:
+        done = [
+            (draw, trial)
+            for draw, trial in zip(draws, found, strict=True)
+            if draw.setting == setting and trial is not None and trial.failure is None
+        ]
+        if done:
+            unstable = not trying.is_over
+            with quiet(Path(os.devnull)):
+                share = _unstable(problem, [draw for draw, _ in done]) if unstable else None
+            distinct = len({draw.rows.tobytes() for draw, _ in done})
+            drawn.append(Drawn(setting, tuple(trial for _, trial in done), distinct, share))
+    failures = {trial.failure for trial in found if trial is not None and trial.failure is not None}
+    return Spread(target, exact, tuple(drawn), tuple(sorted(failures)), unstable and None not in found)
+
+
+def whole(problem: Problem, target: str) -> Recipe:
+    """All layers in `int8` or `int16x8`. Raises ModelError for one that cannot be."""
+    return Recipe({layer.name: LayerChoice(target_choice(layer, target)) for layer in layers(problem.float_model)})
+
+
+def _draws(source: Source, problem: Problem, wanted: Sequence[tuple[Setting, int]], target: str) -> list[_Draw]:
+    """Each image of any draw is run once; what a draw gives comes of that."""
+    recipe = whole(problem, target)
+    split, percentile = source.dataset.train, source.config.quantization.calibration.percentile
+    chosen = [CHOICES[setting.choice](split, setting.samples, seed) for setting, seed in wanted]
+    every = np.unique(np.concatenate(chosen))
+    names = tuple(problem.calibration.ranges)
+    observed = observe(problem.float_model, _images(source, every), len(every), names)
+    found = []
+    for (setting, _), rows in zip(wanted, chosen, strict=True):
+        places = np.searchsorted(every, rows)
+        calibration = calibration_of(observed.ranges_of(places), len(rows))
+        if setting.range != "min_max":
+            calibration = narrowed(calibration, observed.values_of(places), setting.range, percentile)
+        found.append(_Draw(setting, rows, Candidate(recipe, calibration=calibration)))
+    return found
+
+
+def _images(source: Source, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Training images (H, W, C) float32 as calibration takes them, some of them in memory at a time."""
+    dataset = replace(source.dataset, normalization=source.normalization)
+    size = TFLiteModel(source.float_model).input_shape[:2]
+    for start in range(0, len(rows), _AT_ONCE):
+        yield from calibration_images(rows[start : start + _AT_ONCE].tolist(), dataset, size)
+
+
+def _unstable(problem: Problem, draws: Sequence[_Draw]) -> float | None:
+    """Share of the pixels that differ between two draws, over all pairs, on the first images."""
+    if len(draws) < 2:
+        return None
+    labels = np.asarray(problem.labels[:VOTING_IMAGES])
+    votes = np.zeros((*labels.shape, problem.classes), np.int32)
+    known: dict[bytes, np.ndarray] = {}
+    for draw in draws:
+        key = draw.rows.tobytes()
+        if key not in known:
+            model = TFLiteModel(make(draw.candidate, problem))
+            known[key] = model.predict(problem.images[:VOTING_IMAGES])[:, : labels.shape[1], : labels.shape[2]]
+        np.put_along_axis(
+            votes, known[key][..., None], np.take_along_axis(votes, known[key][..., None], -1) + 1, axis=-1
+        )
+    return pairwise_disagreement(votes[labels != IGNORE])
+
+
+def pairwise_disagreement(votes: np.ndarray) -> float | None:
+    """Share of the pairs of voters that disagree, on average; votes (P, K) by class of each pixel; None of no pixel."""
+    if not len(votes):
+        return None
+    voters = int(votes[0].sum())
+    agreeing = (votes.astype(np.float64) * (votes - 1)).sum(axis=-1) / (voters * (voters - 1))
+    return float(1 - agreeing.mean())
