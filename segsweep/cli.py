@@ -27,6 +27,9 @@ segsweep VERB ...
   demo-page              a local page that shows what one or two .tflite files make of an image
   sensitivity            where quantization hurts, layer by layer
   search                 the smallest file that keeps the score, each layer with its own precision
+  profile                where a file's time goes, operator by operator
+  bands                  what the int8 input leaves of each band, and what brings lost ones back
+  calibration            how much the score moves with the draw of the calibration images
   status                 what the running sweeps are doing, from any terminal or host
   ui                     the MLflow UI on the store
   gc                     what disk space could be freed; frees it with --yes
@@ -123,6 +126,26 @@ def _search(arguments: list[str]) -> int:
     return search(arguments, composed_settings)
 
 
+def _bands(arguments: list[str]) -> int:
+    from segsweep.candidates.bands.verb import bands
+    from segsweep.composed_settings import composed_settings
+
+    return bands(arguments, composed_settings)
+
+
+def _calibration(arguments: list[str]) -> int:
+    from segsweep.candidates.draws.verb import calibration
+    from segsweep.composed_settings import composed_settings
+
+    return calibration(arguments, composed_settings)
+
+
+def _profile(arguments: list[str]) -> int:
+    from segsweep.profiling.verb import profile
+
+    return profile(arguments)
+
+
 def _evaluate(arguments: list[str]) -> int:
     from segsweep.composed_settings import composed_settings
     from segsweep.scoring.verb import evaluate
@@ -189,6 +212,9 @@ _VERBS = {
     "demo-page": _demo_page,
     "sensitivity": _sensitivity,
     "search": _search,
+    "profile": _profile,
+    "bands": _bands,
+    "calibration": _calibration,
     "status": _status,
     "ui": _ui,
     "gc": _gc,

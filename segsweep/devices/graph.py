@@ -38,6 +38,7 @@ class Tensor:
     """Whether it keeps its values from one run to the next."""
     scales: int
     """How many scales it is quantized with: 0 for none, more than 1 for one a channel."""
+    name: str = ""
 
     @property
     def elements(self) -> int:
@@ -108,6 +109,7 @@ def _tensor(content: schema.ModelT, tensor: schema.TensorT) -> Tensor:
         is_stored=data is not None and len(data) > 0,
         is_variable=bool(tensor.isVariable),
         scales=len(scale) if scale is not None else 0,
+        name=tensor.name.decode(errors="replace") if tensor.name is not None else "",
     )
 
 

@@ -50,10 +50,11 @@ def multiplications(graph: Graph) -> int:
     Positions of a kernel beyond the image's edge count, as is usual. Element-wise operators, resizing and products of
     two computed matrices do not.
     """
-    return sum(_of(graph, operator) for operator in graph.operators)
+    return sum(multiplications_of(graph, operator) for operator in graph.operators)
 
 
-def _of(graph: Graph, operator: Operator) -> int:
+def multiplications_of(graph: Graph, operator: Operator) -> int:
+    """The same of one operator; 0 where it multiplies nothing with weights."""
     if operator.name not in _COUNTS:
         return 0
     values, weights, count = _COUNTS[operator.name]
