@@ -4,7 +4,7 @@ import numpy as np
 
 from segsweep.choosing.candidates import Candidate, Metric
 from segsweep.evaluation.bootstrap import Interval, paired_interval
-from segsweep.evaluation.confusion import read_counts
+from segsweep.evaluation.image_counts import ImageCounts, read_counts
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
@@ -15,7 +15,7 @@ class Differences:
     def __init__(self, store: Store, metric: Metric):
         self._store = store
         self._metric = metric
-        self._counts: dict[str, np.ndarray | None] = {}
+        self._counts: dict[str, ImageCounts | None] = {}
 
     def __call__(self, one: Candidate, other: Candidate) -> Interval | None:
         """The first one's score minus the second one's; None where counts are missing, of other images, or of one
@@ -25,7 +25,7 @@ class Differences:
             return None
         return paired_interval(counts, others, self._metric.score)
 
-    def counts(self, candidate: Candidate) -> np.ndarray | None:
+    def counts(self, candidate: Candidate) -> ImageCounts | None:
         """Confusion counts (N, K, K) image by image; None where they are missing or damaged."""
         run = candidate.run
         if run.run_id not in self._counts:
@@ -34,6 +34,6 @@ class Differences:
         return self._counts[run.run_id]
 
 
-def same_truth(counts: np.ndarray, others: np.ndarray) -> bool:
+def same_truth(counts: ImageCounts, others: ImageCounts) -> bool:
     """Whether two sets of confusion counts (N, K, K) can be of the same labels: in each image as much of each class."""
-    return counts.shape == others.shape and bool((counts.sum(axis=2) == others.sum(axis=2)).all())
+    return np.array_equal(counts.of_truth, others.of_truth)

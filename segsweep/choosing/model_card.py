@@ -9,6 +9,7 @@ import numpy as np
 from segsweep.choosing.candidates import METRICS, Candidate
 from segsweep.choosing.words import kib, ms
 from segsweep.evaluation.confusion import scores
+from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.evaluation.score_interval import score_interval
 from segsweep.report.formats.escaping import markdown_text
 from segsweep.tflite.metadata import Metadata
@@ -24,7 +25,7 @@ class CardInput:
 
     candidate: Candidate
     metadata: Metadata
-    counts: np.ndarray | None
+    counts: ImageCounts | None
     """(N, K, K) confusion counts of the test images; None where they are lost."""
     input_shape: tuple[int, int, int]
     by_pixel: bool

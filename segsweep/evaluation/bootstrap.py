@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+
+from segsweep.evaluation.image_counts import ImageCounts
 
 _DRAWS_AT_A_TIME = 250
 
@@ -40,8 +41,8 @@ def mean_ious(totals: np.ndarray) -> np.ndarray:
 
 
 def paired_interval(
-    counts: np.ndarray,
-    baseline: np.ndarray,
+    counts: ImageCounts | np.ndarray,
+    baseline: ImageCounts | np.ndarray,
     score: Callable[[np.ndarray], np.ndarray],
     *,
     resamples: int = 2000,
@@ -60,10 +61,10 @@ def paired_interval(
         level: coverage, 0..1.
         seed: of the draws.
     """
-    images, classes, _ = counts.shape
+    both = [ImageCounts.of(counts), ImageCounts.of(baseline)]
+    images, classes = len(both[0]), both[0].classes
     rng = np.random.default_rng(seed)
-    # Of images with one class each, and of many classes, nearly all counts are 0.
-    flat = [sparse.csr_array(each.reshape(images, -1), dtype=np.float64) for each in (counts, baseline)]
+    flat = [each.cells.astype(np.float64) for each in both]
     differences = []
     for start in range(0, resamples, _DRAWS_AT_A_TIME):
         drawn = rng.integers(0, images, (min(_DRAWS_AT_A_TIME, resamples - start), images))
@@ -72,5 +73,5 @@ def paired_interval(
         one, other = (score((times @ each).reshape(-1, classes, classes)) for each in flat)
         differences.append(one - other)
     low, high = np.nanquantile(np.concatenate(differences), [(1 - level) / 2, (1 + level) / 2])
-    whole = score(counts.sum(axis=0, keepdims=True)) - score(baseline.sum(axis=0, keepdims=True))
+    whole = score(both[0].total[None]) - score(both[1].total[None])
     return Interval(float(whole[0]), float(low), float(high))

@@ -4,12 +4,12 @@ All scores are of the whole split at once: intersections and unions are summed o
 divided. A mean of per-image IoUs is another, larger number, and an image without a class has none.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 
 from segsweep.data.dataset import IGNORE
+from segsweep.evaluation.image_counts import ImageCounts
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,10 @@ def count_confusions(
     return counts
 
 
-def read_counts(content: bytes) -> np.ndarray:
-    """The counts (N, K, K) int64 of a `confusion.npz`."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return np.asarray(arrays["counts"])
-
-
-def scores(counts: np.ndarray) -> Scores:
+def scores(counts: np.ndarray | ImageCounts) -> Scores:
     """Scores of confusion counts (K, K), or (N, K, K) which are summed over the images first."""
-    total = counts.sum(axis=0) if counts.ndim == 3 else counts
+    total = counts.total if isinstance(counts, ImageCounts) else counts
+    total = total.sum(axis=0) if total.ndim == 3 else total
     intersection = np.diagonal(total).astype(np.float64)
     predicted, true = total.sum(axis=0).astype(np.float64), total.sum(axis=1).astype(np.float64)
     areas = predicted + true

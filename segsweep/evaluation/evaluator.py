@@ -11,6 +11,7 @@ from segsweep.data.batches import evaluation_batches
 from segsweep.data.dataset import IGNORE, Normalization, Split
 from segsweep.evaluation.boundary_iou import BoundaryScores, boundary_scores, count_boundaries
 from segsweep.evaluation.confusion import Scores, count_confusions, scores
+from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.evaluation.stored_predictions import StoredPredictions
 
 TOP = 5
@@ -39,8 +40,8 @@ class Predictor(Protocol):
 class Evaluation:
     """How well a predictor does on a split."""
 
-    counts: np.ndarray = field(repr=False)
-    """(N, K, K) int64 confusion counts; rows truth."""
+    counts: ImageCounts = field(repr=False)
+    """(N, K, K) confusion counts; rows truth."""
     predictions: np.ndarray = field(repr=False)
     """(N, H, W) uint8 class ids, real pixels only; (N, 1, 1) of whole images."""
     scores: Scores
@@ -68,7 +69,8 @@ def evaluate(
 ) -> Evaluation:
     """Score `predictor` on all of `split`; padding is cut off before anything is counted.
 
-    Of the whole split, only what is returned is in memory: a byte for each pixel, and K x K counts for each image.
+    Of the whole split, only what is returned is in memory: a byte for each pixel, and of each image the counts
+    that are not 0.
 
     Args:
         predictor: whose input is at least as large as the images.
@@ -83,7 +85,7 @@ def evaluate(
     by_pixel = predictor.output_size != (1, 1)
     height, width = split.image_shape[:2] if by_pixel else (1, 1)
     ranked = not by_pixel and classes > TOP
-    counts = np.zeros((len(split), classes, classes), np.int64)
+    parts = [ImageCounts.of(np.zeros((0, classes, classes), np.int64))]
     boundary_counts = np.zeros((2, classes), np.int64)
     predictions = np.empty((len(split), height, width), np.uint8)
     done = same = among_top = 0
@@ -98,7 +100,7 @@ def evaluate(
             among_top += _among_top(logits, truth)
         else:
             predictions[part] = predictor.predict(images)[:, :height, :width]
-        count_confusions(truth, predictions[part], classes, out=counts[part])
+        parts.append(ImageCounts.of(count_confusions(truth, predictions[part], classes)))
         if by_pixel:
             boundary_counts += count_boundaries(truth, predictions[part], classes)
         if baseline is not None:
@@ -106,7 +108,8 @@ def evaluate(
         done = part.stop
         if on_image is not None:
             on_image(done)
-    counted = int(counts.sum())
+    counts = ImageCounts.joined(parts)
+    counted = int(counts.total.sum())
     return Evaluation(
         counts=counts,
         predictions=predictions,

@@ -5,10 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from segsweep.evaluation.bootstrap import Interval
+from segsweep.evaluation.image_counts import ImageCounts
+
+_DRAWS_AT_A_TIME = 250
 
 
 def score_interval(
-    counts: np.ndarray,
+    counts: ImageCounts | np.ndarray,
     score: Callable[[np.ndarray], np.ndarray],
     *,
     resamples: int = 2000,
@@ -26,11 +29,16 @@ def score_interval(
         level: coverage, 0..1.
         seed: of the draws.
     """
-    images, classes, _ = counts.shape
+    counts = ImageCounts.of(counts)
+    images, classes = len(counts), counts.classes
     if images < 2:
         return None
-    # How often each of N images is among N drawn ones.
-    times = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), resamples)
-    totals = times.astype(np.float64) @ counts.reshape(images, -1).astype(np.float64)
-    low, high = np.nanquantile(score(totals.reshape(-1, classes, classes)), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(score(counts.sum(axis=0, keepdims=True))[0]), float(low), float(high))
+    rng, flat = np.random.default_rng(seed), counts.cells.astype(np.float64)
+    drawn = []
+    for start in range(0, resamples, _DRAWS_AT_A_TIME):
+        shape = (min(_DRAWS_AT_A_TIME, resamples - start), images)
+        # How often each of N images is among N drawn ones.
+        times = np.stack([np.bincount(row, minlength=images) for row in rng.integers(0, images, shape)])
+        drawn.append(score((times.astype(np.float64) @ flat).reshape(-1, classes, classes)))
+    low, high = np.nanquantile(np.concatenate(drawn), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(score(counts.total[None])[0]), float(low), float(high))

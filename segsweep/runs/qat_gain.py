@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
-from segsweep.evaluation.confusion import read_counts
+from segsweep.evaluation.image_counts import ImageCounts, read_counts
 from segsweep.lineage import VariantSpec
 from segsweep.runs.context import Context
 from segsweep.tracking import names
@@ -44,6 +42,6 @@ def log_gain(qat: RunRecord, control: RunRecord, store: Store) -> None:
     store.log(qat.run_id, metrics=metrics, tags={names.GAIN_AGAINST: control.run_id})
 
 
-def _counts(run: RunRecord, store: Store) -> np.ndarray:
+def _counts(run: RunRecord, store: Store) -> ImageCounts:
     """(N, K, K) confusion counts."""
     return read_counts(store.artifacts.required(run, names.CONFUSION_FILE))

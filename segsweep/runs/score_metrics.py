@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.evaluator import Evaluation
+from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -39,7 +38,7 @@ def score_metrics(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, f
     }
 
 
-def deltas(evaluation: Evaluation, baseline: RunRecord, counts: np.ndarray) -> dict[str, float]:
+def deltas(evaluation: Evaluation, baseline: RunRecord, counts: ImageCounts) -> dict[str, float]:
     """What is different from a baseline that was scored on the same images, by metric's name.
 
     Args:

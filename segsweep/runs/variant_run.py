@@ -1,7 +1,6 @@
 """The run of a variant: found in the store, or made, checked and scored."""
 
 import gzip
-import io
 import json
 import time
 from collections.abc import Sequence
@@ -14,8 +13,8 @@ from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.dataset import Dataset
 from segsweep.devices.footprint import footprint
 from segsweep.errors import StoreError
-from segsweep.evaluation.confusion import read_counts
 from segsweep.evaluation.evaluator import Evaluation, evaluate
+from segsweep.evaluation.image_counts import read_counts, stored_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import VariantSpec
 from segsweep.quantization.clipped_ranges import clipped
@@ -202,9 +201,10 @@ def _stored_type(dataset: Dataset) -> str:
 
 
 def _evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
-    counts = io.BytesIO()
-    np.savez_compressed(counts, counts=evaluation.counts)
-    return {names.CONFUSION_FILE: counts.getvalue(), names.PREDICTIONS_FILE: stored(evaluation.predictions)}
+    return {
+        names.CONFUSION_FILE: stored_counts(evaluation.counts),
+        names.PREDICTIONS_FILE: stored(evaluation.predictions),
+    }
 
 
 def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:

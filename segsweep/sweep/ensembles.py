@@ -1,6 +1,5 @@
 """Ensembles of a sweep: for each quantization asked for, the best trainings together, as one more variant."""
 
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ from segsweep.config.keys import content_key, versions
 from segsweep.config.schema import EnsembleConfig
 from segsweep.data.dataset import Dataset, Normalization
 from segsweep.data.sources import load_dataset
-from segsweep.evaluation.confusion import read_counts
 from segsweep.evaluation.ensemble import EnsembleMember, EnsemblePredictor
 from segsweep.evaluation.evaluator import Evaluation, evaluate
+from segsweep.evaluation.image_counts import read_counts, stored_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import EVALUATION_FORMAT, VariantSpec
 from segsweep.models.input_scaling import for_model
@@ -152,9 +151,10 @@ def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
     with store.run(names.VARIANT, name, parent=sweep_id, tags=tags, params=_settings(spec)) as run_id:
         dataset = load_dataset(spec.members[0].spec.config.data)
         evaluation = _evaluate(spec, dataset, store)
-        counts = io.BytesIO()
-        np.savez_compressed(counts, counts=evaluation.counts)
-        files = {names.CONFUSION_FILE: counts.getvalue(), names.PREDICTIONS_FILE: stored(evaluation.predictions)}
+        files = {
+            names.CONFUSION_FILE: stored_counts(evaluation.counts),
+            names.PREDICTIONS_FILE: stored(evaluation.predictions),
+        }
         hashes = store.upload(run_id, files)
         compared = read_counts(store.artifacts.required(spec.baseline, names.CONFUSION_FILE))
         store.log(

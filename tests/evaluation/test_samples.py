@@ -12,6 +12,7 @@ from segsweep.data.pictures import coloured, true_colour
 from segsweep.evaluation.confusion import count_confusions
 from segsweep.evaluation.evaluator import Evaluation
 from segsweep.evaluation.flips import CHANGED, FLIP_COLOURS, GAINED, LOST, SAME, flips
+from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.evaluation.samples import read_samples, sample_indices, stored_samples, take_samples
 from segsweep.runs.gallery import gallery, over_image, sample_files
 
@@ -31,7 +32,7 @@ def dataset_of(size: tuple[int, int], images: int = 9) -> Dataset:
 
 def evaluated(dataset: Dataset, seed: int) -> Evaluation:
     predictions = np.random.default_rng(seed).integers(0, 3, dataset.test.labels.shape).astype(np.uint8)
-    counts = count_confusions(dataset.test.labels, predictions, 3)
+    counts = ImageCounts.of(count_confusions(dataset.test.labels, predictions, 3))
     return Evaluation(counts, predictions, None, None, 1.0, 0.0)  # type: ignore[arg-type]
 
 
@@ -76,7 +77,7 @@ class TestSamples:
         labels = dataset.test.labels[:, :1, :1]
         split = ArraySplit(dataset.test.images, labels)
         whole = replace(dataset, test=split)
-        counts = count_confusions(labels, labels * 0, 3)
+        counts = ImageCounts.of(count_confusions(labels, labels * 0, 3))
         found = take_samples(whole, counts, labels * 0)
         assert found.images.shape == (6, 10, 12, 3)
         assert found.truth.shape == found.predictions.shape == (6, 10, 12)
