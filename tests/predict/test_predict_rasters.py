@@ -66,7 +66,7 @@ def test_maps_lie_where_their_scene_does(folder, capfd, layout):
             assert made.transform == PLACE
             assert made.shape == (150, 700)
             assert made.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-            assert made.profile["compress"] == "deflate"
+            assert made.profile["compress"] == ("lzw" if kind == "ids" else "deflate")
             assert made.profile["tiled"]
     with rasterio.open("out/scene_ids.tif") as made:
         assert (made.count, made.dtypes[0], made.nodata) == (1, "uint8", 255)
@@ -80,6 +80,21 @@ def test_maps_lie_where_their_scene_does(folder, capfd, layout):
         palette = np.array([(255, 0, 0, 255), (0, 128, 0, 255), (0, 0, 255, 255)])
         np.testing.assert_array_equal(np.moveaxis(made.read(), 0, -1), palette[expected(image)])
     assert sorted(os.listdir("out")) == ["areas.csv", *sorted(f"scene_{kind}.tif" for kind in kinds)]
+
+
+def test_maps_are_seen_from_afar(folder):
+    image = write("scene.tif", handmade.noise(600, 1100), crs=UTM, transform=PLACE)
+    assert predict("four.tflite", "scene.tif", "--output", "out", "--write", "ids,probabilities") == 0
+    with rasterio.open("out/scene_ids.tif") as made, rasterio.open("out/scene_ids.tif", overview_level=0) as half:
+        assert made.overviews(1) == [2, 4]
+        assert made.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert half.shape == (300, 550)
+        # Each is one of the four pixels in its place.
+        four = made.read(1).reshape(300, 2, 550, 2)
+        assert (half.read(1)[:, None, :, None] == four).any(axis=(1, 3)).all()
+    with rasterio.open("out/scene_probabilities.tif", overview_level=0) as half:
+        four = handmade.pixelwise_shares(image).reshape(300, 2, 550, 2, 3)
+        np.testing.assert_allclose(np.moveaxis(half.read(), 0, -1), four.mean(axis=(1, 3)), atol=2e-5)
 
 
 def test_areas_are_in_hectares(folder):
