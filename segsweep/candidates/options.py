@@ -16,7 +16,16 @@ _LEAST_SECONDS = 5.0
 
 
 def add_shared_options(parser: argparse.ArgumentParser) -> None:
-    """The options of all these verbs."""
+    """The options of the verbs that try many candidates."""
+    add_run_options(parser)
+    parser.add_argument(
+        "--budget", metavar="TIME", help="begin nothing after so long, such as 90s, 10min, 2h; the next call goes on"
+    )
+    parser.add_argument("--workers", type=int, default=None, metavar="N", help="processes; default: one for each core")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """What it is about, on which data, and what counts."""
     parser.add_argument(
         "run",
         metavar="RUN",
@@ -34,10 +43,6 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="validation images at most; default: 256, or all there are",
     )
-    parser.add_argument(
-        "--budget", metavar="TIME", help="begin nothing after so long, such as 90s, 10min, 2h; the next call goes on"
-    )
-    parser.add_argument("--workers", type=int, default=None, metavar="N", help="processes; default: one for each core")
 
 
 def deadline(text: str | None) -> float:

@@ -2,21 +2,27 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 
 from segsweep import __version__
 from segsweep.candidates.claim import Claim
 from segsweep.candidates.goal import Found
+from segsweep.candidates.search_latency import CHOSEN
 from segsweep.candidates.search_text import front_text, search_figure, search_json
 from segsweep.candidates.source import Source
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.config.keys import environment
+from segsweep.evaluation.latency import Latency, cpu_name
 from segsweep.report.figures.rendering import render
 from segsweep.tracking import names
+from segsweep.tracking.liveness import host
 
 _FOLDER = "search"
 
 
-def log_search(found: Found, claimed: Claim, source: Source, options: argparse.Namespace) -> str:
+def log_search(
+    found: Found, claimed: Claim, latencies: Mapping[str, Latency], source: Source, options: argparse.Namespace
+) -> str:
     """Log what was found; return the id of the run."""
     store, run, winner = source.store, source.run, found.winner
     assert store is not None
@@ -35,6 +41,8 @@ def log_search(found: Found, claimed: Claim, source: Source, options: argparse.N
         names.VERSION: __version__,
         names.VERSIONS: json.dumps(environment()),
         names.DATA_FINGERPRINT: run.tags.get(names.DATA_FINGERPRINT, ""),
+        names.LATENCY_HOST: host(),
+        names.CPU: cpu_name(),
     }
     files = {
         f"{_FOLDER}/recipe.yaml": winner.recipe.to_yaml().encode(),
@@ -47,17 +55,19 @@ def log_search(found: Found, claimed: Claim, source: Source, options: argparse.N
     params = parameters(source.config) | asked
     with store.run(names.SEARCH, f"search {wish}", parent=training.run_id, tags=tags, params=params) as run_id:
         hashes = store.upload(run_id, files)
-        store.log(run_id, metrics=_metrics(found, claimed), tags=hashes)
+        store.log(run_id, metrics=_metrics(found, claimed, latencies[CHOSEN]), tags=hashes)
     return run_id
 
 
-def _metrics(found: Found, claimed: Claim) -> dict[str, float]:
+def _metrics(found: Found, claimed: Claim, latency: Latency) -> dict[str, float]:
     accuracy, mean_iou = claimed.change("accuracy"), claimed.change("mean_iou")
     metrics = {
         names.SIZE_BYTES: float(len(claimed.content)),
         names.ACCURACY: claimed.score("accuracy"),
         names.MEAN_IOU: claimed.score("mean_iou"),
         names.AGREEMENT: claimed.evaluation.agreement,
+        names.LATENCY_P50: latency.p50_ms,
+        names.LATENCY_P95: latency.p95_ms,
         "search/tried": float(len(found.tried)),
     }
     if accuracy is not None and mean_iou is not None:

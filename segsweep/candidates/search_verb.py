@@ -43,6 +43,7 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     from segsweep.candidates.goal import Goal
     from segsweep.candidates.problem import DEFAULT_IMAGES
     from segsweep.candidates.search import search as find
+    from segsweep.candidates.search_latency import latency_text, search_latencies
     from segsweep.candidates.search_text import front_text, is_exact, layers_text, refusal
     from segsweep.candidates.source import source_of
     from segsweep.candidates.trying import Trying
@@ -71,7 +72,8 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     print(layers_text(winner.recipe, found.layers))
     with quiet(Path(os.devnull)):
         claimed = claim(winner.recipe, problem, source)
-    print(claim_text(claimed, len(source.dataset.test)))
+        latencies = search_latencies(found, claimed, problem)
+    print(claim_text(claimed, len(source.dataset.test)) + latency_text(latencies))
     if output is not None:
         write_whole("--output", output, winner.recipe.to_yaml())
         print(f"Recipe: {output}. To make and log the file: segsweep run ... quantization=mixed "
@@ -79,7 +81,7 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     if source.store is not None:
         from segsweep.candidates.search_run import log_search
 
-        run_id = log_search(found, claimed, source, options)
+        run_id = log_search(found, claimed, latencies, source, options)
         print(f"Kept on run {run_id}: search/recipe.yaml, front.md, front.png, tried.json.")
     elif output is None:
         print("\n" + winner.recipe.to_yaml(), end="")

@@ -20,8 +20,8 @@ from segsweep.quiet import quiet
 
 _DESCRIPTION = """\
 Say how much the score of an int8 file moves with the training images that calibrate it. For each way to choose them,
-each number of them and each way to find ranges, so many files are made, each with another seed, and scored on validation
-images. The table and a plot are kept on the run as calibration/draws.*"""
+each number of them and each way to find ranges, so many files are made, each with another seed, and scored on
+validation images. The table and a plot are kept on the run as calibration/draws.*"""
 _CHOICES = ("random", "stratified", "farthest")
 _RANGES = ("min_max", "percentile", "mse")
 _STEM = "calibration/draws"

@@ -1,0 +1,69 @@
+"""What to do about bands, in sentences with the very settings."""
+
+from collections.abc import Sequence
+
+from segsweep.candidates.bands.audit import LOST, Audit
+from segsweep.candidates.trial import METRIC_WORDS
+from segsweep.config.schema import JobConfig
+
+_MOST_NAMED = 6
+
+
+def advice(found: Audit, config: JobConfig, metric: str, writable: bool) -> str:
+    """What is lost, what brings it back without training, and what a new training could do.
+
+    Args:
+        found: the audit.
+        config: of the job.
+        metric: what counts.
+        writable: whether `--output` can write the better file.
+    """
+    words = found.verdicts(found.training.grids[0])
+    lost = [name for name, word in zip(found.names, words, strict=True) if word == LOST]
+    lines = [_state(found, lost)]
+    first, best = found.tried[0], found.best(metric)
+    if best is first:
+        lines.append("No other input that was tried makes a better file: there is nothing to change.")
+    else:
+        scores = (
+            f"{METRIC_WORDS[metric]} {first.score(metric):.4f} becomes {best.score(metric):.4f} (float32 "
+            f"{found.exact_score(metric):.4f}) on validation images, and {best.agreement:.1%} of the pixels are as in "
+            f"float32, not {first.agreement:.1%}"
+        )
+        if best.file.remedy.setting is not None:
+            how = f"Set {best.file.remedy.setting} quantization.calibration.percentile={found.percentile:g}"
+            lines.append(f"{how}: without training, {scores}.")
+        else:
+            how = f'"{best.name}" has no setting' + ("; --output FILE writes it, with its normalization" * writable)
+            lines.append(f"{how}: {scores}.")
+        left = [
+            name
+            for name, word, before in zip(found.names, found.verdicts(found.grid_of(best)), words, strict=True)
+            if word == LOST and before == LOST
+        ]
+        if left:
+            lines.append(f"{_listed(left)} stay lost.")
+    if lost and getattr(config.data, "normalize", None) == "standard":
+        lines.append(
+            "With a new training: data.normalize=percentile makes all bands equally wide between their 2nd and 98th "
+            "percentile."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _state(found: Audit, lost: Sequence[str]) -> str:
+    grid = found.training.grids[0]
+    worst = int(grid.bits.argmin())
+    coarsest = f"{found.names[worst]} has {grid.bits[worst]:.1f} bits of 8"
+    low, high = (float(end[0]) for end in found.tried[0].grid.ends)
+    step = found.tried[0].grid.scale
+    scale = f"one scale holds {low:.4g} to {high:.4g} for all {len(found.names)} bands, in steps of {step:.3g}"
+    if not lost:
+        return f"No band is lost; the coarsest, {coarsest}: {scale}."
+    verb = "is" if len(lost) == 1 else "are"
+    return f"{_listed(lost)} {verb} lost; the coarsest, {coarsest}: {scale}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
