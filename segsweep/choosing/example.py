@@ -51,7 +51,13 @@ mask.save(sys.argv[2])
 for number, name in enumerate(labels):
     print(f"{{(ids == number).mean():7.2%}}  {{name}}")
 """
-_CLASS = "print(labels[logits.argmax()])\n"
+_CLASS = """\
+logits = logits.ravel().astype(np.float32){scaled}
+shares = np.exp(logits - logits.max())
+shares /= shares.sum()
+for number in np.argsort(-shares, kind="stable")[:5]:
+    print(f"{{shares[number]:7.2%}}  {{labels[number]}}")
+"""
 
 
 def is_picture(metadata: Metadata) -> bool:
@@ -96,7 +102,11 @@ def example(metadata: Metadata, model: TFLiteModel, size: tuple[int, int], *, re
         parts.append(f"x = np.clip(np.rint(x / {scale}) + {port.zero_point}, {limits})\n")
     parts.append(_RUN.format(dtype=port.dtype))
     palette = [value for colour in metadata.palette for value in colour]
-    parts.append(_MASK.format(height=height, width=width, palette=palette) if by_pixel else _CLASS)
+    answer = model.output_port
+    scaled = f" * np.float32({_short(answer.scale)})" if answer.quantized else ""
+    parts.append(
+        _MASK.format(height=height, width=width, palette=palette) if by_pixel else _CLASS.format(scaled=scaled)
+    )
     return "".join(parts)
 
 

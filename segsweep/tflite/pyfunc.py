@@ -46,7 +46,10 @@ class PyFuncModel:
             )
         # One after the other: a copy of all in float32 might not fit.
         ids = [self._predict(image) for image in images]
-        return np.stack(ids) if ids else np.empty(images.shape[:3], np.uint8)
+        if not ids:
+            by_pixel = self._model.output_size == (height, width)
+            return np.empty(images.shape[:3] if by_pixel else (0, *self._model.output_size), np.uint8)
+        return np.stack(ids)
 
     def _predict(self, image: np.ndarray) -> np.ndarray:
         """Class ids of one image (H, W, C)."""

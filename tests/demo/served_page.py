@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from checkout import ROOT
-from handmade_models import TILE, empty, metadata, noise, operator, signed, tensor
 from PIL import Image
+from predict.handmade_models import TILE, empty, metadata, noise, operator, signed, tensor
 
 from segsweep.tflite.metadata import embed
 
