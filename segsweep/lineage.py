@@ -4,7 +4,7 @@ A key holds all that determines the thing and nothing else: a setting that is no
 differ only in it share the work.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from segsweep.config.data_schema import DataConfig
@@ -20,6 +20,7 @@ from segsweep.models.initial_weights import initial_weights_digest
 from segsweep.models.table import size_multiple
 from segsweep.models.weights_files import weights_file, weights_settings
 from segsweep.quantization.recipe import Recipe, read_recipe
+from segsweep.quantization.training_kinds import CONTROL, SECTION_OF, TRAINING_KINDS, chain
 from segsweep.quantization.variants import MIXED, Variant, variant_named
 from segsweep.resolving import resolved
 
@@ -32,24 +33,26 @@ VARIANT_FORMAT = 1
 EVALUATION_FORMAT = 2
 """Raised when scores are computed otherwise."""
 
-FINETUNED_FROM_QAT = ("float32", "int8")
-"""The variants of the float fine-tune that stand beside a QAT variant as its control."""
-
 
 @dataclass(frozen=True)
 class TrainingSpec:
     """Weights made by gradient descent."""
 
     kind: str
-    """`float`, `qat` or `finetune`."""
+    """One of `TRAINING_KINDS`."""
     config: JobConfig = field(repr=False)
     size: tuple[int, int]
     """Height and width of the network while training."""
     key: str
     parent: "TrainingSpec | None"
-    """The float training that a fine-tune starts from."""
+    """The training that a fine-tune starts from."""
     teacher: "TrainingSpec | None" = None
     """The float training whose model labels pixels for this one."""
+
+    @property
+    def root(self) -> "TrainingSpec":
+        """The float training that it descends from; itself where it is one."""
+        return self if self.parent is None else self.parent.root
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,15 @@ class JobSpec:
         """The trainings it needs, each once, parents first."""
         found: dict[str, TrainingSpec] = {}
         for each in self.variants:
-            for training in (*_teachers(each.training.parent or each.training), each.training):
+            for training in _ancestry(each.training):
                 found.setdefault(training.key, training)
         return tuple(found.values())
 
 
-def _teachers(training: TrainingSpec) -> list[TrainingSpec]:
-    """Whose labels a float training learns from, directly or not, the first of them first."""
-    return [] if training.teacher is None else [*_teachers(training.teacher), training.teacher]
+def _ancestry(training: TrainingSpec) -> list[TrainingSpec]:
+    """What a training starts from and learns labels from, directly or not, the first of them first, then itself."""
+    before = (each for each in (training.teacher, training.parent) if each is not None)
+    return [*(ancestor for each in before for ancestor in _ancestry(each)), training]
 
 
 def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
@@ -115,21 +119,41 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
 
     baseline = _variant("float32", float_training, config, dataset, size, None, None)
     name = config.quantization.name
-    if name == "float32":
+    if name == baseline.variant.name:
         return JobSpec(config, (baseline,), baseline)
-    if variant_named(name).training_kind == "float":
-        asked = _variant(name, float_training, config, dataset, size, baseline, baseline)
-        return JobSpec(config, (baseline, asked), asked)
-
-    asked = _variant(name, _finetune("qat", float_training), config, dataset, size, None, baseline)
-    variants = [baseline, asked]
-    if config.quantization.control:
-        control = _finetune("finetune", float_training)
-        source = None
-        for control_name in FINETUNED_FROM_QAT:
-            variants.append(_variant(control_name, control, config, dataset, size, source, baseline))
-            source = source or variants[-1]
+    kind = TRAINING_KINDS[variant_named(name).training_kind]
+    training = _finetuned(kind.name, float_training)
+    variants, source = [baseline], baseline if training is float_training else None
+    if not variant_named(name).is_converted and source is None:
+        assert kind.float_file is not None
+        source = _variant(kind.float_file, training, config, dataset, size, None, baseline)
+        variants.append(source)
+    asked = _variant(name, training, config, dataset, size, source, baseline)
+    variants.append(asked)
+    if kind.is_finetune and config.quantization.control:
+        variants += _controls(asked, config, dataset, size, baseline)
     return JobSpec(config, tuple(variants), asked)
+
+
+def controls_of(variant: Variant) -> tuple[str, ...]:
+    """The variants of the float fine-tune that stand beside a variant after a fine-tune; it is compared with the last.
+
+    The others are what that one is made from.
+    """
+    return ("float32", "int8") if variant.integer else ("float32",)
+
+
+def _controls(
+    asked: VariantSpec, config: JobConfig, dataset: Dataset, size: tuple[int, int], baseline: VariantSpec
+) -> list[VariantSpec]:
+    """The float fine-tune with as many epochs as led to the variant asked for."""
+    epochs = config.quantization.epochs * len(chain(asked.training.kind))
+    config = replace(config, quantization=replace(config.quantization, epochs=epochs))
+    training = _finetune(CONTROL, asked.training.root, epochs)
+    found: list[VariantSpec] = []
+    for name in controls_of(asked.variant):
+        found.append(_variant(name, training, config, dataset, size, found[0] if found else None, baseline))
+    return found
 
 
 def used_settings(spec: VariantSpec) -> dict[str, Any]:
@@ -145,6 +169,10 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         unused |= {"quantization.calibration.percentile"}
     if spec.recipe is None:
         unused |= {"quantization.recipe"}
+    kinds = {kind.keeps for kind in chain(spec.training.kind)}
+    for keeps, section in SECTION_OF.items():
+        if keeps not in kinds:
+            unused |= {name for name in leaves if name.startswith(f"quantization.{section}.")}
     if spec.training.kind == "float":
         unused |= {"quantization.epochs", "quantization.learning_rate"}
     other = (
@@ -223,23 +251,35 @@ def _pseudo_labels(config: JobConfig, teacher: TrainingSpec, dataset: Dataset) -
     }
 
 
-def _finetune(kind: str, parent: TrainingSpec) -> TrainingSpec:
+def _finetuned(kind: str, float_training: TrainingSpec) -> TrainingSpec:
+    """The training of a kind, after those that it starts from."""
+    training = float_training
+    for each in chain(kind):
+        training = _finetune(each.name, training)
+    return training
+
+
+def _finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> TrainingSpec:
     quantization = parent.config.quantization
     assert quantization.learning_rate is not None
+    epochs = epochs or quantization.epochs
     content = {
         "format": TRAINING_FORMAT,
         "kind": kind,
         "parent": parent.key,
-        "epochs": quantization.epochs,
+        "epochs": epochs,
         "learning_rate": quantization.learning_rate,
     }
-    if kind == "qat":
+    if kind != CONTROL:
         content["versions"] = versions("tensorflow-model-optimization")
+    section = SECTION_OF.get(TRAINING_KINDS[kind].keeps)
+    if section is not None:
+        content[section] = asdict(getattr(quantization, section))
     config = replace(
         parent.config,
         training=replace(
             parent.config.training,
-            epochs=quantization.epochs,
+            epochs=epochs,
             learning_rate=quantization.learning_rate,
             warmup_epochs=0,
             # What a fine-tune is compared with, and exported to, is in float32.

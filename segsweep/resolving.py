@@ -105,4 +105,4 @@ def _pseudo_labels(settings: PseudoLabelsConfig, dataset: Dataset) -> PseudoLabe
 
 def _is_calibrated(config: JobConfig) -> bool:
     variant = variant_named(config.quantization.name)
-    return variant.calibrated or (variant.training_kind == "qat" and config.quantization.control)
+    return variant.calibrated or (variant.integer and config.quantization.control)

@@ -66,22 +66,43 @@ class CalibrationConfig:
 
 
 @dataclass
+class PruningConfig:
+    """What becomes of small weights; used by the variants of pruned weights alone."""
+
+    sparsity: float = 0.5
+    """Share of the weights of each convolution and dense layer that become 0; 0 < s < 1. Not of depthwise ones."""
+
+
+@dataclass
+class ClusteringConfig:
+    """How many distinct weights there are; used by the variants of clustered weights alone."""
+
+    clusters: int = 16
+    """Distinct weights of each convolution and dense layer, at most; 2 to 256. Not of depthwise ones."""
+
+
+@dataclass
 class QuantizationConfig:
     """Which variant is made of the trained weights."""
 
     name: str = "float32"
-    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `mixed` or `qat_int8`."""
+    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `mixed`; after a fine-tune
+    `qat_int8`, `pruned_float32`, `pruned_int8`, `clustered_float32`, `clustered_int8`, and after two `pqat_int8` and
+    `cqat_int8`."""
     recipe: str | None = None
     """Path of a recipe, which says what each layer is; needed by `mixed`, used by it alone. `segsweep search` finds
     one."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
-    """Used by `int8` and `int16x8`, and by `qat_int8` for its control's int8."""
+    """Used by integer variants: by those after quantization-aware training for their control's int8."""
     epochs: int = 8
-    """Epochs of the fine-tune; used by `qat_int8` alone."""
+    """Epochs of each fine-tune; used by variants after one."""
     learning_rate: float | None = None
-    """Learning rate of the fine-tune; `null`: a tenth of `training.learning_rate`; used by `qat_int8` alone."""
+    """Learning rate of fine-tunes; `null`: a tenth of `training.learning_rate`; used by variants after one."""
     control: bool = True
-    """Also fine-tune in float with the same budget, and log its float32 and int8; used by `qat_int8` alone."""
+    """Also fine-tune in float, without any constraint, with as many epochs, and log its float32 and, for an integer
+    variant, its int8; used by variants after a fine-tune."""
+    pruning: PruningConfig = field(default_factory=PruningConfig)
+    clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
 
 
 @dataclass

@@ -66,9 +66,9 @@ def check_task(config: ModelConfig, task: Task, data: str) -> None:
         )
 
 
-def quantization_obstacle(config: ModelConfig, training_kind: str) -> str | None:
-    """Why the model cannot be trained as `training_kind`, layers named; None where it can."""
-    return _architecture(config).quantization_obstacle(config) if training_kind == "qat" else None
+def quantization_obstacle(config: ModelConfig) -> str | None:
+    """Why the model cannot be trained quantization-aware, layers named; None where it can."""
+    return _architecture(config).quantization_obstacle(config)
 
 
 def build_model(config: ModelConfig, input_shape: tuple[int, int, int], classes: int, seed: int) -> "keras.Model":

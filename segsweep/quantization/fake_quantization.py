@@ -46,11 +46,15 @@ class ActivationQuantizer(Quantizer):
         return {}
 
 
-INPUT_AXES: Mapping[str, tuple[int, ...]] = {
+WHOLE_KERNEL = "whole"
+"""The layout of a kernel all of which shares a scale."""
+
+INPUT_AXES: Mapping[str, tuple[int, ...] | None] = {
     "dense": (0,),
     "convolution": (0, 1, 2),
     "depthwise": (0, 1),
     "transposed": (0, 1, 3),
+    WHOLE_KERNEL: None,
 }
 """By layout of a kernel: the axes that lead to the same output channel, and so share a scale.
 
@@ -60,7 +64,7 @@ INPUT_AXES: Mapping[str, tuple[int, ...]] = {
 
 @keras.utils.register_keras_serializable(package="segsweep")
 class WeightQuantizer(Quantizer):
-    """Symmetric int8 in -127..127 with a scale for each output channel, of the weights as they are at this step.
+    """Symmetric int8 in -127..127 with a scale for each output channel, or one for all, of the weights at this step.
 
     Plain arithmetic, with the identity for a gradient: the converter finds constants that lie on its own int8 grid.
     It refuses a `fake_quant` by channel before the transpose of a Conv2DTranspose ("mismatched quantized axes").
@@ -73,6 +77,12 @@ class WeightQuantizer(Quantizer):
         return {}
 
     def __call__(self, inputs: tf.Tensor, training: bool, weights: dict[str, tf.Variable], **kwargs: Any) -> tf.Tensor:
+        if self.layout == WHOLE_KERNEL:
+            # Here it needs to be told: by itself it gives each channel a scale.
+            largest = tf.maximum(tf.reduce_max(tf.abs(inputs)), 1e-12)
+            return tf.quantization.fake_quant_with_min_max_vars(
+                inputs, -largest, largest, num_bits=8, narrow_range=True
+            )
         largest = tf.reduce_max(tf.abs(inputs), axis=INPUT_AXES[self.layout], keepdims=True)
         scale = tf.maximum(largest, 1e-12) / 127.0
         rounded = tf.round(inputs / scale) * scale

@@ -59,8 +59,8 @@ RECIPES: Mapping[str, list[dict[str, Any]]] = {
     "pruned_int8": recipe.static_wi8_ai8(),
     "clustered_int8": _by_tensor(recipe.static_wi8_ai8()),
 }
-"""ai-edge-quantizer's recipe of each variant that it makes; weights are symmetric in all, and have a scale for each channel
-in all but one."""
+"""ai-edge-quantizer's recipe of each variant that it makes; weights are symmetric in all, and in all but one they
+have a scale for each channel."""
 
 
 @dataclass(frozen=True)

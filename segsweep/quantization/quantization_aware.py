@@ -19,7 +19,8 @@ from segsweep.errors import ModelError
 from segsweep.models.constant_layers import Factor, Offset
 from segsweep.models.dropout import CountedDropout
 from segsweep.quantization.batch_norm_folding import fold_batch_norm, foldable
-from segsweep.quantization.fake_quantization import LayerQuantizeConfig
+from segsweep.quantization.fake_quantization import WHOLE_KERNEL, LayerQuantizeConfig
+from segsweep.quantization.training_kinds import BY_CHANNEL
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,12 @@ def unsupported_layers(model: keras.Model) -> list[str]:
     ]
 
 
-def quantization_aware(model: keras.Model) -> keras.Model:
+def quantization_aware(model: keras.Model, rounds: str = BY_CHANNEL) -> keras.Model:
     """A model with the same weights, batch norms folded, that rounds to int8 in its forward pass; to be compiled anew.
 
     Its weights are copies. Activation ranges are learned while it trains: it has none before its first step, and
-    gives zeros. Raises ModelError for layers that it cannot round, naming them.
+    gives zeros. `rounds` is `BY_CHANNEL` or `BY_TENSOR`. Raises ModelError for layers that it cannot round, naming
+    them.
     """
     unsupported = unsupported_layers(model)
     if unsupported:
@@ -111,7 +113,7 @@ def quantization_aware(model: keras.Model) -> keras.Model:
         )
     # Rewriting the Python of its layers (autograph) would take as long as all else, for no effect.
     build = tf.autograph.experimental.do_not_convert(quantize_apply)
-    return build(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme())
+    return build(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme(rounds))
 
 
 def _rounding(layer: layers.Layer) -> LayerRounding | None:
@@ -151,13 +153,19 @@ def _fuses_next(layer: layers.Layer) -> bool:
 class _Registry(QuantizeRegistry):
     """Tells the toolkit how to round each layer of the model."""
 
+    def __init__(self, rounds: str) -> None:
+        self._rounds = rounds
+
     def supports(self, layer: layers.Layer) -> bool:
         return _rounding(layer) is not None
 
     def get_quantize_config(self, layer: layers.Layer) -> LayerQuantizeConfig:
         rounding = _rounding(layer)
         assert rounding is not None, layer.name
-        return LayerQuantizeConfig(rounding.weights, rounding.output and not _fuses_next(layer))
+        weights = {
+            name: layout if self._rounds == BY_CHANNEL else WHOLE_KERNEL for name, layout in rounding.weights.items()
+        }
+        return LayerQuantizeConfig(weights, rounding.output and not _fuses_next(layer))
 
 
 class _Layout(QuantizeLayoutTransform):
@@ -170,8 +178,11 @@ class _Layout(QuantizeLayoutTransform):
 
 
 class _Scheme(QuantizeScheme):
+    def __init__(self, rounds: str) -> None:
+        self._rounds = rounds
+
     def get_layout_transformer(self) -> QuantizeLayoutTransform:
         return _Layout()
 
     def get_quantize_registry(self) -> QuantizeRegistry:
-        return _Registry()
+        return _Registry(self._rounds)

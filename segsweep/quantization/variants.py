@@ -5,10 +5,11 @@ A quantization recipe can silently leave operators in float, so a file is believ
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 from segsweep.errors import VariantError
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.tflite.census import Census, ComputeOp
 
 
@@ -18,8 +19,8 @@ class Variant:
 
     name: str
     """The user's word: `quantization=NAME`."""
-    training_kind: Literal["float", "qat"]
-    """The training whose weights it is made of."""
+    training_kind: str
+    """The training whose weights it is made of; one of `TRAINING_KINDS`."""
     calibrated: bool
     """Whether it needs the ranges of activations, from :func:`segsweep.quantization.post_training.calibrate`."""
     integer: bool
@@ -35,90 +36,106 @@ class Variant:
     float_weights_below: int = 0
     """An operator with fewer weights than this may keep them in float32."""
 
+    @property
+    def is_converted(self) -> bool:
+        """Whether it comes out of a conversion; the others are made from the float file of the same training."""
+        float_file = TRAINING_KINDS[self.training_kind].float_file
+        return float_file is None or float_file == self.name
+
 
 _INDICES = frozenset({"int32", "int64"})
 """Of tensors that hold sizes and axes in float files."""
 
+_BASIC = (
+    Variant(
+        name="float32",
+        training_kind="float",
+        calibrated=False,
+        integer=False,
+        activations="float32",
+        weights="float32",
+        dequantized=False,
+        constants=_INDICES | {"float32"},
+    ),
+    Variant(
+        name="float16",
+        training_kind="float",
+        calibrated=False,
+        integer=False,
+        activations="float32",
+        weights="float16",
+        dequantized=True,
+        constants=_INDICES | {"float32", "float16"},
+    ),
+    Variant(
+        name="dynamic_range",
+        training_kind="float",
+        calibrated=False,
+        integer=False,
+        activations="float32",
+        weights="int8",
+        dequantized=False,
+        constants=_INDICES | {"float32", "int8"},
+        # TFLiteConverter leaves these in float, since they save little (kWeightsMinNumElementsDefault);
+        # our own files have none.
+        float_weights_below=1024,
+    ),
+    Variant(
+        name="weight_only_int8",
+        training_kind="float",
+        calibrated=False,
+        integer=False,
+        activations="float32",
+        weights="int8",
+        dequantized=True,
+        constants=_INDICES | {"float32", "int8"},
+    ),
+    Variant(
+        name="int8",
+        training_kind="float",
+        calibrated=True,
+        integer=True,
+        activations="int8",
+        weights="int8",
+        dequantized=False,
+        constants=frozenset({"int8", "int32"}),
+    ),
+    Variant(
+        name="int16x8",
+        training_kind="float",
+        calibrated=True,
+        integer=True,
+        activations="int16",
+        weights="int8",
+        dequantized=False,
+        # int16: constants that are added or multiplied; int64: biases.
+        constants=frozenset({"int8", "int16", "int32", "int64"}),
+    ),
+)
+
+
+def _after(training_kind: str, like: str, **changes: Any) -> Variant:
+    """The same of other weights."""
+    (basic,) = (variant for variant in _BASIC if variant.name == like)
+    return replace(basic, name=f"{training_kind}_{like}", training_kind=training_kind, **changes)
+
+
 VARIANTS: Mapping[str, Variant] = {
     variant.name: variant
     for variant in (
-        Variant(
-            name="float32",
-            training_kind="float",
-            calibrated=False,
-            integer=False,
-            activations="float32",
-            weights="float32",
-            dequantized=False,
-            constants=_INDICES | {"float32"},
-        ),
-        Variant(
-            name="float16",
-            training_kind="float",
-            calibrated=False,
-            integer=False,
-            activations="float32",
-            weights="float16",
-            dequantized=True,
-            constants=_INDICES | {"float32", "float16"},
-        ),
-        Variant(
-            name="dynamic_range",
-            training_kind="float",
-            calibrated=False,
-            integer=False,
-            activations="float32",
-            weights="int8",
-            dequantized=False,
-            constants=_INDICES | {"float32", "int8"},
-            # TFLiteConverter leaves these in float, since they save little (kWeightsMinNumElementsDefault);
-            # our own files have none.
-            float_weights_below=1024,
-        ),
-        Variant(
-            name="weight_only_int8",
-            training_kind="float",
-            calibrated=False,
-            integer=False,
-            activations="float32",
-            weights="int8",
-            dequantized=True,
-            constants=_INDICES | {"float32", "int8"},
-        ),
-        Variant(
-            name="int8",
-            training_kind="float",
-            calibrated=True,
-            integer=True,
-            activations="int8",
-            weights="int8",
-            dequantized=False,
-            constants=frozenset({"int8", "int32"}),
-        ),
-        Variant(
-            name="int16x8",
-            training_kind="float",
-            calibrated=True,
-            integer=True,
-            activations="int16",
-            weights="int8",
-            dequantized=False,
-            # int16: constants that are added or multiplied; int64: biases.
-            constants=frozenset({"int8", "int16", "int32", "int64"}),
-        ),
-        Variant(
-            name="qat_int8",
-            training_kind="qat",
-            calibrated=False,
-            integer=True,
-            activations="int8",
-            weights="int8",
-            dequantized=False,
-            constants=frozenset({"int8", "int32"}),
-        ),
+        *_BASIC,
+        _after("qat", "int8", calibrated=False),
+        _after("pruned", "float32"),
+        _after("pruned", "int8"),
+        _after("clustered", "float32"),
+        _after("clustered", "int8"),
+        _after("pqat", "int8", calibrated=False),
+        _after("cqat", "int8", calibrated=False),
     )
 }
-"""By name. `int8` and `qat_int8` have the same census: they differ in how the weights were trained."""
+"""By name. Some have the same census: they differ in how the weights were trained, and in what
+`segsweep.quantization.weight_structure` finds in them."""
+
 
 MIXED = Variant(
     name="mixed",

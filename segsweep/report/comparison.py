@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from segsweep.errors import StoreError
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
 from segsweep.report.attributes import KeptDict, KeptList
 from segsweep.report.comparison_rows import baseline_sizes, row, varying_settings
@@ -27,7 +28,7 @@ COLUMNS = (
 )  # fmt: skip
 """Columns that every comparison has, in this order; those of other varying settings stand after `quantization`."""
 
-_KIND_ORDER = {"float": 0, "qat": 1, "finetune": 2}
+_KIND_ORDER = {name: index for index, name in enumerate(TRAINING_KINDS)}
 _VARIANT_ORDER = {name: index for index, name in enumerate(VARIANTS)}
 _INTERVALS = {
     "delta_mean_iou": (names.DELTA_MEAN_IOU_LOW, names.DELTA_MEAN_IOU_HIGH),

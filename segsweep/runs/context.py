@@ -123,5 +123,5 @@ class Context:
         if self.dataset.standin:
             tags[names.STANDIN] = "true"
         if training.parent is not None:
-            tags[names.PARENT_TRAINING_KEY] = training.parent.key
+            tags[names.PARENT_TRAINING_KEY] = training.root.key
         return tags

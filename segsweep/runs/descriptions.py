@@ -1,25 +1,20 @@
 """What stands on the page of a run in the MLflow UI: what it is, and where it comes from."""
 
 from segsweep.lineage import TrainingSpec, VariantSpec
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.runs.run_names import training_name
 from segsweep.tracking import names
 from segsweep.tracking.notes import link, note_tags
 from segsweep.tracking.records import RunRecord
 
-_ORIGIN = {
-    "float": "Trained",
-    "qat": "Fine-tuned to 8-bit arithmetic",
-    "finetune": "Fine-tuned in float, as the control of quantization-aware training, with the same budget,",
-}
 
-
-def training_note(spec: TrainingSpec, context: Context, parent_run: str) -> dict[str, str]:
-    """The tags with the description of a training."""
+def training_note(spec: TrainingSpec, context: Context, origin_run: str) -> dict[str, str]:
+    """The tags with the description of a training; `origin_run` is that of what it starts from."""
     experiment = context.store.experiment_id
-    origin = _ORIGIN.get(spec.kind, spec.kind)
+    origin = TRAINING_KINDS[spec.kind].origin
     if spec.parent is not None:
-        origin += f" from {link(experiment, parent_run, training_name(spec.parent))}"
+        origin += f" from {link(experiment, origin_run, training_name(spec.parent))}"
     text = f"{origin} on {len(context.dataset.train)} images of {context.dataset.name}.{_made_by(context)}"
     return note_tags(text)
 

@@ -1,10 +1,11 @@
-"""What quantization-aware training gained, as metrics of its variant: the report reads numbers, not files."""
+"""What a fine-tune gained against its control, as metrics of its variant: the report reads numbers, not files."""
 
 from collections.abc import Iterable
 
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.image_counts import ImageCounts, read_counts
-from segsweep.lineage import VariantSpec
+from segsweep.lineage import VariantSpec, controls_of
+from segsweep.quantization.training_kinds import CONTROL, TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -17,29 +18,35 @@ _SCORES = (
 
 
 def ensure_gain(variants: Iterable[VariantSpec], context: Context) -> None:
-    """Log the gain of a job's quantization-aware variant against its control, where it has both, unless it is known."""
-    found = {(spec.training.kind, spec.variant.name): context.found.get(spec.evaluation_key) for spec in variants}
-    qat, control = found.get(("qat", "qat_int8")), found.get(("finetune", "int8"))
-    if qat is not None and control is not None and qat.tags.get(names.GAIN_AGAINST) != control.run_id:
-        log_gain(qat, control, context.store)
+    """Log the gain of a job's variants after a fine-tune against its control, where it has one, unless it is known."""
+    specs = list(variants)
+    controls = {
+        spec.variant.name: context.found.get(spec.evaluation_key) for spec in specs if spec.training.kind == CONTROL
+    }
+    for spec in specs:
+        if spec.training.kind == CONTROL or not TRAINING_KINDS[spec.training.kind].is_finetune:
+            continue
+        run, control = context.found.get(spec.evaluation_key), controls.get(controls_of(spec.variant)[-1])
+        if run is not None and control is not None and run.tags.get(names.GAIN_AGAINST) != control.run_id:
+            log_gain(run, control, context.store)
 
 
-def log_gain(qat: RunRecord, control: RunRecord, store: Store) -> None:
-    """Add to the run `qat` what it gained against `control`, with the ends of 95 % intervals, and against which run.
+def log_gain(run: RunRecord, control: RunRecord, store: Store) -> None:
+    """Add to `run` what it gained against `control`, with the ends of 95 % intervals, and against which run.
 
     The intervals are of a paired bootstrap over the test images; of a single image there are none.
 
     Raises:
         StoreError: the confusion counts of a run are missing or damaged.
     """
-    ours, theirs = (_counts(run, store) for run in (qat, control))
+    ours, theirs = (_counts(each, store) for each in (run, control))
     metrics: dict[str, float] = {}
     for score, (difference, low, high) in _SCORES:
         interval = paired_interval(ours, theirs, score)
         metrics[difference] = interval.difference
         if len(ours) > 1:
             metrics |= {low: interval.low, high: interval.high}
-    store.log(qat.run_id, metrics=metrics, tags={names.GAIN_AGAINST: control.run_id})
+    store.log(run.run_id, metrics=metrics, tags={names.GAIN_AGAINST: control.run_id})
 
 
 def _counts(run: RunRecord, store: Store) -> ImageCounts:

@@ -30,7 +30,7 @@ def training_name(spec: TrainingSpec) -> str:
 
     A fine-tune has the learning rate of the training that it starts from, by which people know both.
     """
-    config = (spec.parent or spec).config
+    config = spec.root.config
     settings = {name: value for name, value in parameters(config).items() if not name.startswith(_NOT_OF_TRAININGS)}
     return f"{_settings_name(config, settings)} {spec.kind}"
 

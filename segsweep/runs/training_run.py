@@ -16,6 +16,7 @@ from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage import TrainingSpec
 from segsweep.models.initial_weights import set_initial_weights
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import tf_keras as keras
 
     from segsweep.training.history import EpochReport
+    from segsweep.training.kept_weights import KeptWeights
     from segsweep.training.tensorboard import TensorBoardLog
 
 
@@ -100,17 +102,37 @@ def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
     from segsweep.quantization.batch_norm_folding import fold_batch_norm
     from segsweep.quantization.quantization_aware import quantization_aware
 
-    return {"qat": quantization_aware, "finetune": fold_batch_norm}[kind](model)
+    rounds = TRAINING_KINDS[kind].rounds
+    # Pruned and clustered, too, is what is exported: folded in afterwards, batch norms would give each channel other
+    # weights.
+    return fold_batch_norm(model) if rounds is None else quantization_aware(model, rounds)
+
+
+def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights | None":
+    """What the weights of a training keep to, from those on that it starts from."""
+    if TRAINING_KINDS[spec.kind].keeps is None:
+        return None
+    from segsweep.training.kept_weights import KEPT_BY_KIND, Budget
+
+    training, quantization = spec.config.training, spec.config.quantization
+    budget = Budget(
+        epochs=training.epochs,
+        steps_per_epoch=-(-images // training.batch_size),
+        sparsity=quantization.pruning.sparsity,
+        clusters=quantization.clustering.clusters,
+    )
+    return KEPT_BY_KIND[spec.kind](model, budget)
 
 
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
     """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
-    teacher = (spec.parent or spec).teacher
+    teacher = spec.root.teacher
     if teacher is not None:
         ensure_training(teacher, context)
+    kept: KeptWeights | None = None
     if spec.parent is None:
-        parent_run = context.sweep.id or ""
+        parent_run = origin = context.sweep.id or ""
         model = _untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
         from segsweep.models.pretrained import start
 
@@ -118,8 +140,10 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         if spec.config.training.initial_weights is not None:
             set_initial_weights(model, spec.config.training.initial_weights)
     else:
-        parent_run = ensure_training(spec.parent, context).run_id
+        parent_run = ensure_training(spec.root, context).run_id
+        origin = ensure_training(spec.parent, context).run_id
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
+        kept = _kept(model, spec, len(dataset.train))
 
     interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
@@ -135,7 +159,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             names.TRAINING,
             training_name(spec),
             parent=parent_run,
-            tags={**context.common_tags(spec), **training_note(spec, context, parent_run)},
+            tags={**context.common_tags(spec), **training_note(spec, context, origin)},
             params=parameters(spec.config),
         )
         store.log_data(run_id, training_data(dataset, spec.config.data))
@@ -144,7 +168,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         extra_files: dict[str, bytes] = {}
         if teacher is not None:
             taught_by = load_model(teacher, context, spec.size)
-            labels = given_labels((spec.parent or spec).config, taught_by, context)
+            labels = given_labels(spec.root.config, taught_by, context)
             if spec.parent is None and spec.config.training.pseudo_labels.start == "teacher":
                 model.set_weights(taught_by.get_weights())
             context.models.pop(teacher.key)
@@ -181,6 +205,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 on_epoch=on_epoch,
                 set_frozen=partial(freeze, model, spec.config.model),
                 preview=Preview(previews.images, previews.show) if previews.images else None,
+                kept=kept,
             )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])
@@ -194,7 +219,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             names.CONFIG_FILE: to_yaml(spec.config).encode(),
             names.HISTORY_FILE: json.dumps([report.metrics for report in result.history]).encode(),
         }
-        if spec.kind != "qat":
+        if TRAINING_KINDS[spec.kind].rounds is None:
             files[names.ARCHITECTURE_FILE] = model.to_json().encode()
         if spec.kind == "float" and not does_nothing(training.augmentation):
             files[names.AUGMENTED_FILE] = augmented_picture(

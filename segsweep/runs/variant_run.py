@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,14 @@ from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import check
+from segsweep.quantization.weight_structure import (
+    LayerWeights,
+    as_json,
+    check_structure,
+    most_distinct,
+    sparsity,
+    weight_structure,
+)
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import variant_note
@@ -47,6 +56,11 @@ class _VariantFile:
     """Wall time of conversion or quantization."""
     calibration_images: tuple[int, ...]
     """Indices in the training split; empty where none were needed."""
+
+    @cached_property
+    def weights(self) -> tuple[LayerWeights, ...]:
+        """What its layers have."""
+        return weight_structure(self.content)
 
 
 def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
@@ -86,6 +100,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             {
                 names.MODEL_FILE: made.content,
                 names.CENSUS_FILE: json.dumps(made.census.as_dict(), indent=1).encode(),
+                names.WEIGHT_STRUCTURE_FILE: json.dumps(as_json(made.weights), indent=1).encode(),
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
                 names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
                 **({names.RECIPE_FILE: spec.recipe.to_yaml().encode()} if spec.recipe is not None else {}),
@@ -170,6 +185,7 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
     counted = census(content)
     if spec.recipe is None:  # otherwise it was held to that
         check(spec.variant, counted)
+        check_structure(spec.variant, weight_structure(content), spec.config.quantization)
     content = embed(content, _metadata(spec, context.dataset))
     return _VariantFile(content, counted, time.perf_counter() - started, indices)
 
@@ -212,6 +228,8 @@ def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> di
         **score_metrics(evaluation, dataset.classes),
         names.SIZE_BYTES: len(made.content),
         names.GZIP_BYTES: len(gzip.compress(made.content, mtime=0)),
+        names.SPARSITY: sparsity(made.weights),
+        names.DISTINCT_WEIGHTS: most_distinct(made.weights),
         names.EXPORT_SECONDS: made.seconds,
         names.EVALUATE_SECONDS: evaluation.seconds,
     }

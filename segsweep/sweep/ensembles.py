@@ -77,7 +77,7 @@ def ensembles(made: Iterable[Made], config: EnsembleConfig) -> list[EnsembleSpec
         for each in sorted(group, key=lambda each: (-each.validation, each.spec.key)):
             first.setdefault(each.spec.training.key, each)
         best = list(first.values())[: config.size]
-        origin = (best[0].spec.training.parent or best[0].spec.training).key
+        origin = best[0].spec.training.root.key
         if len(best) == config.size and origin in baselines:
             found.append(EnsembleSpec(tuple(best), baselines[origin], config, _key(best, config)))
     return found

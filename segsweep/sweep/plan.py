@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from segsweep.durations import duration
 from segsweep.errors import NoStoreError
 from segsweep.lineage import TrainingSpec
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.points import Impossible, Point, data_remarks
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
-
-_KINDS = {"float": "float trainings", "qat": "QAT fine-tunes", "finetune": "float fine-tunes (controls)"}
 
 
 def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence[Impossible]) -> str:
@@ -30,10 +29,10 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
         + (f", {merged} equal ones merged" if merged else ""),
         f"variants   {len(variants)}, {sum(key in made for key in variants)} done",
     ]
-    for kind, words in _KINDS.items():
-        keys = [key for key, spec in trainings.items() if spec.kind == kind]
+    for kind in TRAINING_KINDS.values():
+        keys = [key for key, spec in trainings.items() if spec.kind == kind.name]
         if keys:
-            lines.append(f"trainings  {len(keys)} {words}, {sum(key in trained for key in keys)} done")
+            lines.append(f"trainings  {len(keys)} {kind.words}, {sum(key in trained for key in keys)} done")
     for number, wave in enumerate(waves(pending, trained), start=1):
         lines.append(f"wave {number}     {len(wave)} jobs")
     missing = [spec for key, spec in trainings.items() if key not in trained]

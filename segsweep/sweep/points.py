@@ -9,6 +9,7 @@ from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError
 from segsweep.lineage import lineage
 from segsweep.models.table import quantization_obstacle
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.sweep.waves import Job
 
 
@@ -60,7 +61,8 @@ def jobs_of(points: Sequence[Point]) -> tuple[list[Job], list[Impossible]]:
         if spec.key in impossible:
             continue
         job = Job(point.overrides, spec)
-        obstacle = quantization_obstacle(point.config.model, spec.asked.variant.training_kind)
+        rounds = TRAINING_KINDS[spec.asked.training.kind].rounds
+        obstacle = quantization_obstacle(point.config.model) if rounds is not None else None
         if obstacle is None:
             jobs[spec.key] = job
         else:

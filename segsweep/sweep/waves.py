@@ -25,7 +25,7 @@ def waves(jobs: Sequence[Job], trained: Collection[str]) -> list[list[Job]]:
     """Divide jobs into waves, each to start when the one before has ended; long jobs first in each.
 
     1. one job for each float training that is not done yet, the cheapest variant of those asked for;
-    2. one job for each fine-tune, and all that need no fine-tune;
+    2. one job for each fine-tune that does not start from another of these, and all that need no fine-tune;
     3. the others.
 
     Args:
@@ -33,23 +33,38 @@ def waves(jobs: Sequence[Job], trained: Collection[str]) -> list[list[Job]]:
         trained: keys of the trainings that are done.
     """
     done = set(trained)
-    first = _one_for_each_training(sorted(jobs, key=lambda job: len(job.spec.trainings)), "float", done)
+    first = _one_for_each_float(sorted(jobs, key=lambda job: len(job.spec.trainings)), done)
     rest = [job for job in jobs if job not in first]
     before = frozenset(done)
-    finetunes = _one_for_each_training(rest, "qat", done)
+    finetunes = _one_for_each_finetune(rest, done)
     ready = [job for job in rest if all(training.key in before for training in job.spec.trainings)]
     second = finetunes + ready
     third = [job for job in rest if job not in second]
     return [sorted(wave, key=_cost, reverse=True) for wave in (first, second, third) if wave]
 
 
-def _one_for_each_training(jobs: Sequence[Job], kind: str, done: set[str]) -> list[Job]:
-    """The first job that needs each training of `kind`; what it trains is added to `done`."""
+def _one_for_each_float(jobs: Sequence[Job], done: set[str]) -> list[Job]:
+    """The first job that needs each float training; what it trains is added to `done`."""
     chosen = []
     for job in jobs:
-        if any(training.kind == kind and training.key not in done for training in job.spec.trainings):
+        if any(training.kind == "float" and training.key not in done for training in job.spec.trainings):
             chosen.append(job)
             done.update(training.key for training in job.spec.trainings)
+    return chosen
+
+
+def _one_for_each_finetune(jobs: Sequence[Job], done: set[str]) -> list[Job]:
+    """The first job that asks for each fine-tune, but those that start from what another one makes.
+
+    What they train is added to `done`. Jobs that share no more than a control go side by side.
+    """
+    before, chosen = frozenset(done), []
+    for job in sorted(jobs, key=lambda job: len(job.spec.trainings)):
+        training = job.spec.asked.training
+        starts = training.parent.key if training.parent is not None else ""
+        if training.parent is not None and training.key not in done and starts not in done - before:
+            chosen.append(job)
+            done.update(each.key for each in job.spec.trainings)
     return chosen
 
 

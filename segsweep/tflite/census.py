@@ -133,7 +133,30 @@ def _count(content: schema.ModelT) -> Census:
     )
 
 
+def stored_weights(content: schema.ModelT) -> Iterator[tuple[str, schema.TensorT, str]]:
+    """Name, stored weights and name of the output of each operator in `WEIGHTED_OPS`, in order, over all subgraphs."""
+    for subgraph in content.subgraphs:
+        for op, stored, _ in _weighted(content, subgraph):
+            yield _op_name(content, op), stored, _output_name(subgraph, op)
+
+
 def _compute_ops(content: schema.ModelT, subgraph: schema.SubGraphT) -> Iterator[ComputeOp]:
+    for op, stored, dequantized in _weighted(content, subgraph):
+        name = _op_name(content, op)
+        yield ComputeOp(
+            name=name,
+            activations=_type_name(subgraph.tensors[int(op.inputs[WEIGHTED_OPS[name][0]])]),
+            weights=_type_name(stored),
+            dequantized=dequantized,
+            weight_count=int(stored.shape.prod()),
+            output=_output_name(subgraph, op),
+        )
+
+
+def _weighted(
+    content: schema.ModelT, subgraph: schema.SubGraphT
+) -> Iterator[tuple[schema.OperatorT, schema.TensorT, bool]]:
+    """The operators with stored weights, these as they are stored, and whether a DEQUANTIZE stands between."""
     dequantized = {
         int(op.outputs[0]): int(op.inputs[0]) for op in subgraph.operators if _op_name(content, op) == "DEQUANTIZE"
     }
@@ -141,18 +164,14 @@ def _compute_ops(content: schema.ModelT, subgraph: schema.SubGraphT) -> Iterator
         name = _op_name(content, op)
         if name not in WEIGHTED_OPS:
             continue
-        activations, weights = (int(op.inputs[position]) for position in WEIGHTED_OPS[name])
+        weights = int(op.inputs[WEIGHTED_OPS[name][1]])
         stored = subgraph.tensors[dequantized.get(weights, weights)]
-        if _stored_bytes(content, stored) == 0:  # a product of two activations
-            continue
-        yield ComputeOp(
-            name=name,
-            activations=_type_name(subgraph.tensors[activations]),
-            weights=_type_name(stored),
-            dequantized=weights in dequantized,
-            weight_count=int(stored.shape.prod()),
-            output=subgraph.tensors[op.outputs[0]].name.decode(errors="replace"),
-        )
+        if _stored_bytes(content, stored) > 0:  # otherwise it is a product of two activations
+            yield op, stored, weights in dequantized
+
+
+def _output_name(subgraph: schema.SubGraphT, op: schema.OperatorT) -> str:
+    return subgraph.tensors[op.outputs[0]].name.decode(errors="replace")
 
 
 def _op_name(content: schema.ModelT, op: schema.OperatorT) -> str:

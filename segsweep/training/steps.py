@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +25,9 @@ from segsweep.training.history import (
 )
 from segsweep.training.losses import Loss
 
+if TYPE_CHECKING:
+    from segsweep.training.kept_weights import KeptWeights
+
 CACHE_BYTES = 256 * 2**20
 """Validation images up to this size are kept in memory, normalized, over all epochs."""
 
@@ -35,9 +39,15 @@ class TrainStep:
     """Steps of the optimizer, and the loss and accuracy they met since they were last asked for."""
 
     def __init__(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, *, xla: bool = False
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        loss: Loss,
+        *,
+        xla: bool = False,
+        kept: "KeptWeights | None" = None,
     ) -> None:
-        """`xla`: compile the step; each size of batch is compiled anew."""
+        """`xla`: compile the step; each size of batch is compiled anew. `kept`: what the weights keep to."""
         # In the graph, so that nothing waits for a number before the epoch ends.
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         counted = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -45,6 +55,7 @@ class TrainStep:
         variables = model.trainable_variables
         optimizer.build(variables)
         is_scaled = isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
+        rules = kept.rules if kept else ()
 
         # Plain TensorFlow all through, layers included: rewriting their Python (autograph) only takes time.
         @tf.function(input_signature=[*_batch_signature(model), tf.TensorSpec([], tf.float32)], jit_compile=xla or None)
@@ -58,7 +69,10 @@ class TrainStep:
             gradients = tape.gradient(objective, variables)
             if is_scaled:
                 gradients = optimizer.get_unscaled_gradients(gradients)
+            before = [tf.identity(variable) for variable, _ in rules]
             optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            for (variable, rule), old in zip(rules, before, strict=True):
+                variable.assign(rule(old, variable.value(), optimizer.iterations))
             batch_counted, batch_correct = _accuracy_counts(logits, labels)
             loss_sum.assign_add(tf.cast(value, tf.float64) * tf.cast(batch_counted, tf.float64))
             counted.assign_add(batch_counted)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tf_keras as keras
@@ -32,6 +33,9 @@ from segsweep.training.phases import Phase, epochs_of, is_over, phases, plateau_
 from segsweep.training.schedules import learning_rate
 from segsweep.training.steps import TrainStep, Validation
 
+if TYPE_CHECKING:
+    from segsweep.training.kept_weights import KeptWeights
+
 
 @dataclass(frozen=True)
 class Preview:
@@ -56,6 +60,7 @@ def fit(
     on_epoch: Callable[[EpochReport], None] | None = None,
     set_frozen: Callable[[str], None] | None = None,
     preview: Preview | None = None,
+    kept: "KeptWeights | None" = None,
 ) -> FitResult:
     """Train `model` in place, float or quantization-aware; it ends with the weights of its best epoch.
 
@@ -64,6 +69,7 @@ def fit(
     training that finds its own state there (by `training_key`) goes on from it; with one thread it then ends with the
     weights it would have had without the interruption. The file is left for the caller to remove. `set_frozen` makes
     layers of the model trainable or not, as `training.fine_tuning.frozen` says; in the end they are as they were.
+    `kept` says what the weights keep to; epochs before they do are not chosen.
 
     Raises NonFiniteLossError, DataError where no pixel counts, and ConfigError for settings that name nothing known.
     """
@@ -89,6 +95,7 @@ def fit(
     history = _reports(state.history) if state else ()
     seconds_before = state.seconds if state else 0.0
     train_step_seconds = 0.0
+    free_epochs = kept.free_epochs if kept else 0
     were_trainable = [(layer, layer.trainable) for layer in model.submodules if isinstance(layer, keras.layers.Layer)]
 
     planned = phases(training)
@@ -99,7 +106,7 @@ def fit(
         if phase.frozen is not None and set_frozen is not None:
             set_frozen(phase.frozen)
         optimizer = build_optimizer(phase.settings)
-        step = TrainStep(model, optimizer, objective, xla=training.xla)
+        step = TrainStep(model, optimizer, objective, xla=training.xla, kept=kept)
         if state:
             model.set_weights(state.weights if begun else state.best_weights)
         if state and begun:
@@ -130,7 +137,10 @@ def fit(
             )
             history = (*history, report)
             seconds = seconds_before + time.perf_counter() - start
-            state = _advanced(state, model, optimizer, training, training_key, history, seconds)
+            may_be_best = state is not None and state.best_epoch > free_epochs
+            state = _advanced(
+                state if may_be_best else None, model, optimizer, training, training_key, history, seconds
+            )
             if checkpoint:
                 save(checkpoint, state)
             if preview:

@@ -10,7 +10,10 @@ from segsweep.lineage import lineage
 from segsweep.quantization.post_training import RECIPES
 from segsweep.quantization.variants import MIXED, VARIANTS
 
-NAMES = ["float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8"]
+NAMES = [
+    *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8"),
+    *("pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
+]
 
 
 def test_every_variant_is_tested_and_can_be_chosen():
