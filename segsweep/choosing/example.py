@@ -24,6 +24,7 @@ _HEAD = '''\
 Needs: pip install ai-edge-litert numpy pillow
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -37,8 +38,14 @@ mean = np.array({mean}, np.float32)
 std = np.array({std}, np.float32)
 '''
 _RUN = """\
-model = Interpreter(str(here / "model.tflite"))
-model.allocate_tensors()
+# What LiteRT says on the terminal of how it computes is left out; what goes wrong it raises.
+terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+os.dup2(nowhere, 2)
+try:
+    model = Interpreter(str(here / "model.tflite"))
+    model.allocate_tensors()
+finally:
+    os.dup2(terminal, 2)
 model.set_tensor(model.get_input_details()[0]["index"], x[None].astype("{dtype}"))
 model.invoke()
 logits = model.get_tensor(model.get_output_details()[0]["index"])[0]

@@ -38,9 +38,9 @@ class Latency:
     """Wall time of all invokes, those before the clock started included."""
 
 
-def measure_latency(path: Path, config: Patience) -> Latency:
-    """Time invokes of the file at `path` until `config.runs` or `config.seconds` is reached, 5 at least."""
-    model = TFLiteModel(path, threads=1)
+def measure_latency(file: bytes | Path, config: Patience) -> Latency:
+    """Time invokes of a file (its bytes or its path) until `config.runs` or `config.seconds` is reached, 5 at least."""
+    model = TFLiteModel(file, threads=1)
     image = np.random.default_rng(0).standard_normal((1, *model.input_shape)).astype(np.float32)
     for _ in range(max(1, config.warmup_runs)):
         model.predict(image)

@@ -6,6 +6,7 @@ import json
 
 from tabulate import tabulate
 
+from segsweep.durations import milliseconds
 from segsweep.profiling.float_islands import FloatIsland
 from segsweep.profiling.profile import OperatorTime, Profile
 
@@ -23,8 +24,8 @@ def profile_text(found: Profile, top: int | None = None) -> str:
     lines += _islands(found)
     lacking = [each for each in found.operators if each.ms is None]
     if lacking:
-        names = ", ".join(sorted({each.name for each in lacking}))
-        lines.append(f"{len(lacking)} operators cannot be run alone, and are not in the sum: {names}.")
+        words = ", ".join(f"{each.name} {each.label}" for each in lacking)
+        lines.append(f"Not in the sum, since they cannot be run alone: {words}.")
     return "\n".join(lines) + "\n"
 
 
@@ -57,8 +58,8 @@ def _whole(found: Profile) -> str:
     count = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
     ratio = found.sum_ms / found.whole_ms
     text = (
-        f"{milliseconds(found.whole_ms)} an image ({count}, {found.kernels} kernels, {found.cpu}). Its operators, each "
-        f"alone, add up to {milliseconds(found.sum_ms)}, {ratio:.0%} of it."
+        f"{milliseconds(found.whole_ms)} ms an image ({count}, {found.kernels} kernels, {found.cpu}). "
+        f"Its operators, each alone, add up to {milliseconds(found.sum_ms)} ms, {ratio:.0%} of it."
     )
     if not _ADD_UP[0] <= ratio <= _ADD_UP[1]:
         text += (
@@ -77,7 +78,7 @@ def _table(found: Profile, top: int | None) -> str:
         rows.append(
             [
                 "",
-                f"{len(rest)} others",
+                f"the other {len(rest)}",
                 "",
                 "",
                 "",
@@ -149,8 +150,3 @@ def _island(found: Profile, island: FloatIsland) -> str:
 def _named(found: Profile, numbers: tuple[int, ...]) -> str:
     by_number = {each.number: each for each in found.operators}
     return ", ".join(f"{by_number[number].name} {by_number[number].label}" for number in numbers if number in by_number)
-
-
-def milliseconds(value: float) -> str:
-    """For people, with three digits that count."""
-    return f"{value:#.3g}".rstrip(".") + " ms"

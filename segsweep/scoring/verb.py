@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 
 from segsweep.command_line import parse, verb_parser
+from segsweep.durations import milliseconds
 from segsweep.quiet import quiet
 from segsweep.scoring.file_on_data import Compose, FileOnData, file_on_data, read_file
 
 _DESCRIPTION = """\
 Score a .tflite file, made by segsweep or not, on the test split of a data set, as a sweep scores its variants. What
 the file says about its normalization counts; one that says nothing gets images normalized by the training split."""
+
+_LATENCY = "latency/"
+"""Beginning of the names of what is in milliseconds."""
 
 
 def evaluate(arguments: list[str], compose: Compose) -> int:
@@ -95,7 +99,7 @@ def _markdown(metrics: dict[str, float], found: FileOnData, path: Path) -> str:
         "",
         "| metric | value |",
         "|:-------|------:|",
-        *(f"| {name} | {_shown(value)} |" for name, value in metrics.items()),
+        *(f"| {name} | {_shown(name, value)} |" for name, value in metrics.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -112,5 +116,7 @@ def _json(metrics: dict[str, float], found: FileOnData, path: Path) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def _shown(value: float) -> str:
+def _shown(name: str, value: float) -> str:
+    if name.startswith(_LATENCY):
+        return milliseconds(value)
     return f"{value:.0f}" if value >= 1000 else f"{value:.4f}"

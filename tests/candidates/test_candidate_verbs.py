@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,7 @@ def test_a_search_ends_with_a_recipe_that_a_job_repeats(inside, capsys):
     assert main([*words, "--output", "found.yaml"]) == 0
     said = capsys.readouterr()
     assert "On 6 test images: accuracy" in said.out
+    assert re.search(r"Latency of one image, one thread, .*: [\d.]+ ms \(int8 [\d.]+ ms, float32 [\d.]+ ms\)", said.out)
     recipe = read_recipe("found.yaml")
     store = store_of(inside)
     (run,) = store.of_kind("search")
@@ -135,6 +137,7 @@ def test_a_search_ends_with_a_recipe_that_a_job_repeats(inside, capsys):
     (winner,) = [each for each in tried["tried"] if each["is_winner"]]
     assert winner["size_bytes"] == len(chosen)
     exact = store.get(ids["float32"]).metrics["test/mean_iou"]
+    assert run.metrics["latency/p50_ms"] > 0
     assert run.metrics["delta/mean_iou"] == pytest.approx(run.metrics["test/mean_iou"] - exact)
 
     assert main(["run", *JOB, "quantization=mixed", "quantization.recipe=found.yaml"]) == 0

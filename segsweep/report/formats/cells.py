@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from segsweep.durations import milliseconds
+
 TITLES: Mapping[str, str] = {
     "learning_rate": "rate",
     "training_kind": "training",
@@ -22,6 +24,9 @@ TITLES: Mapping[str, str] = {
     "arena_bytes": "arena KiB",
     "micro_arena_bytes": "Micro KiB",
     "macs": "million MACs",
+    "gzip_bytes": "gzip KiB",
+    "sparsity": "zeros",
+    "distinct_weights": "distinct weights",
 }
 """What columns are called where people read; the others have their own name."""
 
@@ -101,12 +106,17 @@ def cell_text(name: str, value: object, decimals: int | None = None) -> str:
 _MEASURED: Mapping[str, Callable[[float], str]] = {
     "size_bytes": lambda value: f"{value / 1024:.1f}",
     "size_ratio": lambda value: f"{value:.0%}",
-    "latency_p50_ms": lambda value: f"{value:.2f}",
+    "latency_p50_ms": milliseconds,
+    "latency/p50_ms": milliseconds,
+    "latency/p95_ms": milliseconds,
     "train_s": lambda value: f"{value:.1f}",
     "peak_memory_bytes": lambda value: f"{value / 1024:.1f}",
     "arena_bytes": lambda value: f"{value / 1024:.1f}",
     "micro_arena_bytes": lambda value: f"{value / 1024:.1f}",
     "macs": lambda value: f"{value / 1e6:.1f}",
+    "gzip_bytes": lambda value: f"{value / 1024:.1f}",
+    "sparsity": lambda value: f"{value:.0%}",
+    "distinct_weights": lambda value: f"{value:.0f}",
 }
 
 

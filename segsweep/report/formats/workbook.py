@@ -24,7 +24,7 @@ _DIGITS = 4
 _FORMATS = {
     "size_bytes": "#,##0",
     "size_ratio": "0.0%",
-    "latency_p50_ms": "0.00",
+    "latency_p50_ms": "[<0.1]0.0000;[<1]0.000;0.00",
     "train_s": "0.0",
 }
 _HEAD = PatternFill("solid", fgColor="E6E6E6")
