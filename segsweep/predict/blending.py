@@ -16,7 +16,7 @@ from segsweep.predict.carried_sums import CarriedSums
 from segsweep.predict.ensemble import Ensemble, TilePredictor
 from segsweep.predict.scene import Reader, Scene, Window
 from segsweep.predict.scene_parts import Block, Feed
-from segsweep.predict.tiling import blending_weights, positions
+from segsweep.predict.tiling import blending_weights, positions, weigh
 
 _STRIP = 1536
 """Pixels by which strips follow each other, or a tile where that is more."""
@@ -131,17 +131,19 @@ class SceneBlender:
         pixels = self._reader.read(window, self._feed.read)
         missing = self._reader.missing(pixels, window)
         pixels, missing = self._padded(pixels, missing, height - kept, strip.right - strip.left)
-        members = zip(self._ensemble.members, self._feed.used, self._feed.tables, strict=True)
-        prepared = [
-            member.prepared(_bands(pixels, used), missing, self._feed.scale, tables) for member, used, tables in members
-        ]
+        prepared: list[np.ndarray] = []
+        for member, used, tables in zip(self._ensemble.members, self._feed.used, self._feed.tables, strict=True):
+            own = np.empty((height, pixels.shape[2], member.shape[2]), member.takes.dtype)
+            if before is not None:
+                own[:kept] = before.prepared[len(prepared)][height - kept :]
+            member.prepared(_bands(pixels, used), missing, self._feed.scale, tables, out=own[kept:])
+            prepared.append(own)
         if not self._feed.shown:
             # Not a part of them, which would keep all of them in memory.
             pixels = np.zeros((0, *pixels.shape[1:]), pixels.dtype)
         if before is not None and kept:
             missing = _joined(before.missing, missing, kept, pixels.shape[1:])
             pixels = np.concatenate([before.pixels[:, -kept:], pixels], axis=1)
-            prepared = [np.concatenate([old[-kept:], new]) for old, new in zip(before.prepared, prepared, strict=True)]
         return _Row(number, strip, pixels, missing, prepared, [])
 
     @staticmethod
@@ -166,8 +168,8 @@ class SceneBlender:
         if not places:
             return None
         planes = self._predictor.planes([[each[:, place] for place in places.values()] for each in row.prepared])
-        planes *= self._row_weights[row.number][:, None]
-        planes *= row.strip.weights[list(places)][:, None, :]
+        weigh(planes, self._row_weights[row.number][:, None], axis=-2)
+        weigh(planes, row.strip.weights[list(places)][:, None, :], axis=-1)
         left, right = int(starts[tiles[0]]), int(starts[tiles[-1]]) + width
         if len(tiles) == 1:
             return planes[:, 0]

@@ -18,6 +18,8 @@ from segsweep.predict.scene import Scene, Window
 
 _BLOCK = 512
 """Pixels of a side of a GeoTIFF's blocks."""
+_PART = 256
+"""The same, while it is being written."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class _ArrayFile:
 
 
 class _RasterFile:
-    """First plain, since only what lies in rows can be written in any parts; then as Cloud Optimized GeoTIFF."""
+    """First plain, since only what is not compressed can be written in any parts; then as Cloud Optimized GeoTIFF."""
 
     suffix = ".tif"
 
@@ -145,6 +147,9 @@ class _RasterFile:
                 nodata=made.nodata,
                 bigtiff="IF_SAFER",
                 interleave="band",
+                tiled=True,
+                blockxsize=_PART,
+                blockysize=_PART,
                 **({"photometric": "RGB", "alpha": "YES"} if made.nodata is None else {}),
                 **place,
             )

@@ -43,14 +43,20 @@ class Member:
     """Whether its output are probabilities already."""
 
     def prepared(
-        self, pixels: np.ndarray, missing: np.ndarray | None, scale: float, tables: "list[BandTable] | None"
+        self,
+        pixels: np.ndarray,
+        missing: np.ndarray | None,
+        scale: float,
+        tables: "list[BandTable] | None",
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Pixels (C, h, w) as they are stored, as the file takes them: (h, w, C), normalized and quantized.
 
         The same numbers as of `Normalization.apply` and `TFLiteModel`. What is missing becomes the mean of its band.
+        They are put into `out`, where that is given.
         """
         bands, height, width = pixels.shape
-        prepared = np.empty((height, width, bands), self.takes.dtype)
+        prepared = np.empty((height, width, bands), self.takes.dtype) if out is None else out
         rows_at_once = max(1, _AT_ONCE // width)
         inverse = np.float32(1) / self.std
         for band in range(bands):

@@ -27,3 +27,18 @@ def blending_weights(starts: np.ndarray, tile: int, overlap: int) -> np.ndarray:
     for start in starts:
         total[start : start + tile] += window
     return np.array([window / total[start : start + tile] for start in starts], np.float32)
+
+
+def weigh(tiles: np.ndarray, weights: np.ndarray, axis: int) -> None:
+    """Multiplies tiles (..., h, w) in place by weights that can be broadcast to them and differ along `axis`, -2 or -1.
+
+    Amid a tile, where no other has a part, they are 1, and nothing is done.
+    """
+    others = tuple(number for number in range(weights.ndim) if number != weights.ndim + axis)
+    amid = np.flatnonzero((weights == 1).all(axis=others))
+    parts = [slice(None)]
+    if len(amid) and amid[-1] - amid[0] == len(amid) - 1:
+        parts = [slice(0, int(amid[0])), slice(int(amid[-1]) + 1, None)]
+    for part in parts:
+        where = (..., part) if axis == -1 else (..., part, slice(None))
+        tiles[where] *= weights[where]

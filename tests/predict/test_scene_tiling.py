@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segsweep.predict.orientations import orientations
-from segsweep.predict.tiling import blending_weights, positions
+from segsweep.predict.tiling import blending_weights, positions, weigh
 
 
 def test_tiles_follow_each_other_and_the_last_ends_with_the_side() -> None:
@@ -36,6 +36,16 @@ def test_weights_fall_as_a_hann_window_does() -> None:
 def test_at_the_scenes_edge_a_tile_counts_in_full() -> None:
     first, *_, last = blending_weights(positions(128, 32, 8), 32, 8)
     assert first[:24].tolist() == last[8:].tolist() == [1] * 24
+
+
+@pytest.mark.parametrize("overlap", [0, 5, 16, 24])
+def test_tiles_are_weighed_where_they_overlap_and_elsewhere(overlap: int) -> None:
+    tiles = np.random.default_rng(0).normal(size=(3, 4, 32, 32)).astype(np.float32)
+    weights = blending_weights(positions(120, 32, overlap), 32, overlap)
+    expected = tiles * weights[2][:, None] * weights[:4, None, :]
+    weigh(tiles, weights[2][:, None], axis=-2)
+    weigh(tiles, weights[:4, None, :], axis=-1)
+    np.testing.assert_array_equal(tiles, expected)
 
 
 @pytest.mark.parametrize(("shape", "count"), [((4, 4, 2), 8), ((4, 6, 2), 4)])
