@@ -47,7 +47,8 @@ def claim_text(found: Claim, images: int) -> str:
         exact = float(getattr(found.exact.scores, metric))
         against = "" if change is None else f", {change.difference:+.4f} ({change.low:+.4f} to {change.high:+.4f})"
         lines.append(f"On {images} test images: {words} {found.score(metric):.4f}, float32 {exact:.4f}{against}.")
-    lines.append(f"{found.evaluation.agreement:.4f} of the pixels have the same class as float32 gives them.")
+    what = "images" if found.evaluation.boundary is None else "pixels"
+    lines.append(f"{found.evaluation.agreement:.4f} of the {what} have the same class as float32 gives them.")
     return "\n".join(lines) + "\n"
 
 

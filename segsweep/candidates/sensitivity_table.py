@@ -14,7 +14,7 @@ from segsweep.report.figures.style import COLOURS, PAGE_INCHES, styled
 _HEADERS = (
     "layer", "operator", "weights", "images",
     "change: weights", "change: activations", "change: both", "change if spared",
-    "same pixels: weights", "same: activations", "same: both", "SNR alone, dB", "SNR in file, dB",
+    "same: weights", "same: activations", "same: both", "SNR alone, dB", "SNR in file, dB",
 )  # fmt: skip
 _MOST_BARS = 24
 _WORDS = {WEIGHTS: "only its weights", ACTIVATIONS: "only its activations", BOTH: "both", SPARED: "all but this layer"}
@@ -28,7 +28,7 @@ def sensitivity_text(found: Sensitivity, metric: str) -> str:
         exact, quantized = found.exact[images].score(metric), found.quantized[images].score(metric)
         lines.append(
             f"{METRIC_WORDS[metric]} on {images} validation images: float32 {exact:.4f}, all layers {found.target} "
-            f"{quantized:.4f} ({quantized - exact:+.4f}; {found.quantized[images].agreement:.4f} of all pixels alike)."
+            f"{quantized:.4f} ({quantized - exact:+.4f}; {found.quantized[images].agreement:.4f} of all predictions alike)."
         )
     lines.append(
         "change: of it, when the layer alone is quantized; if spared: when it alone is left float32, against the file "
