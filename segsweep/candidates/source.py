@@ -24,6 +24,7 @@ from segsweep.models.input_scaling import for_model
 from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.layers import layers
 from segsweep.quantization.post_training import calibrate
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.scoring.file_on_data import Compose, file_on_data, read_file
@@ -95,21 +96,21 @@ def find_source(store: Store, text: str, overrides: Sequence[str], compose: Comp
         DataError: the data are not those of the run.
     """
     run = find_run(store, text, (names.TRAINING, names.VARIANT), "training or variant")
-    kind = run.tags.get(names.TRAINING_KIND, "")
-    if kind == "qat":
+    kind = TRAINING_KINDS.get(run.tags.get(names.TRAINING_KIND, ""), TRAINING_KINDS["float"])
+    if kind.float_file is None:
         raise StoreError(
             f"run {run.run_id} ({run.name}): is of a quantization-aware training, which has no float file to start "
             "from; give its float training or one of that one's variants"
         )
     variants = store.with_key(names.VARIANT, names.TRAINING_KEY, run.tags[names.TRAINING_KEY])
     floats = [
-        each for each in variants if each.is_finished and each.params.get("quantization.name") == "float32"
+        each for each in variants if each.is_finished and each.params.get("quantization.name") == kind.float_file
     ]  # fmt: skip
     content = next((found for each in floats if (found := store.artifacts.read(each, names.MODEL_FILE))), None)
     if content is None:
         raise StoreError(
             f"run {run.run_id} ({run.name}): its training has no intact float32 file; make one with segsweep run ... "
-            "quantization=float32"
+            f"quantization={kind.float_file}"
         )
     settings = store.artifacts.read(floats[0], names.CONFIG_FILE)
     if settings is None:

@@ -25,8 +25,8 @@ class Wish:
     metric: str
     """One of `METRICS`."""
     most: Mapping[str, tuple[str, float]]
-    """By `size`, `memory` (bytes), `latency` (milliseconds) or `drop` (of the metric): the option as given, and the
-    number."""
+    """By `size`, `gzip`, `memory` (bytes), `latency` (milliseconds) or `drop` (of the metric): the option as given, and
+    the number."""
     controls: bool = False
     """Whether float fine-tunes of the same budget as quantization-aware ones may be shipped."""
     device: tuple[str, Device] | None = None
@@ -93,12 +93,17 @@ def _limits(wish: Wish) -> list[Limit]:
     """The limits of a wish; an excess over a drop of less than a point is measured in points."""
     made = {
         "size": lambda option, most: Limit(option, "size", most, lambda each: each.size_bytes, kib),
+        "gzip": lambda option, most: Limit(option, "compressed size", most, _gzip_bytes, kib),
         "latency": lambda option, most: Limit(option, "latency", most, lambda each: each.latency_ms, ms),
         "drop": lambda option, most: Limit(option, "drop", most, lambda each: each.drop, points, step=0.01),
         "memory": memory_limit,
     }
     limits = [made[what](option, most) for what, (option, most) in wish.most.items()]
     return limits + (device_limits(*wish.device) if wish.device is not None else [])
+
+
+def _gzip_bytes(each: Candidate) -> float | None:
+    return each.run.metrics.get(names.GZIP_BYTES)
 
 
 def _require_one_truth(everyone: Sequence[Candidate], difference: Differences, name: str) -> None:

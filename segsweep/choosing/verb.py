@@ -29,6 +29,11 @@ def best(arguments: list[str]) -> int:
     parser.add_argument("--sweep", metavar="ID", help="run id of the sweep, or its beginning; default: the last one")
     parser.add_argument("--max-size", metavar="SIZE", help="of the file, such as 300KiB (B, KB, KiB, MB, MiB, GB, GiB)")
     parser.add_argument(
+        "--max-gzip",
+        metavar="SIZE",
+        help="of the file compressed with gzip, which is what pruning and clustering lower",
+    )
+    parser.add_argument(
         "--max-latency", metavar="TIME", help="median of one image, as the sweep measured it, such as 20ms (us, ms, s)"
     )
     parser.add_argument(
@@ -123,7 +128,7 @@ def _numbers(options: argparse.Namespace) -> dict[str, tuple[str, float]]:
     from segsweep.choosing import units
 
     parsers: Mapping[str, Callable[[str, str], float]] = {
-        "size": units.size, "latency": units.milliseconds, "drop": units.drop, "memory": units.size,
+        "size": units.size, "gzip": units.size, "latency": units.milliseconds, "drop": units.drop, "memory": units.size,
     }  # fmt: skip
     found = {}
     for what, parser in parsers.items():

@@ -11,7 +11,7 @@ from segsweep.errors import StoreError
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
 from segsweep.report.attributes import KeptDict, KeptList
-from segsweep.report.comparison_rows import baseline_sizes, row, varying_settings
+from segsweep.report.comparison_rows import baseline_sizes, measures, row, varying_settings
 from segsweep.report.gain import quantization_aware_gain  # noqa: F401
 from segsweep.report.pareto import pareto_optimal
 from segsweep.report.reasons import keep_reasons
@@ -33,6 +33,7 @@ _VARIANT_ORDER = {name: index for index, name in enumerate(VARIANTS)}
 _INTERVALS = {
     "delta_mean_iou": (names.DELTA_MEAN_IOU_LOW, names.DELTA_MEAN_IOU_HIGH),
     "delta_accuracy": (names.DELTA_ACCURACY_LOW, names.DELTA_ACCURACY_HIGH),
+    "gain_against_control": (names.GAIN_MEAN_IOU_LOW, names.GAIN_MEAN_IOU_HIGH),
 }
 """Metrics with the ends of the intervals of differences."""
 
@@ -76,7 +77,8 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     Columns are `COLUMNS`, with one more for every other setting that varies in the sweep. What is known beside them are
     attributes of the table (`table.attrs`):
 
-    - `delta_mean_iou`, `delta_accuracy`: by run id the ends of the 95 % interval of that difference;
+    - `delta_mean_iou`, `delta_accuracy`, `gain_against_control`: by run id the ends of the 95 % interval of that
+      difference;
     - `gain_mean_iou`: by run id of a `qat_int8` the ends of the interval of its gain, and the run it is against;
     - `test_data`: by run id what stands for the test images; rows of different ones do not compare;
     - `reasons`: why rows are not finished, see :func:`segsweep.report.reasons.reasons_of`;
@@ -98,7 +100,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     rows = [row(member, runs.get(member.evaluation_key), sizes, extra) for member in members]
     rows.sort(key=_place)
     wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
-    asked = [name for name in wanted if name not in COLUMNS]
+    asked = [name for name in dict.fromkeys([*measures(members), *wanted]) if name not in COLUMNS]
     columns = [*COLUMNS[:6], *extra, *COLUMNS[6:-2], *asked, *COLUMNS[-2:]]
     table = pd.DataFrame(rows, columns=columns)
     if rows and table["size_bytes"].notna().all():

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.resolving import FINETUNE_LEARNING_RATE_FACTOR
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
@@ -31,8 +32,17 @@ METRIC_COLUMNS = {
     "arena_bytes": names.ARENA_MEMORY,
     "micro_arena_bytes": names.MICRO_ARENA,
     "macs": names.MACS,
+    "gain_against_control": names.GAIN_MEAN_IOU,
+    "gzip_bytes": names.GZIP_BYTES,
+    "sparsity": names.SPARSITY,
+    "distinct_weights": names.DISTINCT_WEIGHTS,
 }
-"""From columns to metrics; the last four stand in a comparison only where somebody asks for them."""
+"""From columns to metrics; those after `train_s` stand in a comparison only where somebody asks for them."""
+_MEASURES: Mapping[str | None, tuple[str, ...]] = {
+    "zeros": ("gain_against_control", "gzip_bytes", "sparsity"),
+    "clusters": ("gain_against_control", "gzip_bytes", "distinct_weights"),
+}
+"""By what weights keep to: the columns that show what it is good for, where a sweep has such variants."""
 DELETED = "DELETED"
 """Status of a row whose run somebody deleted in MLflow."""
 PENDING = "PENDING"
@@ -92,6 +102,13 @@ def baseline_sizes(runs: Iterable[RunRecord]) -> dict[str, float]:
 def _float_training(run: RunRecord) -> str:
     """Key of the float training that a variant descends from."""
     return run.tags.get(names.PARENT_TRAINING_KEY) or run.tags.get(names.TRAINING_KEY, "")
+
+
+def measures(members: Sequence[Member]) -> list[str]:
+    """The columns of `METRIC_COLUMNS` that the kinds of variants ask for."""
+    kinds = (TRAINING_KINDS.get(member.training_kind) for member in members)
+    wanted = (_MEASURES.get(kind.keeps, ()) for kind in kinds if kind is not None)
+    return list(dict.fromkeys(name for names_ in wanted for name in names_))
 
 
 def varying_settings(members: Sequence[Member]) -> list[str]:

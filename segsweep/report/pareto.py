@@ -18,6 +18,7 @@ DIRECTIONS = {
     "arena_bytes": "minimize",
     "micro_arena_bytes": "minimize",
     "macs": "minimize",
+    "gzip_bytes": "minimize",
 }
 """Columns of the comparison that one may be after, and the direction that is better."""
 

@@ -20,8 +20,24 @@ MOST_TRAININGS = 200
 _MOST_NAMES = 16
 _WIDE = 10
 """How many times the median the largest loss may be on a plain axis."""
-_STYLES: dict[str, Any] = {"float": "-", "qat": "--", "finetune": ":"}
-_KINDS = {"float": "float", "qat": "quantization-aware", "finetune": "float fine-tune (control)"}
+_STYLES: dict[str, Any] = {
+    "float": "-",
+    "qat": "--",
+    "pruned": (0, (5, 1)),
+    "clustered": (0, (3, 1, 1, 1)),
+    "pqat": "-.",
+    "cqat": (0, (3, 1, 1, 1, 1, 1)),
+    "finetune": ":",
+}
+_KINDS = {
+    "float": "float",
+    "qat": "quantization-aware",
+    "pruned": "pruned",
+    "clustered": "clustered",
+    "pqat": "pruned, then quantization-aware",
+    "cqat": "clustered, then quantization-aware",
+    "finetune": "float fine-tune (control)",
+}
 _NO_MATTER = ("sweep.", "tracking.", "quantization.")
 """Settings that tell no two trainings of a name apart."""
 _PANELS = (

@@ -24,6 +24,7 @@ TITLES: Mapping[str, str] = {
     "arena_bytes": "arena KiB",
     "micro_arena_bytes": "Micro KiB",
     "macs": "million MACs",
+    "gain_against_control": "Δ control",
     "gzip_bytes": "gzip KiB",
     "sparsity": "zeros",
     "distinct_weights": "distinct weights",
@@ -37,7 +38,7 @@ _ALWAYS = ("quantization", "training_kind", "accuracy", "mean_iou", "delta_mean_
 _HIDDEN = ("mean_dice", "delta_accuracy", "train_s", "run_id")
 _DIGITS = 4
 _SCORES = ("accuracy", "mean_iou", "mean_dice", "agreement")
-_DIFFERENCES = ("delta_accuracy", "delta_mean_iou")
+_DIFFERENCES = ("delta_accuracy", "delta_mean_iou", "gain_against_control")
 _SCORE_METRICS, _DIFFERENCE_METRICS = ("test/", "agreement/"), ("delta/",)
 
 

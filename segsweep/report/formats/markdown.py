@@ -21,7 +21,11 @@ from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.gain import quantization_aware_gain
 
 _INTERVAL = "95 % interval"
-_INTERVALS = {"delta_mean_iou": _INTERVAL, "delta_accuracy": f"{_INTERVAL}, accuracy"}
+_INTERVALS = {
+    "delta_mean_iou": _INTERVAL,
+    "delta_accuracy": f"{_INTERVAL}, accuracy",
+    "gain_against_control": f"{_INTERVAL}, control",
+}
 """What stands beside a column of differences."""
 
 
