@@ -7,6 +7,7 @@ from segsweep.config.loss_schema import CombinedLossConfig
 from segsweep.config.schema import JobConfig
 from segsweep.config.training_schema import PseudoLabelsConfig
 from segsweep.data.dataset import IGNORE, Dataset, survey_of
+from segsweep.data.pseudo_labels import require_apart
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
 from segsweep.models.initial_weights import check_initial_weights
@@ -88,6 +89,7 @@ def _pseudo_labels(settings: PseudoLabelsConfig, dataset: Dataset) -> PseudoLabe
     if settings.images != "unlabelled" and not survey_of(dataset.train).counts[:, IGNORE].any():
         raise ConfigError(f"{where}: every training pixel has a label; choose unlabelled, or set data.points")
     if settings.images != "training" and dataset.unlabelled is not None:
+        require_apart(dataset.unlabelled, dataset)
         shape, needed = dataset.unlabelled.image_shape, dataset.train.image_shape
         if shape != needed:
             raise ConfigError(

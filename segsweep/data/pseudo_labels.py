@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from segsweep.data.batches import pad
-from segsweep.data.dataset import IGNORE, Normalization, Split
+from segsweep.data.dataset import IGNORE, Dataset, Normalization, Split, survey_of
 from segsweep.data.point_labels import PointSplit
+from segsweep.errors import DataError
 
 _AT_ONCE = 8
 
@@ -97,6 +98,25 @@ class PseudoLabels:
     def accuracy(self) -> float | None:
         """Share of the labels given that are right, of those whose truth is known; None where none is."""
         return float(self.right.sum() / self.judged.sum()) if self.judged.any() else None
+
+
+def require_apart(unlabelled: Split, dataset: Dataset) -> None:
+    """Refuse unlabelled images that are validation or test images too: what is scored must not be trained on.
+
+    Images of a single colour are equal for nothing.
+
+    Raises:
+        DataError: an image is in both.
+    """
+    survey = survey_of(unlabelled)
+    ours = {digest.tobytes() for digest in survey.digests[~survey.is_constant]}
+    for role, split in (("validation", dataset.validation), ("test", dataset.test)):
+        shared = sum(digest.tobytes() in ours for digest in survey_of(split).digests)
+        if shared:
+            raise DataError(
+                f"data.unlabelled: {shared} of the {len(split)} {role} images of data={dataset.name} are there too and "
+                "would be trained on; take them out of the unlabelled ones"
+            )
 
 
 def pseudo_labelled(

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from small_jobs import dataset, split
 
 from segsweep.data.dataset import IGNORE, ArraySplit, Normalization
 from segsweep.data.point_labels import PointSplit
-from segsweep.data.pseudo_labels import JoinedSplit, pseudo_labelled
+from segsweep.data.pseudo_labels import JoinedSplit, pseudo_labelled, require_apart
+from segsweep.errors import DataError
 
 AS_IT_IS = Normalization(np.zeros(3, np.float32), np.ones(3, np.float32))
 RANDOM = np.random.default_rng(0)
@@ -56,3 +58,20 @@ def test_joined_splits_read_in_any_order():
     np.testing.assert_array_equal(labels, CLASSES[order])
     assert len(joined) == 10
     assert joined.image_shape == (6, 5, 3)
+
+
+def test_images_that_are_scored_are_no_unlabelled_ones():
+    unlabelled = ArraySplit(split(5).images, np.full((6, 16, 16), IGNORE, np.uint8))
+    require_apart(unlabelled, dataset())
+    for role, place in (("validation", 1), ("test", 2)):
+        scored = dataset()
+        images = getattr(scored, role).images
+        images[1] = unlabelled.images[3]
+        with pytest.raises(
+            DataError, match=rf"1 of the {place + 1} {role} images of data=npz are there too and would"
+        ):
+            require_apart(unlabelled, dataset(**{role: ArraySplit(images, getattr(scored, role).labels)}))
+    unlabelled.images[:] = 0
+    black = dataset()
+    black.test.images[0] = 0
+    require_apart(unlabelled, dataset(test=ArraySplit(black.test.images, black.test.labels)))
