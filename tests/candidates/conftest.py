@@ -1,4 +1,4 @@
-"""A small trained U-Net as a problem."""
+"""A small trained U-Net as a problem, and the store of a small sweep."""
 
 import sys
 from pathlib import Path
@@ -35,3 +35,25 @@ def problem():
         classes=small_unet.CLASSES,
         metadata=None,
     )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A folder with a finished float training, its float32 and its int8."""
+    from trained_store import JOB
+
+    from segsweep.cli import main
+
+    folder = tmp_path_factory.mktemp("candidates")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(folder)
+        assert main(["run", "-m", *JOB, "quantization=float32,int8"]) == 0
+    return folder
+
+
+@pytest.fixture
+def inside(trained, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(trained)
+    return trained

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trained_store import DATA, FAST, JOB, float_file, runs_of, store_of
 
 from segsweep.cli import main
 from segsweep.quantization.layers import layers
@@ -16,54 +17,8 @@ from segsweep.quantization.recipe import read_recipe
 from segsweep.tflite.census import census
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import embed, read
-from segsweep.tracking.store import Store
 
 pytestmark = pytest.mark.slow
-
-DATA = [f"data.{name}={value}" for name, value in {
-    "size": 32, "train_images": 24, "validation_images": 8, "test_images": 6,
-}.items()]  # fmt: skip
-JOB = [
-    *DATA, "model.depth=2", "model.width=4", "training.epochs=6", "training.batch_size=4",
-    "training.learning_rate=0.01", "evaluation.latency.enabled=false", "hydra/launcher=basic",
-]  # fmt: skip
-FAST = ["--workers", "1"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with a finished float training, its float32 and its int8."""
-    folder = tmp_path_factory.mktemp("candidates")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        assert main(["run", "-m", *JOB, "quantization=float32,int8"]) == 0
-    return folder
-
-
-@pytest.fixture
-def inside(trained, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(trained)
-    return trained
-
-
-def store_of(folder: Path) -> Store:
-    return Store.open_to_read(f"sqlite:///{folder}/mlruns/mlflow.db", "segsweep")
-
-
-def runs_of(folder: Path) -> dict[str, str]:
-    """Run ids of the training and of its variants."""
-    store = store_of(folder)
-    (training,) = store.of_kind("training")
-    return {"training": training.run_id} | {
-        run.params["quantization.name"]: run.run_id for run in store.of_kind("variant")
-    }
-
-
-def float_file(folder: Path) -> bytes:
-    store = store_of(folder)
-    return store.artifacts.read(store.get(runs_of(folder)["float32"]), "model/model.tflite")
 
 
 def test_sensitivity_says_what_each_layer_costs_keeps_it_and_does_not_try_it_again(inside, capsys):

@@ -27,8 +27,8 @@ def advice(found: Audit, config: JobConfig, metric: str, writable: bool) -> str:
     else:
         scores = (
             f"{METRIC_WORDS[metric]} {first.score(metric):.4f} becomes {best.score(metric):.4f} (float32 "
-            f"{found.exact_score(metric):.4f}) on validation images, and {best.agreement:.1%} of the pixels are as in "
-            f"float32, not {first.agreement:.1%}"
+            f"{found.exact_score(metric):.4f}) on validation images, and {best.agreement:.1%} of the predictions are as "
+            f"in float32, not {first.agreement:.1%}"
         )
         if best.file.remedy.setting is not None:
             how = f"Set {best.file.remedy.setting} quantization.calibration.percentile={found.percentile:g}"

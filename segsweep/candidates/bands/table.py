@@ -63,13 +63,13 @@ def files_text(found: Audit, metric: str) -> str:
                 f"{each.agreement:.4f}", str(lost),
             ]
         )  # fmt: skip
-    headers = ("file", METRIC_WORDS[metric], "change", "95 % interval", "same pixels", "bands lost")
+    headers = ("file", METRIC_WORDS[metric], "change", "95 % interval", "as float32", "bands lost")
     table = tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, stralign="right")
     lines = [
         table,
         "",
-        f"On {len(found.exact)} validation images, of the same weights, without training. Clipping keeps "
-        f"{found.percentile:g} % of the values.",
+        f"On {len(found.exact)} validation images, of the same weights, without training. as float32: share of the "
+        f"predictions. Clipping keeps {found.percentile:g} % of the values.",
     ]
     if found.refusal is not None:
         lines.append(f"Bands were not rescaled: {found.refusal}.")

@@ -15,7 +15,7 @@ from segsweep.report.figures.style import COLOURS, GREY, PAGE_INCHES, styled
 
 _HEADERS = (
     "choice", "samples", "range", "draws", "{metric}", "deviation", "lowest", "highest", "change",
-    "pixels unlike float32", "unlike another draw",
+    "unlike float32", "unlike another draw",
 )  # fmt: skip
 _NORMAL = 1.96
 """So many deviations on both sides hold 95 % of what is normally distributed."""
@@ -29,8 +29,8 @@ def spread_text(found: Spread, metric: str, tested: Interval | None, test_images
         tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True, stralign="right"),
         "",
         f"{METRIC_WORDS[metric]} of {found.target} files on {found.exact.images} validation images, over the draws of "
-        f"the calibration images; float32 {found.exact.score(metric):.4f}. unlike another draw: of the first "
-        f"{min(VOTING_IMAGES, found.exact.images)} images, the mean over all pairs of draws.",
+        f"the calibration images; float32 {found.exact.score(metric):.4f}. unlike: share of the predictions; another "
+        f"draw: of the first {min(VOTING_IMAGES, found.exact.images)} images, the mean over all pairs of draws.",
         verdict(found, metric, tested, test_images),
     ]
     lines += [f"Some draws have no result: {each}" for each in found.failures]
@@ -127,7 +127,7 @@ def _named(each: Drawn) -> str:
 
 def _row(found: Spread, each: Drawn, metric: str) -> list[str]:
     scores = each.scores(metric)
-    draws = str(len(scores)) if each.distinct == len(scores) else f"{len(scores)} ({each.distinct} differ)"
+    draws = str(len(scores)) if each.distinct == len(scores) else f"{len(scores)}, {each.distinct} different"
     return [
         each.setting.choice, str(each.setting.samples), each.setting.range, draws, f"{scores.mean():.4f}",
         f"{each.deviation(metric):.4f}", f"{scores.min():.4f}", f"{scores.max():.4f}",
@@ -143,8 +143,8 @@ def _values(found: Spread, each: Drawn) -> dict[str, Any]:
         "range": each.setting.range,
         "draws": len(each.trials),
         "distinct_draws": each.distinct,
-        "pixels_unlike_float32": each.changed,
-        "pixels_unlike_another_draw": each.unstable,
+        "unlike_float32": each.changed,
+        "unlike_another_draw": each.unstable,
     }
     for metric in METRICS:
         scores = each.scores(metric)

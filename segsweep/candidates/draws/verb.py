@@ -62,9 +62,14 @@ def calibration(arguments: list[str], compose: Callable[[Sequence[str]], JobConf
 
     source = source_of(options, compose)
     available = len(source.dataset.train)
-    # What is more than there are is all of them, once.
+    # What is more than there are is all of them, once, however they are chosen.
     counts = tuple(dict.fromkeys(min(count, available) for count in samples))
-    settings = [Setting(choice, count, how) for how in ranges for count in counts for choice in choices]
+    settings = [
+        Setting(choice, count, how)
+        for how in ranges
+        for count in counts
+        for choice in (choices if count < available else choices[:1])
+    ]
     with quiet(Path(os.devnull)):
         problem = source.problem(options.images or DEFAULT_IMAGES)
     kept_on = source.training or source.run
