@@ -1,5 +1,6 @@
 """What the worker process does with a request: check all of it, map scene after scene, give each away when whole."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def answer(request: Request, told: Told) -> None:
     """Does what is asked.
 
     Raises:
-        SegsweepError: something in the request is wrong. What was finished before stays, whole.
+        SegsweepError: something in the request is wrong. Maps that were finished before stay, whole, with their areas.
     """
     told.stage("loading")
     members = [load_member(Path(model), request) for model in request.models]
@@ -73,10 +74,14 @@ def answer(request: Request, told: Told) -> None:
             if not mapped.areas.pixels.any():
                 told.say(note=f"{scene.path}: no pixel has data, so its maps have none either")
             told.say(scene=scene.name, files=files, shares=dict(zip(mapped.areas.classes, mapped.areas.shares)))
+    except Exception:
+        if found:
+            with contextlib.suppress(OSError):  # of which the one that is told may be the reason
+                _write_areas(found, staging, output)
+        raise
     finally:
         mapper.close()
-    write_areas(staging / AREAS_FILE, found)
-    told.say(areas=_published([staging / AREAS_FILE], output)[0], invoke_seconds=mapper.invoke_seconds)
+    told.say(areas=_write_areas(found, staging, output), invoke_seconds=mapper.invoke_seconds)
 
 
 def channels_of(member: Member, scene: Scene, request: Request) -> tuple[int, ...]:
@@ -170,6 +175,11 @@ def _require_whole(scenes: Sequence[Scene]) -> None:
         if scene.path.suffix.lower() in PICTURES:
             with scene.opened():
                 pass
+
+
+def _write_areas(found: Sequence[Areas], staging: Path, output: Path) -> str:
+    write_areas(staging / AREAS_FILE, found)
+    return _published([staging / AREAS_FILE], output)[0]
 
 
 def _published(files: Iterable[Path], output: Path) -> list[str]:

@@ -134,7 +134,8 @@ class _RasterFile:
         made = PRODUCTS[product]
         place: dict[str, Any] = {}
         if scene.place is not None:
-            place = {"crs": scene.place.crs, "transform": scene.place.transform}
+            known = {"transform": scene.place.transform, "gcps": scene.place.points, "rpcs": scene.place.rational}
+            place = {"crs": scene.place.crs, **{name: each for name, each in known.items() if each}}
         with _writing(self._name):
             self._raster = rasterio.open(
                 self._path,

@@ -138,16 +138,23 @@ def _check_whole(path: Path, raster: Any) -> None:
 
 
 def _place(raster: Any) -> tuple[Place | None, list[str]]:
+    points, system = raster.gcps
+    if raster.transform.is_identity and (points or raster.rpcs is not None):
+        how = "ground control points" if points else "rational polynomials"
+        note = f"is placed by {how}, which its maps keep; areas are in pixels only"
+        return Place(system or raster.crs, None, None, tuple(points), raster.rpcs), [note]
     if raster.crs is None and raster.transform.is_identity:
         return None, ["has no georeference, so its maps have none either, and areas are in pixels only"]
     if raster.crs is None:
-        return Place(None, raster.transform, None), ["does not say its coordinate system; areas are in pixels only"]
+        return Place(None, raster.transform, None, rational=raster.rpcs), [
+            "does not say its coordinate system; areas are in pixels only"
+        ]
     if not raster.crs.is_projected:
         note = "its coordinates are not in metres; areas are in pixels only"
-        return Place(raster.crs, raster.transform, None), [note]
+        return Place(raster.crs, raster.transform, None, rational=raster.rpcs), [note]
     _, metres = raster.crs.linear_units_factor
     hectares = abs(raster.transform.determinant) * metres**2 / _SQUARE_METRES
-    return Place(raster.crs, raster.transform, hectares), []
+    return Place(raster.crs, raster.transform, hectares, rational=raster.rpcs), []
 
 
 def raster_window(window: Window) -> Any:

@@ -39,9 +39,13 @@ class Place:
     crs: Any
     """rasterio's coordinate reference system; None where only the transform is known."""
     transform: Any
-    """Affine, from column and row to coordinates."""
+    """Affine, from column and row to coordinates; None where there is none."""
     hectares: float | None
     """Of a pixel; None where coordinates are not in a unit of length."""
+    points: tuple[Any, ...] = ()
+    """rasterio's ground control points, in place of a transform."""
+    rational: Any = None
+    """rasterio's rational polynomials (RPC), beside a transform or in its place."""
 
 
 class Reader(Protocol):

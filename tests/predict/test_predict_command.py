@@ -361,7 +361,8 @@ def test_what_was_whole_before_a_failure_stays_whole(folder, capfd):
     content[2000:3000] = bytes(1000)
     Path("zz.npz").write_bytes(content)
     assert predict("rgb.tflite", "photo.png", "zz.npz", "--output", "out") == 2
-    assert os.listdir("out") == ["photo_ids.png"]
+    assert sorted(os.listdir("out")) == ["areas.csv", "photo_ids.png"]
+    assert {row["scene"] for row in areas()} == {"photo"}
     assert "zz.npz: cannot be read" in capfd.readouterr().err
 
 

@@ -190,6 +190,33 @@ def test_what_cannot_be_known_is_said(folder, capfd, settings, said):
         assert all(row["hectares"] == "" for row in csv.DictReader(file))
 
 
+def test_places_that_are_no_transforms_are_kept(folder, capfd):
+    from rasterio.control import GroundControlPoint
+    from rasterio.rpc import RPC
+
+    points = [GroundControlPoint(row, column, 13 + column / 1e4, 48 - row / 1e4, 0.0)
+              for row in (0, 40) for column in (0, 50)]  # fmt: skip
+    terms = [1.0, *[0.0] * 19]
+    rational = RPC(height_off=0, height_scale=1, lat_off=48, lat_scale=1, line_den_coeff=terms, line_num_coeff=terms,
+                   line_off=20, line_scale=20, long_off=13, long_scale=1, samp_den_coeff=terms, samp_num_coeff=terms,
+                   samp_off=25, samp_scale=25)  # fmt: skip
+    for name, place in {"points": {"gcps": points, "crs": "EPSG:4326"}, "rational": {"rpcs": rational}}.items():
+        write(f"{name}.tif", handmade.noise(40, 50), **place)
+        assert predict("four.tflite", f"{name}.tif", "--output", name) == 0
+    said = capfd.readouterr().err
+    assert "is placed by ground control points, which its maps keep" in said
+    assert "is placed by rational polynomials, which its maps keep" in said
+    with rasterio.open("points/points_ids.tif") as made:
+        kept, system = made.gcps
+        assert [(each.row, each.col, each.x, each.y) for each in kept] == [
+            (each.row, each.col, each.x, each.y) for each in points
+        ]
+        assert system.to_epsg() == 4326
+    with rasterio.open("rational.tif") as given, rasterio.open("rational/rational_ids.tif") as made:
+        assert made.rpcs.to_dict() == given.rpcs.to_dict()
+        assert made.rpcs.line_off == 20
+
+
 def test_jpeg_2000(folder):
     from rasterio.shutil import copy
 
