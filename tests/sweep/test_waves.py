@@ -65,3 +65,13 @@ def test_jobs_that_share_a_finetune_come_after_it(jobs):
 
 def test_nothing_to_do_is_no_wave():
     assert waves([], set()) == []
+
+
+def test_what_starts_from_another_fine_tune_comes_after_it():
+    names_ = ("float32", "pruned_int8", "pqat_int8", "cqat_int8", "qat_int8", "pruned_float32")
+    jobs = [Job((name,), lineage(job(name), dataset())) for name in names_]
+    first, second, third = ([each.spec.asked.variant.name for each in wave] for wave in waves(jobs, set()))
+    assert first == ["float32"]
+    # Nobody else clusters; of the two that prune with the same control, one waits for the other.
+    assert sorted(second) == ["cqat_int8", "pruned_int8", "qat_int8"]
+    assert sorted(third) == ["pqat_int8", "pruned_float32"]
