@@ -1,5 +1,6 @@
 """Each operator of a file as a file of its own, with the inputs that it has within the whole."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,41 +27,55 @@ class OperatorFile:
 
 @dataclass(frozen=True)
 class WholeRun:
-    """One run of the whole file that kept all its tensors."""
+    """One run of the whole file."""
 
     inputs: tuple[np.ndarray, ...] = field(repr=False)
     _interpreter: Interpreter = field(repr=False)
+    _kept: bool
+    """Whether all tensors are as they were computed."""
 
     def value(self, index: int) -> np.ndarray:
-        """Of a tensor. Raises ValueError where it has none that NumPy can hold."""
-        return np.asarray(self._interpreter.get_tensor(index))
+        """Of a tensor; noise of its type where it was not kept. Raises ValueError where NumPy cannot hold it."""
+        if self._kept:
+            return np.asarray(self._interpreter.get_tensor(index))
+        return _noise(self._interpreter._get_tensor_details(index, 0))
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Of a tensor, as it was in this run."""
         return tuple(int(size) for size in self._interpreter._get_tensor_details(index, 0)["shape"])
 
 
-def whole_run(model: bytes) -> WholeRun:
+def whole_run(model: bytes, *, delegates: bool) -> WholeRun:
     """Run a file on noise: standard normal, as normalized images are; where its type is no number, zeros.
 
-    Raises ModelError where LiteRT cannot run it.
+    All tensors are kept with LiteRT's builtin kernels; some files only XNNPACK runs, which keeps none.
+
+    Raises ModelError where LiteRT cannot run it; XNNPACK is left out without `delegates`.
     """
     try:
-        interpreter = Interpreter(
-            model_content=model,
-            num_threads=1,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
-        details = interpreter.get_input_details()
-        inputs = tuple(_noise(each) for each in details)
-        for detail, values in zip(details, inputs, strict=True):
-            interpreter.set_tensor(detail["index"], values)
-        interpreter.invoke()
+        return _run(model, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, keep=True)
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"LiteRT cannot run the .tflite file: {reason(error)}") from error
-    return WholeRun(inputs, interpreter)
+        failed = error
+    if delegates:
+        with contextlib.suppress(ValueError, RuntimeError):
+            return _run(model, OpResolverType.AUTO, keep=False)
+    raise ModelError(f"LiteRT cannot run the .tflite file: {reason(failed)}") from failed
+
+
+def _run(model: bytes, resolver: OpResolverType, *, keep: bool) -> WholeRun:
+    interpreter = Interpreter(
+        model_content=model,
+        num_threads=1,
+        experimental_op_resolver_type=resolver,
+        experimental_preserve_all_tensors=keep,
+    )
+    interpreter.allocate_tensors()
+    details = interpreter.get_input_details()
+    inputs = tuple(_noise(each) for each in details)
+    for detail, values in zip(details, inputs, strict=True):
+        interpreter.set_tensor(detail["index"], values)
+    interpreter.invoke()
+    return WholeRun(inputs, interpreter, keep)
 
 
 def operator_files(content: schema.ModelT, graph: Graph, run: WholeRun) -> Iterator[OperatorFile]:

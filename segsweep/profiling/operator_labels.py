@@ -6,9 +6,9 @@ from segsweep.devices.graph import Graph, Operator
 from segsweep.tflite.census import WEIGHTED_OPS
 
 
-def operator_labels(graph: Graph) -> tuple[str, ...]:
-    """A label for each operator: the name of its stored weights, else of what it makes; no two are the same."""
-    parts = [_name(graph, each).split(";")[0].split("/") for each in graph.operators]
+def operator_labels(graph: Graph, numbers: Sequence[int]) -> tuple[str, ...]:
+    """Labels of some operators: the name of the stored weights, else of what it makes; no two are the same."""
+    parts = [_name(graph, graph.operators[each]).split(";")[0].split("/") for each in numbers]
     scopes = {each[0] for each in parts if len(each) > 1}
     if len(scopes) == 1:  # the model's name
         parts = [each[1:] if len(each) > 1 else each for each in parts]

@@ -48,7 +48,9 @@ class Profile:
 
     operators: tuple[OperatorTime, ...]
     whole_ms: float
-    """Median time of an invoke of the whole file, measured in turn with its operators."""
+    """Median time of an invoke of the whole file, of the processor where there is one thread."""
+    wall_ms: float
+    """The same by the clock on the wall."""
     kernels: str
     """What computes the whole file: `xnnpack` at least a part, or LiteRT's `builtin` kernels."""
     threads: int
@@ -105,7 +107,7 @@ def profile(model: bytes, *, threads: int, seconds: float, sign: Callable[[], No
     """
     graph, content = read_graph(model), unpack(model)
     delegates = largest_requantization_scale(model) < XNNPACK_LIMIT
-    run = whole_run(model)
+    run = whole_run(model, delegates=delegates)
     sign()
     whole = Timed(model, run.inputs, threads, delegates)
     alone: dict[int, Timed | None] = {}
@@ -117,7 +119,7 @@ def profile(model: bytes, *, threads: int, seconds: float, sign: Callable[[], No
         sign()
     del run
     measure(whole, [each for each in alone.values() if each is not None], seconds, sign)
-    labels = operator_labels(graph)
+    labels = dict(zip(alone, operator_labels(graph, list(alone)), strict=True))
     operators = tuple(
         OperatorTime(
             number=number,
@@ -131,7 +133,7 @@ def profile(model: bytes, *, threads: int, seconds: float, sign: Callable[[], No
         for number, timed in alone.items()
     )
     islands = float_islands(graph, constant_operators(graph))
-    return Profile(operators, whole.ms, whole.kernels, threads, cpu_name(), islands)
+    return Profile(operators, whole.ms, whole.wall_ms, whole.kernels, threads, cpu_name(), islands)
 
 
 def _types(graph: Graph, operator: Operator) -> str:

@@ -1,11 +1,13 @@
 """Profiles of files that are known: which operators, what they compute with, and what they add up to."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 import small_unet
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from handmade_models import convolution, weights
 
 from segsweep.devices.graph import read_graph
@@ -147,3 +149,34 @@ def test_no_file_and_one_of_another_kind_are_refused() -> None:
         profiled(b"something else")
     with pytest.raises(ModelError, match=r"damaged|unknown"):
         profiled(small_unet.float_file("nearest")[:2000])
+
+
+def test_a_file_that_only_xnnpack_runs_is_measured_on_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    from segsweep.profiling import operator_files
+
+    run = operator_files._run
+
+    def refusing(model: bytes, resolver: OpResolverType, *, keep: bool) -> operator_files.WholeRun:
+        if resolver != OpResolverType.AUTO:
+            raise RuntimeError("the builtin kernels do not prepare it")
+        return run(model, resolver, keep=keep)
+
+    monkeypatch.setattr(operator_files, "_run", refusing)
+    found = profiled(small_unet.variant_file("nearest", "int8"))
+    assert all(each.ms is not None for each in found.operators)
+
+
+def test_with_one_thread_other_work_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Invokes that wait, as they do where others compute, take no longer."""
+    invoke = Interpreter.invoke
+
+    def waiting(interpreter: Interpreter) -> None:
+        invoke(interpreter)
+        time.sleep(0.02)
+
+    monkeypatch.setattr(Interpreter, "invoke", waiting)
+    found = profiled(small_unet.variant_file("nearest", "int8"))
+    assert found.wall_ms > 20
+    assert found.whole_ms < 10
+    assert "by the clock on the wall an image took 2" in profile_text(found)
+    assert profile(small_unet.variant_file("nearest", "int8"), threads=2, seconds=SECONDS).whole_ms > 20
