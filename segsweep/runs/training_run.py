@@ -130,7 +130,6 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     teacher = spec.root.teacher
     if teacher is not None:
         ensure_training(teacher, context)
-    kept: KeptWeights | None = None
     if spec.parent is None:
         parent_run = origin = context.sweep.id or ""
         model = _untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
@@ -143,7 +142,6 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         parent_run = ensure_training(spec.root, context).run_id
         origin = ensure_training(spec.parent, context).run_id
         model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
-        kept = _kept(model, spec, len(dataset.train))
 
     interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
@@ -205,7 +203,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 on_epoch=on_epoch,
                 set_frozen=partial(freeze, model, spec.config.model),
                 preview=Preview(previews.images, previews.show) if previews.images else None,
-                kept=kept,
+                kept=_kept(model, spec, len(dataset.train)),
             )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])

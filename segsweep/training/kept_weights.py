@@ -62,7 +62,7 @@ def pruning(model: keras.Model, *, sparsity: float, epochs: int, steps_per_epoch
     every = -(-steps // MOST_MASKS)
 
     def rule(before: tf.Tensor, after: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        kept = after * tf.cast(before != 0, after.dtype)
+        kept = _where(before != 0, after)
         count = int(np.prod(after.shape))
 
         def pruned() -> tf.Tensor:
@@ -70,8 +70,8 @@ def pruning(model: keras.Model, *, sparsity: float, epochs: int, steps_per_epoch
             left = tf.maximum(tf.cast(tf.round(tf.cast(count, tf.float32) * (1 - share)), tf.int32), 1)
             # By place in the order, not by a threshold: of equal weights no more are kept than others.
             order = tf.math.top_k(tf.reshape(tf.abs(kept), [-1]), k=count).indices
-            mask = tf.scatter_nd(order[:, tf.newaxis], tf.cast(tf.range(count) < left, kept.dtype), [count])
-            return kept * tf.reshape(mask, kept.shape)
+            mask = tf.scatter_nd(order[:, tf.newaxis], tf.range(count) < left, [count])
+            return _where(tf.reshape(mask, kept.shape), kept)
 
         is_due = (step <= steps) & ((step % every == 0) | (step == steps))
         return tf.cond(is_due, pruned, lambda: kept)
@@ -83,9 +83,14 @@ def kept_zeros(model: keras.Model) -> KeptWeights:
     """Weights that are 0 stay 0."""
 
     def rule(before: tf.Tensor, after: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        return after * tf.cast(before != 0, after.dtype)
+        return _where(before != 0, after)
 
     return KeptWeights(tuple((variable, rule) for variable in kept_variables(model)))
+
+
+def _where(mask: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """The weights that the mask leaves. A product with it would leave zeros of both signs, which compress worse."""
+    return tf.where(mask, weights, tf.zeros_like(weights))
 
 
 def clustering(model: keras.Model, *, clusters: int) -> KeptWeights:

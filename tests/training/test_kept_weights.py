@@ -78,6 +78,16 @@ class TestPruning:
         found = stepped(kept, before, self.WEIGHTS + 1, 13)
         np.testing.assert_array_equal(found, np.where(before != 0, self.WEIGHTS + 1, 0))
 
+    def test_zeros_have_one_sign(self):
+        """A file of them compresses better."""
+        for kept in (
+            pruning(dense(self.WEIGHTS), sparsity=0.8, epochs=2, steps_per_epoch=4),
+            kept_zeros(dense(self.WEIGHTS)),
+        ):
+            before = np.where(np.abs(self.WEIGHTS) < 0.7, 0, self.WEIGHTS).astype(np.float32)
+            found = stepped(kept, before, -np.abs(self.WEIGHTS), 4)
+            assert not np.signbit(found[found == 0]).any()
+
     def test_of_equal_weights_no_more_are_kept_than_others(self):
         equal = np.ones((10, 10), np.float32)
         kept = pruning(dense(equal), sparsity=0.25, epochs=1, steps_per_epoch=2)
