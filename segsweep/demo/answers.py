@@ -169,7 +169,8 @@ class Answers:
         return ids, predicting.tiles
 
     def _likeliest(self, model: ShownModel, scene: Scene, reader: Reader, feed: Feed) -> dict[str, Any]:
-        _, _, shares = WholeImage(scene, reader, model.ensemble, feed, model.predictor).shares(self._pool)
+        _, _, planes = WholeImage(scene, reader, model.ensemble, feed, model.predictor).shares(self._pool)
+        shares = model.ensemble.combined(planes)
         order = np.argsort(-shares[:, 0, 0], kind="stable")[:_LIKELIEST]
         return {"tiles": 1, "likeliest": [[int(number), float(shares[number, 0, 0])] for number in order]}
 

@@ -36,10 +36,18 @@ class Ensemble:
     @property
     def planes(self) -> int:
         """How many numbers of a pixel are blended: a model that votes does so once its tiles are blended."""
-        return self.classes * (len(self.members) if self.votes else 1)
+        return 1 if self.second_tells_all else self.classes * (len(self.members) if self.votes else 1)
+
+    @property
+    def second_tells_all(self) -> bool:
+        """Whether only the probability of the second class is blended: that of the first is what is left to 1."""
+        given = any(member.gives_probabilities for member in self.members)
+        return self.classes == 2 and not self.votes and not given
 
     def combined(self, planes: np.ndarray) -> np.ndarray:
         """Blended planes (P, h, w) as probabilities, or shares of votes, (K, h, w)."""
+        if self.second_tells_all:
+            return np.concatenate([1 - planes, planes])
         if not self.votes:
             return planes
         shares = np.zeros((self.classes, *planes.shape[1:]), np.float32)
@@ -63,7 +71,8 @@ class TilePredictor:
         ensemble = self._ensemble
         given = []
         for member, model, own in zip(ensemble.members, self._own_models(), tiles, strict=True):
-            turned = [probabilities(model, own, each, member.gives_probabilities) for each in ensemble.orientations]
+            given_by = _second if ensemble.second_tells_all else probabilities
+            turned = [given_by(model, own, each, member.gives_probabilities) for each in ensemble.orientations]
             given.append(turned[0] if len(turned) == 1 else sum(turned[1:], turned[0]) / np.float32(len(turned)))
         if len(given) == 1:
             return given[0]
@@ -93,10 +102,9 @@ def probabilities(
     """
     height, width = model.output_size
     planes = np.empty((model.classes, len(tiles), height, width), np.float32)
-    as_it_is = orientation == AS_IT_IS
     for number, tile in enumerate(tiles):
-        raw = model.run_raw(tile if as_it_is else orientation.apply(tile))
-        planes[:, number] = (raw if as_it_is else orientation.undo(raw)).transpose(2, 0, 1)
+        raw = orientation.undo(model.run_raw(orientation.apply(tile)))
+        planes[:, number] = raw.transpose(2, 0, 1)
         del raw
     port = model.output_port
     if port.quantized:
@@ -106,16 +114,31 @@ def probabilities(
     return planes if are_given else _softmax(planes)
 
 
+def _second(model: TFLiteModel, tiles: Sequence[np.ndarray], orientation: Orientation, are_given: bool) -> np.ndarray:
+    """As `probabilities`, of a model of two classes that gives logits, and only of the second one: (1, n, h, w)."""
+    plane = np.empty((1, len(tiles), *model.output_size), np.float32)
+    for number, tile in enumerate(tiles):
+        raw = orientation.undo(model.run_raw(orientation.apply(tile)))
+        np.subtract(raw[..., 0], raw[..., 1], out=plane[0, number], dtype=np.float32)
+        del raw
+    if model.output_port.quantized:
+        plane *= np.float32(model.output_port.scale)
+    return _logistic(plane)
+
+
+def _logistic(difference: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(x)), in place; where exp(x) is beyond what can be told, 1 / infinity is what is meant."""
+    with np.errstate(over="ignore"):
+        np.exp(difference, out=difference)
+    difference += 1
+    return np.reciprocal(difference, out=difference)
+
+
 def _softmax(planes: np.ndarray) -> np.ndarray:
     """Of logits (K, ...), in place."""
     if len(planes) == 2:
-        # Of two classes the difference decides; where it is beyond what can be told, 1 / infinity is what is meant.
         first, second = planes
-        np.subtract(first, second, out=second)
-        with np.errstate(over="ignore"):
-            np.exp(second, out=second)
-        second += 1
-        np.reciprocal(second, out=second)
+        _logistic(np.subtract(first, second, out=second))
         np.subtract(1, second, out=first)
         return planes
     planes -= planes.max(axis=0)

@@ -15,10 +15,14 @@ class Orientation:
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """A view of an image (H, W, C)."""
+        if self == AS_IT_IS:
+            return image
         return np.rot90(image[:, ::-1] if self.mirrored else image, self.turns, axes=(0, 1))
 
     def undo(self, image: np.ndarray) -> np.ndarray:
         """A view of what belongs to the changed image, (H, W, K), as it belongs to the image itself."""
+        if self == AS_IT_IS:
+            return image
         back = np.rot90(image, -self.turns, axes=(0, 1))
         return back[:, ::-1] if self.mirrored else back
 

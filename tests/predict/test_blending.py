@@ -123,6 +123,33 @@ def test_a_mean_of_models_is_weighted(tmp_path: Path) -> None:
     np.testing.assert_allclose(shares, np.moveaxis((2 * own[0] + own[1] + own[2]) / 4, -1, 0), atol=2e-5)
 
 
+@pytest.mark.parametrize("votes", [False, True])
+@pytest.mark.parametrize("softmax", [False, True])
+def test_two_classes_are_as_any_number_of_them(tmp_path: Path, votes: bool, softmax: bool) -> None:
+    image = handmade.noise(50, 60)
+    images = [handmade.convolution(*handmade.weights(4, 2, seed=seed), softmax=softmax) for seed in range(3)]
+    files = [embed(content, handmade.metadata(4, 2)) for content in images]
+    ensemble = ensemble_of(tmp_path, *files, weights=[2, 1, 1], votes=votes)
+    shares, _ = predicted(image, ensemble, tmp_path)
+    own = np.stack([handmade.pixelwise_shares(image, classes=2, seed=seed) for seed in range(3)])
+    if votes:
+        own = np.eye(2)[own.argmax(axis=-1)]
+    expected = np.moveaxis((2 * own[0] + own[1] + own[2]) / 4, -1, 0)
+    # Where both classes are all but equal, another last bit may decide a vote.
+    assert np.isclose(shares, expected, atol=2e-5).mean() > (0.999 if votes else 1 - 1e-9)
+
+
+def test_two_classes_of_which_one_is_certain(tmp_path: Path) -> None:
+    kernel, bias = np.zeros((2, 1, 1, 4)), np.array([0.0, 0.0])
+    kernel[1] = 1e4
+    file = embed(handmade.convolution(kernel, bias), handmade.metadata(4, 2))
+    image = np.full((32, 64, 4), 60_000, np.uint16)
+    image[:, 32:] = 0
+    shares, _ = predicted(image, ensemble_of(tmp_path, file), tmp_path, overlap=0)
+    assert (shares[1, :, :32] == 1).all()
+    assert (shares[0, :, 32:] == 1).all()
+
+
 def test_quantized_models_are_members_too(tmp_path: Path) -> None:
     image = handmade.noise(50, 60)
     files = [handmade.pixelwise(seed=0), quantized(handmade.pixelwise(seed=1), "int8", image)]
