@@ -10,12 +10,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="session")
-def problem():
-    """12 images (32, 32, 4) of 3 classes, the last rows and columns not counted."""
+def one_thread():
+    """TensorFlow as the jobs have it that other tests run in this process."""
     from segsweep.training.runtime import configure
 
-    configure(1)  # as the jobs have it that other tests run in this process
+    configure(1)
 
+
+@pytest.fixture(scope="session")
+def problem(one_thread):
+    """12 images (32, 32, 4) of 3 classes, the last rows and columns not counted."""
     import small_unet
 
     from segsweep.candidates.problem import Problem

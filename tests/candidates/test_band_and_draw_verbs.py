@@ -37,6 +37,9 @@ def test_bands_are_shown_kept_and_the_better_file_written(inside, capsys):
         each["band"] for each in found["bands"]
     ]
     Image.open(io.BytesIO(files["png"])).verify()
+    store = store_of(inside)
+    scores = {name: store.get(runs_of(inside)[name]).metrics["test/mean_iou"] for name in ("float32", "int8")}
+    assert f"On 6 test images: mean IoU of float32 {scores['float32']:.4f}.\nint8: {scores['int8']:.4f}, " in said
     assert {each["name"] for each in found["files"]} >= {"int8", "int8, bands rescaled", "int8, every range clipped"}
     assert f"better.tflite: {found['best']}." in said
     assert read(Path("better.tflite").read_bytes()).quantization == "int8"

@@ -21,6 +21,8 @@ from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.report.figures.rendering import render
 from segsweep.tflite.interpreter import TFLiteModel
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def trial(right: int, agreement: float = 0.9) -> Trial:
     """Of 1000 pixels of two classes, so many right."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.candidates.bands.audit import LOST, Audit
+from segsweep.candidates.bands.remedies import Remedy
 from segsweep.candidates.trial import METRIC_WORDS
 from segsweep.config.schema import JobConfig
 
@@ -27,12 +28,11 @@ def advice(found: Audit, config: JobConfig, metric: str, writable: bool) -> str:
     else:
         scores = (
             f"{METRIC_WORDS[metric]} {first.score(metric):.4f} becomes {best.score(metric):.4f} (float32 "
-            f"{found.exact_score(metric):.4f}) on validation images, and {best.agreement:.1%} of the predictions are as "
-            f"in float32, not {first.agreement:.1%}"
+            f"{found.exact_score(metric):.4f}) on validation images, and {best.agreement:.1%} of the predictions, not "
+            f"{first.agreement:.1%}, are as in float32"
         )
-        if best.file.remedy.setting is not None:
-            how = f"Set {best.file.remedy.setting} quantization.calibration.percentile={found.percentile:g}"
-            lines.append(f"{how}: without training, {scores}.")
+        if setting(best.file.remedy, found.percentile):
+            lines.append(f"Set {setting(best.file.remedy, found.percentile)}: without training, {scores}.")
         else:
             how = f'"{best.name}" has no setting' + ("; --output FILE writes it, with its normalization" * writable)
             lines.append(f"{how}: {scores}.")
@@ -49,6 +49,14 @@ def advice(found: Audit, config: JobConfig, metric: str, writable: bool) -> str:
             "percentile."
         )
     return "\n".join(lines) + "\n"
+
+
+def setting(remedy: Remedy, percentile: float) -> str:
+    """By which settings a job does what a remedy does; empty where there are none."""
+    if remedy.range is None or remedy.clip is not None or remedy.rescale is not None:
+        return ""
+    words = f"quantization.calibration.range={remedy.range}"
+    return words + f" quantization.calibration.percentile={percentile:g}" * (remedy.range == "percentile")
 
 
 def _state(found: Audit, lost: Sequence[str]) -> str:

@@ -30,8 +30,6 @@ class Remedy:
     """By what each band is multiplied: so that all `range`s are alike, or `balanced` with the weights; None: by 1."""
     range: str | None = None
     """`quantization.calibration.range` of all activations; None: the run's own."""
-    setting: str | None = None
-    """By which settings a job would do the same; None: by none."""
 
 
 AS_IS = Remedy("int8")
@@ -41,7 +39,8 @@ REMEDIES = (
     Remedy("int8, bands balanced with the weights", rescale="balanced"),
     Remedy("int8, input clipped", clip="together"),
     Remedy("int8, each band clipped and rescaled", clip="each", rescale="range"),
-    Remedy("int8, every range clipped", range="percentile", setting="quantization.calibration.range=percentile"),
+    Remedy("int8, every range clipped", range="percentile"),
+    Remedy("int8, ranges by squared error", range="mse"),
     Remedy("int8, bands rescaled, every range clipped", clip="each", rescale="range", range="percentile"),
 )
 """The first one is the file as a job makes it."""

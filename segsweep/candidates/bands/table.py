@@ -11,11 +11,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from tabulate import tabulate
 
+from segsweep.candidates.bands.advice import setting
 from segsweep.candidates.bands.audit import Audit, Tried
 from segsweep.candidates.bands.statistics import PERCENTILES, BandStatistics
 from segsweep.candidates.trial import METRIC_WORDS, METRICS
 from segsweep.report.figures.style import COLOURS, GREY, PAGE_INCHES, styled
 
+_ABOVE: Any = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
 _LOW, _HIGH = PERCENTILES.index(1.0), PERCENTILES.index(99.0)
 
 
@@ -124,11 +126,15 @@ def bands_figure(found: Audit, metric: str) -> Figure:
     values.hlines(places, inner[_LOW], inner[_HIGH], color=COLOURS[0], linewidth=5, label="1 % to 99 %")
     ends = [float(end[0]) for end in found.tried[0].grid.ends]
     values.axvspan(*ends, color=COLOURS[1], alpha=0.12, linewidth=0, label="what int8 can take")
-    values.set_xscale("symlog", linthresh=max(float(np.abs(inner).max()), 1e-6))
+    linear = max(float(np.abs(inner).max()), 1e-6)
+    values.set_xscale("symlog", linthresh=linear)
+    ticks = _ticks(linear, float(low.min()), float(high.max()))
+    values.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    values.set_xticks([], minor=True)
     values.set_xlabel("normalized value (linear in the middle, logarithmic outside)")
     values.set_yticks(places, [found.names[band] for band in bands])
     values.invert_yaxis()
-    values.legend(loc="lower right")
+    values.legend(**_ABOVE, ncols=3)
     shown = [found.tried[0], *([best] if best is not found.tried[0] else [])]
     for number, each in enumerate(shown):
         offset = (number - (len(shown) - 1) / 2) * 0.36
@@ -138,10 +144,17 @@ def bands_figure(found: Audit, metric: str) -> Figure:
     bits.axvline(found.least_bits, color=GREY, linewidth=1, linestyle="--", label="lost below")
     bits.set_xlim(0, 8)
     bits.set_xlabel("bits of 8 that are left")
-    bits.legend(loc="lower right")
+    bits.legend(**_ABOVE)
     for axes in (values, bits):
         axes.grid(axis="y", visible=False)
     return figure
+
+
+def _ticks(linear: float, low: float, high: float) -> list[float]:
+    """0, and the powers of ten from the linear part outwards as far as there are values."""
+    first, last = math.ceil(math.log10(linear)), math.floor(math.log10(max(-low, high, linear)))
+    tens = [10.0**power for power in range(min(first, last), last + 1)]
+    return [0.0] + [tick for ten in tens for tick in (-ten, ten) if low <= tick <= high]
 
 
 def _normalized(found: Audit, band: int, values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -196,7 +209,7 @@ def _file(found: Audit, each: Tried) -> dict[str, Any]:
     grid, changes = each.grid, {metric: each.change(metric, found.exact) for metric in METRICS}
     return {
         "name": each.name,
-        "setting": each.file.remedy.setting,
+        "setting": setting(each.file.remedy, found.percentile) or None,
         "size_bytes": len(each.file.content),
         "input_scale": grid.scale,
         "input_zero_point": grid.zero_point,

@@ -29,7 +29,10 @@ def bands(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) -
     parser.add_argument(
         "--least-bits", type=float, default=3.0, metavar="B", help="a band with fewer is lost; default: %(default)g"
     )
-    parser.add_argument("--test", action="store_true", help="say also what the bands of the test images are")
+    parser.add_argument(
+        "--test", action="store_true",
+        help="look at the bands of the test images too, and score the better file on them once",
+    )  # fmt: skip
     parser.add_argument("--output", metavar="FILE", help="write the better int8 file there")
     parser.add_argument("--force", action="store_true", help="replace the file that is there")
     options = parse(parser, arguments)
@@ -44,6 +47,7 @@ def bands(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) -
 
     from segsweep.candidates.bands.advice import advice
     from segsweep.candidates.bands.audit import audit
+    from segsweep.candidates.bands.claimed import claimed_text
     from segsweep.candidates.bands.table import bands_csv, bands_figure, bands_json, bands_text, files_text
     from segsweep.candidates.problem import DEFAULT_IMAGES
     from segsweep.candidates.source import source_of
@@ -57,13 +61,18 @@ def bands(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) -
         )
     images = options.images or DEFAULT_IMAGES
     percentile = options.percentile or source.config.quantization.calibration.percentile
-    with progress("trying inputs") as on_file, quiet(Path(os.devnull)):
+    with quiet(Path(os.devnull)):
+        problem = source.problem(images)
+    with progress("trying inputs") as on_file:
         found = audit(
-            source, source.problem(images), images=images, percentile=percentile, least_bits=options.least_bits,
+            source, problem, images=images, percentile=percentile, least_bits=options.least_bits,
             test=options.test, on_file=on_file,
         )  # fmt: skip
     words = advice(found, source.config, options.metric, writable=source.metadata is not None)
-    text = "\n".join([bands_text(found, options.metric), files_text(found, options.metric), words])
+    parts = [bands_text(found, options.metric), files_text(found, options.metric), words]
+    if options.test:
+        parts.append(claimed_text(found, source, options.metric))
+    text = "\n".join(parts)
     print(text, end="")
     if output is not None:
         best = found.best(options.metric)

@@ -1,9 +1,7 @@
 """How much the score of an integer file moves with the images that calibrate it."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from segsweep.quantization.layers import layers
 from segsweep.quantization.observed_activations import observe
 from segsweep.quantization.post_training import calibration_of
 from segsweep.quantization.recipe import LayerChoice, Recipe
-from segsweep.quiet import quiet
 from segsweep.runs.calibration_images import calibration_images
 from segsweep.tflite.interpreter import TFLiteModel
 
@@ -101,8 +98,7 @@ def measure(trying: Trying, source: Source, settings: Sequence[Setting], seeds: 
     problem, images = trying.problem, len(trying.problem.images)
     exact = trying.trial(Candidate(), images)
     # All settings have a first draw before any has a second one.
-    with quiet(Path(os.devnull)):
-        draws = _draws(source, problem, [(setting, seed) for seed in range(seeds) for setting in settings], target)
+    draws = _draws(source, problem, [(setting, seed) for seed in range(seeds) for setting in settings], target)
     found = trying.trials([draw.candidate for draw in draws], images)
     if exact is None or not any(found):
         return None
@@ -115,8 +111,7 @@ def measure(trying: Trying, source: Source, settings: Sequence[Setting], seeds: 
         ]
         if done:
             unstable = not trying.is_over
-            with quiet(Path(os.devnull)):
-                share = _unstable(problem, [draw for draw, _ in done]) if unstable else None
+            share = _unstable(problem, [draw for draw, _ in done]) if unstable else None
             distinct = len({draw.rows.tobytes() for draw, _ in done})
             drawn.append(Drawn(setting, tuple(trial for _, trial in done), distinct, share))
     failures = {trial.failure for trial in found if trial is not None and trial.failure is not None}

@@ -117,7 +117,7 @@ def spread_figure(found: Spread, metric: str) -> Figure:
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"{METRIC_WORDS[metric]} of {found.target} on validation images, a dot for each draw")
-    axes.legend(loc="best")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
@@ -127,7 +127,8 @@ def _named(each: Drawn) -> str:
 
 def _row(found: Spread, each: Drawn, metric: str) -> list[str]:
     scores = each.scores(metric)
-    draws = str(len(scores)) if each.distinct == len(scores) else f"{len(scores)}, {each.distinct} different"
+    some = f"{len(scores)}, {each.distinct} different" if each.distinct > 1 else "1"
+    draws = str(len(scores)) if each.distinct == len(scores) else some
     return [
         each.setting.choice, str(each.setting.samples), each.setting.range, draws, f"{scores.mean():.4f}",
         f"{each.deviation(metric):.4f}", f"{scores.min():.4f}", f"{scores.max():.4f}",
