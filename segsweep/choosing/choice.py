@@ -26,6 +26,8 @@ class Choice:
     ahead: Interval | None
     """The winner's score minus the runner-up's, where it is known."""
     fitting: tuple[Candidate, ...]
+    compared: bool = True
+    """Whether the top's differences to smaller files are known, as far as they were looked at."""
 
 
 def choose(fitting: Sequence[Candidate], difference: Difference) -> Choice:
@@ -34,11 +36,11 @@ def choose(fitting: Sequence[Candidate], difference: Difference) -> Choice:
     The highest score wins; but of those whose difference to it is within noise, the smallest file. A file that another
     one beats in both is never chosen.
     """
-    winner, top, above = _winner(fitting, difference)
+    winner, top, above, compared = _winner(fitting, difference)
     others = [each for each in fitting if each is not winner]
     runner_up = _winner(others, difference)[0] if others else None
     ahead = difference(winner, runner_up) if runner_up is not None else None
-    return Choice(winner, top, above, runner_up, ahead, tuple(fitting))
+    return Choice(winner, top, above, runner_up, ahead, tuple(fitting), compared)
 
 
 def nearest(candidates: Sequence[Candidate], limits: Sequence[Limit]) -> list[Candidate]:
@@ -50,15 +52,17 @@ def nearest(candidates: Sequence[Candidate], limits: Sequence[Limit]) -> list[Ca
     return sorted(candidates, key=distance)[:NEAREST]
 
 
-def _winner(fitting: Sequence[Candidate], difference: Difference) -> tuple[Candidate, Candidate, Interval | None]:
-    """The winner, the highest score, and the difference between them where they are two."""
+def _winner(fitting: Sequence[Candidate], difference: Difference) -> tuple[Candidate, Candidate, Interval | None, bool]:
+    """The winner, the highest score, the difference between them where they are two, and whether all that were looked
+    at on the way are known."""
     front = _front(fitting)
-    top = front[-1]
+    top, compared = front[-1], True
     for smaller in front[:-1]:
         above = difference(top, smaller)
+        compared = compared and above is not None
         if above is not None and above.is_within_noise:
-            return smaller, top, above
-    return top, top, None
+            return smaller, top, above, compared
+    return top, top, None, compared
 
 
 def _front(fitting: Sequence[Candidate]) -> list[Candidate]:

@@ -121,6 +121,8 @@ def _why(choice: Choice, metric: Metric) -> str:
     winner, top = choice.winner, choice.top
     if len(choice.fitting) == 1:
         return "it is the only one."
+    if top is winner and not choice.compared:
+        return f"it has the highest {metric.words}; how sure its lead over smaller files is was not measured."
     if top is winner:
         return f"it has the highest {metric.words}, and no smaller file is within noise of it."
     assert choice.above is not None

@@ -41,6 +41,8 @@ class Finding:
     """Of the paired test over the seeds; NaN of a single seed."""
     p_corrected: float
     """The same, corrected for all the comparisons of the table."""
+    training: str = ""
+    """What of the settings tells its training from others."""
 
     @property
     def verdict(self) -> str:
@@ -81,15 +83,17 @@ def findings(table: pd.DataFrame) -> list[Finding]:
     found = []
     rows: list[dict[Any, Any]] = summary.to_dict("records")
     for place, row in enumerate(rows):
-        settings = ", ".join(f"{title(name)} {cell_text(name, row[name])}" for name in varying if pd.notna(row[name]))
+        words = {name: f"{title(name)} {cell_text(name, row[name])}" for name in varying if pd.notna(row[name])}
+        settings = ", ".join(words.values())
+        training = ", ".join(word for name, word in words.items() if not name.startswith("quantization."))
         is_baseline = row["quantization"] == "float32" and row["training_kind"] == "float"
         if not is_baseline and pd.notna(row["delta_mean_iou_mean"]):
             subject = row["quantization"] + (_CONTROL if row["training_kind"] == "finetune" else "")
             named = (subject, "float32", settings)
-            found.append(_finding(row, named, "delta_mean_iou", ends["delta_mean_iou"].get(place)))
+            found.append(_finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place)))
         if pd.notna(row["gain_mean_iou_mean"]):
             named = (_GAIN, "the int8 file of its control", settings)
-            found.append(_finding(row, named, _GAIN_COLUMN, ends[_GAIN_COLUMN].get(place)))
+            found.append(_finding(row, named, training, _GAIN_COLUMN, ends[_GAIN_COLUMN].get(place)))
     return found
 
 
@@ -116,15 +120,15 @@ def overall(table: pd.DataFrame) -> list[str]:
 
 
 def _finding(
-    row: Mapping[str, Any], named: tuple[str, str, str], value: str, single: tuple[float, float] | None
+    row: Mapping[str, Any], named: tuple[str, str, str], training: str, value: str, single: tuple[float, float] | None
 ) -> Finding:
     """The finding about a row of the summary over seeds; of a single seed with the logged interval."""
     seeds = int(row["n_seeds"])
     low, high = (row[f"{value}_low"], row[f"{value}_high"]) if seeds > 1 else single or (float("nan"),) * 2
     points, low, high = (_POINTS * float(each) for each in (row[f"{value}_mean"], low, high))
     prefix = "gain_" if value == _GAIN_COLUMN else ""
-    p_values = (float(row[f"{prefix}{name}"]) for name in ("p_value", "p_corrected"))
-    return Finding(*named, points, low, high, seeds, *p_values)
+    p_value, p_corrected = (float(row[f"{prefix}{name}"]) for name in ("p_value", "p_corrected"))
+    return Finding(*named, points, low, high, seeds, p_value, p_corrected, training)
 
 
 def _single_ends(table: pd.DataFrame) -> dict[str, dict[int, tuple[float, float]]]:
@@ -168,7 +172,8 @@ def _joined(some: Sequence[Finding]) -> str:
         "equal": f"equals {reference} to less than 0.01 points of mean IoU",
         "unknown": f"differs from {reference}, nobody knows how surely,",
     }
-    noun = "settings" if any(finding.seeds > 1 for finding in some) else "trainings"
+    one_each = len({finding.training for finding in some}) == len(some)
+    noun = "trainings" if one_each and all(finding.seeds == 1 for finding in some) else "settings"
     parts = []
     for verdict, text in words.items():
         points = [finding.points for finding in some if finding.verdict == verdict]

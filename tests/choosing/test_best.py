@@ -187,6 +187,8 @@ def test_without_counts_only_equal_scores_are_ties(workplace, best):
     )
     _, out, _ = best()
     assert out.startswith("unet w8 float16\n")
+    assert "it has the highest mean IoU; how sure its lead over smaller files is was not measured" in out
+    assert "within noise" not in out
 
 
 @pytest.mark.parametrize(

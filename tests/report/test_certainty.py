@@ -132,3 +132,13 @@ def test_quantization_aware_training_is_judged_by_its_control(ends, expected):
 
 def test_nothing_finished_says_nothing():
     assert overall(comparison_of((8, 0, "int8", "float", None, None))) == []
+
+
+def test_several_files_of_one_training_are_not_taken_for_trainings():
+    table = comparison_of(
+        *((8, 0, name, "float", 0.7, delta) for name, delta in (("float32", 0.0), ("int8", -0.01), ("int8", -0.02)))
+    )
+    table.insert(table.columns.get_loc("training_kind"), "quantization.calibration.samples", [None, 8, 16])
+    table["run_id"] = ["a", "b", "c"]
+    table.attrs["delta_mean_iou"] = {"b": (-0.02, -0.005), "c": (-0.03, -0.015)}
+    assert overall(table)[0] == "int8 loses against float32 beyond noise in all 2 settings (-2.00 to -1.00 points)."

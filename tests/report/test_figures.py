@@ -20,7 +20,7 @@ from segsweep.cli import main
 from segsweep.report.figures.class_heat_map import GAIN, class_changes, class_heat_map
 from segsweep.report.figures.pareto_plots import pareto_figure
 from segsweep.report.figures.rendering import KINDS, render
-from segsweep.report.figures.slopes import slopes_figure
+from segsweep.report.figures.slopes import lines_of, slopes_figure
 from segsweep.report.figures.style import COLUMN_INCHES, PAGE_INCHES
 from segsweep.report.figures.table import PLOTS
 from segsweep.report.formats.report_input import ReportInput
@@ -140,6 +140,17 @@ class TestSlopes:
         figure = slopes_figure(table)
         texts = [text.get_text() for text in figure.legends[0].get_texts()]
         assert texts == [*(f"w{width}" for width in range(11, 4, -1)), "4 other trainings"]
+
+    def test_their_runs_are_in_the_order_of_the_colours(self):
+        table = rows(
+            width=[8, 8, 16, 16, 4],
+            quantization=["float32", "int8"] * 2 + ["float32"],
+            mean_iou=[0.7, 0.6, 0.9, 0.8, 0.95],
+            run_id=["a", "b", "c", "d", "e"],
+        )
+        assert lines_of(table) == [["c", "d"], ["a", "b"]]
+        labels = [line.get_label() for line in slopes_figure(table).axes[0].get_lines()]
+        assert labels == ["w16", "w8"]
 
 
 class TestClassHeatMap:

@@ -77,7 +77,7 @@ def test_numbers_are_aligned_and_text_is_not(report):
     (specification,) = re.findall(r"\\begin\{tabular\}\{@\{\}(.*)@\{\}\}", text)
     assert specification.split(" ") == [
         "S[table-format=2.0]", "l", "l", "S[table-format=1.4]", "S[table-format=1.4]", "S[table-format=+1.4]",
-        "S[table-format=-1.4]", "S[table-format=+1.4]", "S[table-format=3.1]", "S[table-format=1.2]",
+        "S[table-format=-1.4]", "S[table-format=+1.4]", "S[table-format=3.1]", "S[table-format=1.3]",
     ]  # fmt: skip
     assert r"\usepackage{booktabs,siunitx}" in text.splitlines()[0]
     assert text.count("\\begin{") == text.count("\\end{")

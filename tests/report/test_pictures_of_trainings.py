@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from segsweep.errors import SegsweepError
 from segsweep.report.animations import animation, trainings_of, write_animations
 from segsweep.report.figures.curves import curves_figure, histories, labels_of
 from segsweep.report.figures.rendering import render
+from segsweep.report.figures.style import COLOURS
 from segsweep.runs.previews import Previews
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -179,12 +181,20 @@ def test_curves_of_all_trainings(store, monkeypatch):
         store.add_artifacts(run_id, {names.HISTORY_FILE: json.dumps(epochs).encode()})
     runs = [store.get(run_id) for run_id in (float_run, qat_run, training(store, "none"))]
     found = histories(store, runs)
+    float_record = runs[0]
     assert [(run.run_id, history) for run, history in found] == [(float_run, epochs), (qat_run, epochs)]
     drawn = []
     monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda axes, x, y, **style: drawn.append((list(x), y, style)))
     assert Image.open(io.BytesIO(render(curves_figure(found), "png", dots=100))).format == "PNG"
     assert [(x, y) for x, y, _ in drawn[:2]] == [([1, 2, 3], [0.5] * 3), ([4, 5, 6], [0.5] * 3)], "it goes on"
     assert drawn[0][2]["color"] == drawn[1][2]["color"], "a fine-tune has the colour of what it starts from"
+    other = [(replace(float_record, tags={**float_record.tags, names.TRAINING_KEY: "other"}), epochs)]
+    colours = []
+    for order in ((), ["not here", "other", "key"]):
+        drawn.clear()
+        curves_figure(found[:1] + other, order=order)
+        colours.append([style["color"] for _, _, style in drawn[:2]])
+    assert colours == [list(COLOURS[:2]), [COLOURS[2], COLOURS[1]]], "as the figure has it that gives the order"
     monkeypatch.undo()
     assert Image.open(io.BytesIO(render(curves_figure(found * 20), "png", dots=100))).format == "PNG"
     assert curves_figure([]) is None

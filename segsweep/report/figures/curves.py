@@ -73,7 +73,9 @@ def labels_of(runs: Sequence[RunRecord]) -> list[str]:
 
 @styled
 def curves_figure(
-    trainings: Sequence[tuple[RunRecord, Sequence[dict[str, float]]]], width: float = PAGE_INCHES
+    trainings: Sequence[tuple[RunRecord, Sequence[dict[str, float]]]],
+    width: float = PAGE_INCHES,
+    order: Sequence[str] = (),
 ) -> Figure | None:
     """Mean IoU and losses by epoch, a line a training; fine-tunes go on from it, dashed (QAT) or dotted (float).
 
@@ -82,12 +84,16 @@ def curves_figure(
     Args:
         trainings: as :func:`histories` finds them.
         width: of the figure in inches.
+        order: keys of float trainings in the order in which they get their colours; the others follow.
     """
     if not trainings:
         return None
     narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
     lines = _lines(trainings)
-    starts = list(dict.fromkeys(line.origin for line in lines))
+    there = list(dict.fromkeys(line.origin for line in lines))
+    ordered = list(dict.fromkeys([*order, *there]))
+    colours = {origin: COLOURS[place % len(COLOURS)] for place, origin in enumerate(ordered)}
+    starts = [origin for origin in ordered if origin in there]
     many = len(starts) > _MOST_NAMES
     height = len(_PANELS) * 1.6 if narrow else 2.1
     rows = 1 + (0 if many else -(-len(starts) // (2 if narrow else 4)))
@@ -98,7 +104,7 @@ def curves_figure(
             values = [epoch.get(metric, float("nan")) for epoch in line.epochs]
             panel.plot(
                 range(line.first, line.first + len(values)), values,
-                color=COLOURS[starts.index(line.origin) % len(COLOURS)],
+                color=colours[line.origin],
                 linestyle=_STYLES.get(line.kind, "-"),
                 linewidth=0.6 if many else 1.0, alpha=0.6 if many else 1,
                 marker="." if len(values) < 3 else None,
@@ -118,7 +124,7 @@ def curves_figure(
     if not many:
         names_ = {line.origin: line.label for line in reversed(lines)}
         names_ |= {line.origin: line.label for line in lines if line.kind == "float"}
-        handles = [Line2D([], [], color=COLOURS[place % len(COLOURS)]) for place in range(len(starts))] + handles
+        handles = [Line2D([], [], color=colours[origin]) for origin in starts] + handles
         texts = [names_[origin] for origin in starts] + texts
     figure.legend(handles, texts, loc="outside lower center", ncols=2 if narrow else 4)
     return figure

@@ -36,19 +36,18 @@ def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = P
         score: a column of `SCORES`.
         width: of the figure in inches.
     """
-    finished = table[(table["status"] == "FINISHED") & table[score].notna()]
-    lines = _lines(finished, score)
+    lines = _lines(_finished(table, score), score)
     if not lines:
         return None
     narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
     figure = Figure(figsize=(width, 3.4 if narrow else 3.2), layout="constrained")
     # Where nothing was fine-tuned, there is no panel of fine-tunes.
-    shown = [number for number in range(len(_STEPS)) if any(_is_known(values[number]) for _, values in lines)]
+    shown = [number for number in range(len(_STEPS)) if any(_is_known(values[number]) for _, values, _ in lines)]
     ratios = [len(_STEPS[number][1]) - 0.4 for number in shown]
     panels: Any = figure.subplots(1, len(shown), sharey=True, width_ratios=ratios, squeeze=False)[0]
     for panel, number in zip(panels, shown, strict=True):
         title, names = _STEPS[number]
-        for place, (label, values) in enumerate(lines):
+        for place, (label, values, _) in enumerate(lines):
             line = values[number]
             known = [(step, value) for step, value in enumerate(line) if value is not None]
             named = place < len(COLOURS)
@@ -71,13 +70,23 @@ def slopes_figure(table: pd.DataFrame, score: str = "mean_iou", width: float = P
     return figure
 
 
+def lines_of(table: pd.DataFrame, score: str = "mean_iou") -> list[list[str]]:
+    """The runs of each line of the figure, in the order in which the lines get their colours."""
+    finished = _finished(table, score)
+    return [finished["run_id"].iloc[places].tolist() for _, _, places in _lines(finished, score)]
+
+
+def _finished(table: pd.DataFrame, score: str) -> pd.DataFrame:
+    return table[(table["status"] == "FINISHED") & table[score].notna()]
+
+
 def _is_known(values: Sequence[float | None]) -> bool:
     """Whether there is a step between two scores."""
     return sum(value is not None for value in values) > 1
 
 
-def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[float | None]]]]:
-    """For each float training its name, and for each panel the scores of the steps; the best training first.
+def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[float | None]], np.ndarray]]:
+    """For each float training its name, for each panel the scores of the steps, and its rows; the best training first.
 
     Of several variants of a step (as with several budgets), the mean.
     """
@@ -91,5 +100,5 @@ def _lines(finished: pd.DataFrame, score: str) -> list[tuple[str, list[list[floa
         found = {step: float(np.mean(values)) for step, values in scores.items()}
         panels = [[found.get((kind, variant)) for kind, variant, _ in names] for _, names in _STEPS]
         if any(map(_is_known, panels)):
-            lines.append((labels.iloc[places[0]], panels))
+            lines.append((labels.iloc[places[0]], panels, np.asarray(places)))
     return sorted(lines, key=lambda line: -max(value for values in line[1] for value in values if value is not None))

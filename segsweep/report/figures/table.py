@@ -9,7 +9,7 @@ from segsweep.report.animations import trainings_of
 from segsweep.report.figures.class_heat_map import class_heat_map
 from segsweep.report.figures.curves import curves_figure, histories
 from segsweep.report.figures.pareto_plots import pareto_figure
-from segsweep.report.figures.slopes import slopes_figure
+from segsweep.report.figures.slopes import lines_of, slopes_figure
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.tracking import names
 
@@ -49,7 +49,14 @@ def _curves(report: ReportInput, width: float) -> Figure | None:
     left_out = {run.tags.get(names.TRAINING_KEY) for run in report.runs.values()} - kept
     trainings = trainings_of(report.store, report.sweep)
     wanted = [run for run in trainings if run.tags.get(names.TRAINING_KEY) not in left_out]
-    return curves_figure(histories(report.store, wanted), width)
+    return curves_figure(histories(report.store, wanted), width, _as_in_steps(report))
+
+
+def _as_in_steps(report: ReportInput) -> list[str]:
+    """Keys of the float trainings in the order of their colours in `steps`, so that each has one in both."""
+    runs = (report.runs[run_id] for line in lines_of(report.table) for run_id in line if run_id in report.runs)
+    keys = (run.tags.get(names.PARENT_TRAINING_KEY) or run.tags.get(names.TRAINING_KEY, "") for run in runs)
+    return list(dict.fromkeys(keys))
 
 
 _ROWS = "no variant is finished"

@@ -95,7 +95,8 @@ def cell_text(name: str, value: object, decimals: int | None = None) -> str:
     number = float(value)
     digits = _DIGITS if decimals is None else decimals
     if is_difference(name):
-        return f"{number:+.{digits}f}"
+        text = f"{number:+.{digits}f}"
+        return text if float(text) else text.replace("-", "+")
     if is_score(name):
         return f"{number:.{digits}f}"
     measured = _MEASURED.get(name)

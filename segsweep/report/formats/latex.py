@@ -149,7 +149,7 @@ _SETTINGS = (
 def _float(columns: Sequence[_Column], body: Sequence[str], caption: str, label: str) -> list[str]:
     return [
         r"\begin{table}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{2pt}\setlength{\belowcaptionskip}{4pt}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{1.5pt}\setlength{\belowcaptionskip}{4pt}",
         _SETTINGS,
         rf"\caption{{{caption}}}",
         rf"\label{{{label}}}",
@@ -164,7 +164,7 @@ def _float(columns: Sequence[_Column], body: Sequence[str], caption: str, label:
 
 def _over_pages(columns: Sequence[_Column], body: Sequence[str], caption: str, label: str) -> list[str]:
     return [
-        r"\begingroup\footnotesize\setlength{\tabcolsep}{2pt}",
+        r"\begingroup\footnotesize\setlength{\tabcolsep}{1.5pt}",
         _SETTINGS,
         rf"\begin{{longtable}}{{@{{}}{' '.join(column.specification for column in columns)}@{{}}}}",
         rf"\caption{{{caption}}}\label{{{label}}}\\",
