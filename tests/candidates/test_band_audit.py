@@ -73,9 +73,9 @@ def test_the_better_file_says_how_its_images_are_normalized(tiny):
 def test_what_is_said_names_the_band_and_what_to_do(tiny):
     source, found = tiny
     text = advice(found, source.config, "accuracy", writable=True)
-    assert text.startswith("c is lost; the coarsest, c has 0.0 bits of 8: one scale holds -")
+    assert text.startswith("c is lost; the coarsest, c, has 0.0 bits of 8: one scale holds -")
     assert "--output FILE writes it" in text
-    assert "stay lost" not in text
+    assert "would be lost" not in text
     assert "--output" not in advice(found, source.config, "accuracy", writable=False)
     table = bands_text(found, "accuracy")
     first = table.splitlines()[2]

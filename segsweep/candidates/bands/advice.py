@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segsweep.candidates.bands.audit import LOST, Audit
+from segsweep.candidates.bands.audit import LOST, Audit, Tried
 from segsweep.candidates.bands.remedies import Remedy
 from segsweep.candidates.trial import METRIC_WORDS
 from segsweep.config.schema import JobConfig
@@ -22,33 +22,45 @@ def advice(found: Audit, config: JobConfig, metric: str, writable: bool) -> str:
     words = found.verdicts(found.training.grids[0])
     lost = [name for name, word in zip(found.names, words, strict=True) if word == LOST]
     lines = [_state(found, lost)]
-    first, best = found.tried[0], found.best(metric)
-    if best is first:
+    best = found.best(metric)
+    if best is found.tried[0]:
         lines.append("No other input that was tried makes a better file: there is nothing to change.")
     else:
-        scores = (
-            f"{METRIC_WORDS[metric]} {first.score(metric):.4f} becomes {best.score(metric):.4f} (float32 "
-            f"{found.exact_score(metric):.4f}) on validation images, and {best.agreement:.1%} of the predictions, not "
-            f"{first.agreement:.1%}, are as in float32"
-        )
-        if setting(best.file.remedy, found.percentile):
-            lines.append(f"Set {setting(best.file.remedy, found.percentile)}: without training, {scores}.")
-        else:
-            how = f'"{best.name}" has no setting' + ("; --output FILE writes it, with its normalization" * writable)
-            lines.append(f"{how}: {scores}.")
-        left = [
-            name
-            for name, word, before in zip(found.names, found.verdicts(found.grid_of(best)), words, strict=True)
-            if word == LOST and before == LOST
-        ]
+        lines += _better(found, best, metric, writable=writable)
+        verdicts = found.verdicts(found.grid_of(best))
+        left = [name for name, word in zip(found.names, verdicts, strict=True) if word == LOST]
         if left:
-            lines.append(f"{_listed(left)} stay lost.")
+            lines.append(f"{_listed(left)} would be lost there.")
     if lost and getattr(config.data, "normalize", None) == "standard":
         lines.append(
             "With a new training: data.normalize=percentile makes all bands equally wide between their 2nd and 98th "
             "percentile."
         )
     return "\n".join(lines) + "\n"
+
+
+def _better(found: Audit, best: Tried, metric: str, *, writable: bool) -> list[str]:
+    """How to get the best file, and what settings alone can do where they cannot make it."""
+    words = setting(best.file.remedy, found.percentile)
+    if words:
+        return [f"Set {words}: without training, {_gain(found, best, metric)}."]
+    how = f'"{best.name}" has no setting' + ("; --output FILE writes it, with its normalization" * writable)
+    lines = [f"{how}: {_gain(found, best, metric)}."]
+    settable = [each for each in found.tried if setting(each.file.remedy, found.percentile)]
+    other = max(settable, key=lambda each: each.agreement)
+    if other.agreement > found.tried[0].agreement:
+        words = setting(other.file.remedy, found.percentile)
+        lines.append(f"By settings alone, {words}: {_gain(found, other, metric)}.")
+    return lines
+
+
+def _gain(found: Audit, better: Tried, metric: str) -> str:
+    first = found.tried[0]
+    return (
+        f"{METRIC_WORDS[metric]} {first.score(metric):.4f} becomes {better.score(metric):.4f} (float32 "
+        f"{found.exact_score(metric):.4f}) on validation images, and {better.agreement:.1%} of the predictions, not "
+        f"{first.agreement:.1%}, are as in float32"
+    )
 
 
 def setting(remedy: Remedy, percentile: float) -> str:
@@ -62,7 +74,7 @@ def setting(remedy: Remedy, percentile: float) -> str:
 def _state(found: Audit, lost: Sequence[str]) -> str:
     grid = found.training.grids[0]
     worst = int(grid.bits.argmin())
-    coarsest = f"{found.names[worst]} has {grid.bits[worst]:.1f} bits of 8"
+    coarsest = f"{found.names[worst]}, has {grid.bits[worst]:.1f} bits of 8"
     low, high = (float(end[0]) for end in found.tried[0].grid.ends)
     step = found.tried[0].grid.scale
     scale = f"one scale holds {low:.4g} to {high:.4g} for all {len(found.names)} bands, in steps of {step:.3g}"
