@@ -25,6 +25,7 @@ from segsweep.report.figures.style import COLUMN_INCHES, PAGE_INCHES
 from segsweep.report.figures.table import PLOTS
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.trainings import training_labels
+from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
 
@@ -151,6 +152,15 @@ class TestSlopes:
         assert lines_of(table) == [["c", "d"], ["a", "b"]]
         labels = [line.get_label() for line in slopes_figure(table).axes[0].get_lines()]
         assert labels == ["w16", "w8"]
+
+
+def test_a_training_has_the_colour_of_the_steps_in_its_curves(report, monkeypatch):
+    given = []
+    monkeypatch.setattr("segsweep.report.figures.table.curves_figure", lambda found, width, order: given.extend(order))
+    PLOTS["learning-curves"].draw(report, PAGE_INCHES)
+    firsts = [report.runs[line[0]].tags for line in lines_of(report.table)]
+    assert given == [tags.get(names.PARENT_TRAINING_KEY) or tags[names.TRAINING_KEY] for tags in firsts]
+    assert len(given) > 1
 
 
 class TestClassHeatMap:

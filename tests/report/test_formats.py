@@ -15,6 +15,7 @@ from stored_reports import NAMES, hostile_report
 
 from segsweep.cli import main
 from segsweep.report.comparison import COLUMNS
+from segsweep.report.formats.cells import cell_text
 from segsweep.report.formats.escaping import latex_text, markdown_text
 from segsweep.report.formats.report_input import ReportInput, View
 from segsweep.report.formats.table import FORMATS
@@ -202,3 +203,10 @@ def test_latex_escapes_everything():
     assert latex_text("Łódź") == "Łódź"
     assert latex_text("a 水田 b") == r"a \segsweepletters{水田}{U+6C34 U+7530} b"
     assert latex_text("a\x00\nb") == "a b"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.00004, "+0.0000"), (-0.0, "+0.0000"), (-0.00006, "-0.0001"), (0.00004, "+0.0000")]
+)
+def test_what_rounds_to_nothing_has_no_minus(value, text):
+    assert cell_text("delta_mean_iou", value) == text
