@@ -28,7 +28,7 @@ def profile_text(found: Profile, top: int | None = None) -> str:
     if lacking:
         words = ", ".join(f"{each.name} {each.label}" for each in lacking)
         lines.append(f"Not in the sum, since they cannot be run alone: {words}.")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def profile_csv(found: Profile) -> str:
