@@ -22,6 +22,8 @@ _STRIP = 1536
 """Pixels by which strips follow each other, or a tile where that is more."""
 _TASK = 2**16
 """Pixels of the tiles that a thread is given at a time: with fewer, handing them out would take longer than they do."""
+_AHEAD = 2
+"""Rows of tiles that wait while one is blended: reading takes long where blocks of a file begin."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class SceneBlender:
         sums = _Sums(self)
         for row in self._submitted(pool):
             waiting.append(row)
-            while len(waiting) > 1 and sum(len(each.tasks) for each in waiting) >= 2 * threads:
+            while len(waiting) > _AHEAD and sum(len(each.tasks) for each in waiting) >= 2 * threads:
                 yield sums.finished(waiting.popleft(), on_tiles)
         while waiting:
             yield sums.finished(waiting.popleft(), on_tiles)

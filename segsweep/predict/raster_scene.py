@@ -39,14 +39,11 @@ class RasterReader:
         bottom = self._top + self._kept.shape[1]
         if self._kept_of != (window.left, window.right, channels) or not self._top <= window.top <= bottom:
             self._kept_of = (window.left, window.right, channels)
-            self._kept, self._top = self._read(window, channels), window.top
-            bottom = self._top + self._kept.shape[1]
-        rows = self._kept[:, window.top - self._top : window.bottom - self._top]
-        if bottom >= window.bottom:
-            return rows
-        self._kept = self._read(Window(bottom, window.bottom, window.left, window.right), channels)
-        self._top = bottom
-        return np.concatenate([rows, self._kept[:, : window.bottom - bottom]], axis=1)
+            self._kept, self._top = self._read(window, channels, self._kept[:, :0]), window.top
+        elif bottom < window.bottom:
+            above = self._kept[:, window.top - self._top :]
+            self._kept, self._top = self._read(window, channels, above), window.top
+        return self._kept[:, window.top - self._top : window.bottom - self._top]
 
     def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
         missing = missing_values(pixels, self._nodata)
@@ -55,15 +52,20 @@ class RasterReader:
             missing = masked if missing is None else missing | masked
         return missing if missing is not None and missing.any() else None
 
-    def _read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
-        """To the end of its blocks, if not too much."""
+    def _read(self, window: Window, channels: tuple[int, ...], above: np.ndarray) -> np.ndarray:
+        """To the end of its blocks, if not too much; its first rows are known: `above` (C, h, w)."""
+        known = above.shape[1]
         block = self._raster.block_shapes[0][0]
         bottom = min(math.ceil(window.bottom / block) * block, self._raster.height)
-        itemsize = np.dtype(self._raster.dtypes[0]).itemsize
-        if (bottom - window.top) * window.width * len(channels) * itemsize > _READ_AHEAD:
+        dtype = np.dtype(self._raster.dtypes[0])
+        if (bottom - window.top - known) * window.width * len(channels) * dtype.itemsize > _READ_AHEAD:
             bottom = window.bottom
-        window = Window(window.top, bottom, window.left, window.right)
-        return self._raster.read([channel + 1 for channel in channels], window=raster_window(window))
+        rows = np.empty((len(channels), bottom - window.top, window.width), dtype)
+        if known:
+            rows[:, :known] = above
+        unknown = raster_window(Window(window.top + known, bottom, window.left, window.right))
+        self._raster.read([channel + 1 for channel in channels], out=rows[:, known:], window=unknown)
+        return rows
 
 
 def raster_scene(path: Path, nodata: float | None) -> Scene:
