@@ -102,8 +102,11 @@ def test_hostile_files_cost_one_line(workplace: Path, capsys: pytest.CaptureFixt
 
 def test_wrong_words_are_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("text.tflite").write_text("no model at all")
-    make_run(None)
+    lost = make_run(None)
     training = make_run(b"weights", names.TRAINING, "weights/weights.npz")
+    store = Store.open("sqlite:///mlruns/mlflow.db", "segsweep")
+    ensemble = make_run(None)
+    store.log(ensemble, tags={names.ENSEMBLE_MEMBERS: '["one", "other"]'})
     cases = {
         ("text.tflite",): "text.tflite: not a .tflite file",
         ("none.tflite",): "none.tflite: cannot be read (No such file or directory)",
@@ -113,7 +116,9 @@ def test_wrong_words_are_refused(model: Path, capsys: pytest.CaptureFixture[str]
         (str(model), "--timeout", "0"): "--timeout 0: must be seconds, 1 or more",
         (str(model), "--csv", "no/such/folder.csv", *FAST): "--csv no/such/folder.csv: cannot be written",
         (training,): f"RUN {training}: no variant or search in segsweep has an id that begins so",
-        ("",): "its model/model.tflite is missing or damaged",
+        ("",): "RUN : 2 runs have ids that begin so; give more of it",
+        (lost,): "its model/model.tflite is missing or damaged",
+        (ensemble,): "is an ensemble, which has no file; give one of one, other",
     }
     for words, wanted in cases.items():
         assert main(["profile", *words]) == 2, words
