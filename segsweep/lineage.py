@@ -20,8 +20,9 @@ from segsweep.models.initial_weights import initial_weights_digest
 from segsweep.models.table import size_multiple
 from segsweep.models.weights_files import weights_file, weights_settings
 from segsweep.quantization.recipe import Recipe, read_recipe
-from segsweep.quantization.training_kinds import CONTROL, SECTION_OF, TRAINING_KINDS, chain
-from segsweep.quantization.variants import MIXED, Variant, variant_named
+from segsweep.quantization.training_kinds import BY_RECIPE, CONTROL, SECTION_OF, TRAINING_KINDS, chain
+from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
+from segsweep.quantization.variants import QAT_MIXED, Variant, variant_named
 from segsweep.resolving import resolved
 
 TRAINING_FORMAT = 1
@@ -48,6 +49,8 @@ class TrainingSpec:
     """The training that a fine-tune starts from."""
     teacher: "TrainingSpec | None" = None
     """The float training whose model labels pixels for this one."""
+    recipe: Recipe | None = None
+    """What a quantization-aware training rounds as, where that is not int8."""
 
     @property
     def root(self) -> "TrainingSpec":
@@ -140,6 +143,8 @@ def controls_of(variant: Variant) -> tuple[str, ...]:
 
     The others are what that one is made from.
     """
+    if variant.name == QAT_MIXED.name:
+        return ("float32", "mixed")
     return ("float32", "int8") if variant.integer else ("float32",)
 
 
@@ -275,6 +280,9 @@ def _finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> Tra
     section = SECTION_OF.get(TRAINING_KINDS[kind].keeps)
     if section is not None:
         content[section] = asdict(getattr(quantization, section))
+    recipe = _recipe(parent.config) if TRAINING_KINDS[kind].rounds == BY_RECIPE else None
+    if recipe is not None:
+        content["recipe"] = recipe.as_dict()
     config = replace(
         parent.config,
         training=replace(
@@ -289,7 +297,12 @@ def _finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> Tra
             early_stopping=replace(parent.config.training.early_stopping, target=None),
         ),
     )
-    return TrainingSpec(kind, config, parent.size, content_key(content), parent)
+    return TrainingSpec(kind, config, parent.size, content_key(content), parent, recipe=recipe)
+
+
+def _recipe(config: JobConfig) -> Recipe:
+    assert config.quantization.recipe is not None
+    return read_recipe(config.quantization.recipe)
 
 
 def _variant(
@@ -302,9 +315,8 @@ def _variant(
     baseline: VariantSpec | None,
 ) -> VariantSpec:
     variant, recipe = variant_named(name), None
-    if variant is MIXED:
-        assert config.quantization.recipe is not None
-        recipe = read_recipe(config.quantization.recipe)
+    if name in RECIPE_VARIANTS:
+        recipe = _recipe(config)
         variant = replace(variant, calibrated=recipe.calibrated)
     content: dict[str, Any] = {
         "format": VARIANT_FORMAT,

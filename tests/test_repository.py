@@ -48,6 +48,7 @@ MAY_IMPORT_TENSORFLOW = [
     "segsweep/quantization/batch_norm_folding.py",
     "segsweep/quantization/fake_quantization.py",
     "segsweep/quantization/quantization_aware.py",
+    "segsweep/quantization/recipe_training.py",
 ]
 TENSORFLOW = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}
 

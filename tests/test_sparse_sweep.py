@@ -48,10 +48,9 @@ def kernels(file: bytes) -> list[np.ndarray]:
     interpreter.allocate_tensors()
     found = []
     for detail in interpreter.get_tensor_details():
-        if "Conv2D" in detail["name"] or "conv2d" in detail["name"]:
-            # An activation is of one image, a kernel of several channels.
-            if len(detail["shape"]) == 4 and detail["shape"][0] > 1:
-                found.append(interpreter.get_tensor(detail["index"]))
+        # An activation is of one image, a kernel of several channels.
+        if "conv2d" in detail["name"].lower() and len(detail["shape"]) == 4 and detail["shape"][0] > 1:
+            found.append(interpreter.get_tensor(detail["index"]))
     assert len(found) >= 3
     return found
 

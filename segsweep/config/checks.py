@@ -109,6 +109,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
         (
             *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "mixed", "qat_int8"),
             *("pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
+            "qat_mixed",
         )
     ),
     "quantization.calibration.samples": COUNT,
@@ -164,9 +165,11 @@ def check(leaves: dict[str, Any]) -> None:
                 )
         elif not all(_is_within(rule, each) for each in (value if isinstance(value, list) else [value])):
             raise ConfigError(f"{name}={value} is out of range; it must be {rule.words}")
-    if leaves.get("quantization.name") == "mixed" and leaves.get("quantization.recipe") is None:
+    variant = leaves.get("quantization.name")
+    if variant in ("mixed", "qat_mixed") and leaves.get("quantization.recipe") is None:
         raise ConfigError(
-            "quantization=mixed needs a recipe; give quantization.recipe=FILE (segsweep search --output FILE makes one)"
+            f"quantization={variant} needs a recipe; give quantization.recipe=FILE (segsweep search --output FILE "
+            "makes one)"
         )
     check_data(leaves)
     check_loss(leaves)

@@ -88,10 +88,10 @@ class QuantizationConfig:
     name: str = "float32"
     """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `mixed`; after a fine-tune
     `qat_int8`, `pruned_float32`, `pruned_int8`, `clustered_float32`, `clustered_int8`, and after two `pqat_int8` and
-    `cqat_int8`."""
+    `cqat_int8`, and for a recipe `qat_mixed`."""
     recipe: str | None = None
-    """Path of a recipe, which says what each layer is; needed by `mixed`, used by it alone. `segsweep search` finds
-    one."""
+    """Path of a recipe, which says what each layer is; needed by `mixed` and `qat_mixed`, used by them alone.
+    `segsweep search` finds one."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     """Used by integer variants: by those after quantization-aware training for their control's int8."""
     epochs: int = 8

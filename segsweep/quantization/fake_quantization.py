@@ -70,8 +70,9 @@ class WeightQuantizer(Quantizer):
     It refuses a `fake_quant` by channel before the transpose of a Conv2DTranspose ("mismatched quantized axes").
     """
 
-    def __init__(self, layout: str) -> None:
-        self.layout = layout
+    def __init__(self, layout: str, bits: int = 8) -> None:
+        """`bits`: of an integer; those below 8 from -(2 ** (bits - 1) - 1) on."""
+        self.layout, self.bits = layout, bits
 
     def build(self, tensor_shape: Any, name: str, layer: layers.Layer) -> dict[str, tf.Variable]:
         return {}
@@ -84,25 +85,26 @@ class WeightQuantizer(Quantizer):
                 inputs, -largest, largest, num_bits=8, narrow_range=True
             )
         largest = tf.reduce_max(tf.abs(inputs), axis=INPUT_AXES[self.layout], keepdims=True)
-        scale = tf.maximum(largest, 1e-12) / 127.0
+        scale = tf.maximum(largest, 1e-12) / (2.0 ** (self.bits - 1) - 1)
         rounded = tf.round(inputs / scale) * scale
         return inputs + tf.stop_gradient(rounded - inputs) if training else rounded
 
     def get_config(self) -> dict[str, Any]:
-        return {"layout": self.layout}
+        return {"layout": self.layout, "bits": self.bits}
 
 
 @keras.utils.register_keras_serializable(package="segsweep")
 class LayerQuantizeConfig(QuantizeConfig):
     """Which of a layer's weights are rounded, and whether its output is."""
 
-    def __init__(self, weights: Mapping[str, str], output: bool) -> None:
-        """`weights`: name of the layer's attribute -> its layout, one of `INPUT_AXES`."""
+    def __init__(self, weights: Mapping[str, str], output: bool, bits: int = 8) -> None:
+        """`weights`: name of the layer's attribute -> its layout, one of `INPUT_AXES`; `bits`: of a weight."""
         self.weights = dict(weights)
         self.output = output
+        self.bits = bits
 
     def get_weights_and_quantizers(self, layer: layers.Layer) -> list[tuple[tf.Variable, Quantizer]]:
-        return [(getattr(layer, name), WeightQuantizer(layout)) for name, layout in self.weights.items()]
+        return [(getattr(layer, name), WeightQuantizer(layout, self.bits)) for name, layout in self.weights.items()]
 
     def set_quantize_weights(self, layer: layers.Layer, quantize_weights: list[tf.Tensor]) -> None:
         for name, weight in zip(self.weights, quantize_weights, strict=True):
@@ -118,4 +120,4 @@ class LayerQuantizeConfig(QuantizeConfig):
         return [ActivationQuantizer()] if self.output else []
 
     def get_config(self) -> dict[str, Any]:
-        return {"weights": self.weights, "output": self.output}
+        return {"weights": self.weights, "output": self.output, "bits": self.bits}

@@ -19,6 +19,7 @@ from segsweep.errors import ModelError
 from segsweep.models.constant_layers import Factor, Offset
 from segsweep.models.dropout import CountedDropout
 from segsweep.quantization.batch_norm_folding import fold_batch_norm, foldable
+from segsweep.quantization.choices import CHOICES, Choice
 from segsweep.quantization.fake_quantization import WHOLE_KERNEL, LayerQuantizeConfig
 from segsweep.quantization.training_kinds import BY_CHANNEL
 
@@ -98,12 +99,15 @@ def unsupported_layers(model: keras.Model) -> list[str]:
     ]
 
 
-def quantization_aware(model: keras.Model, rounds: str = BY_CHANNEL) -> keras.Model:
+def quantization_aware(
+    model: keras.Model, rounds: str = BY_CHANNEL, precision: Mapping[str, Choice] | None = None
+) -> keras.Model:
     """A model with the same weights, batch norms folded, that rounds to int8 in its forward pass; to be compiled anew.
 
     Its weights are copies. Activation ranges are learned while it trains: it has none before its first step, and
-    gives zeros. `rounds` is `BY_CHANNEL` or `BY_TENSOR`. Raises ModelError for layers that it cannot round, naming
-    them.
+    gives zeros. `rounds` is `BY_CHANNEL` or `BY_TENSOR`. `precision` says what layers are to be computed in, by name,
+    where that is not int8: of integer weights each has its bits, of 8-bit activations those that a layer makes are
+    rounded. Raises ModelError for layers that it cannot round, naming them.
     """
     unsupported = unsupported_layers(model)
     if unsupported:
@@ -113,7 +117,7 @@ def quantization_aware(model: keras.Model, rounds: str = BY_CHANNEL) -> keras.Mo
         )
     # Rewriting the Python of its layers (autograph) would take as long as all else, for no effect.
     build = tf.autograph.experimental.do_not_convert(quantize_apply)
-    return build(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme(rounds))
+    return build(quantize_annotate_model(fold_batch_norm(model)), scheme=_Scheme(_Precision(rounds, precision or {})))
 
 
 def _rounding(layer: layers.Layer) -> LayerRounding | None:
@@ -150,11 +154,25 @@ def _fuses_next(layer: layers.Layer) -> bool:
     return type(layer) in _FUSES_RELU and linear and len(consumers) == 1 and _is_fused_relu(consumers[0])
 
 
+@dataclass(frozen=True)
+class _Precision:
+    """In what layers are computed."""
+
+    rounds: str
+    choices: Mapping[str, Choice]
+
+    def of(self, name: str) -> Choice:
+        return self.choices.get(name, CHOICES["int8"])
+
+    def layout(self, layout: str) -> str:
+        return layout if self.rounds == BY_CHANNEL else WHOLE_KERNEL
+
+
 class _Registry(QuantizeRegistry):
     """Tells the toolkit how to round each layer of the model."""
 
-    def __init__(self, rounds: str) -> None:
-        self._rounds = rounds
+    def __init__(self, precision: _Precision) -> None:
+        self._precision = precision
 
     def supports(self, layer: layers.Layer) -> bool:
         return _rounding(layer) is not None
@@ -162,27 +180,39 @@ class _Registry(QuantizeRegistry):
     def get_quantize_config(self, layer: layers.Layer) -> LayerQuantizeConfig:
         rounding = _rounding(layer)
         assert rounding is not None, layer.name
-        weights = {
-            name: layout if self._rounds == BY_CHANNEL else WHOLE_KERNEL for name, layout in rounding.weights.items()
-        }
-        return LayerQuantizeConfig(weights, rounding.output and not _fuses_next(layer))
+        choice = self._precision.of(layer.name)
+        is_rounded = choice.weights.startswith("int")
+        weights = {name: self._precision.layout(layout) for name, layout in rounding.weights.items() if is_rounded}
+        output = rounding.output and choice.activation_bits == 8 and not _fuses_next(layer)
+        return LayerQuantizeConfig(weights, output, choice.weight_bits)
 
 
 class _Layout(QuantizeLayoutTransform):
-    """Gives the input a quantizer and splits separable convolutions."""
+    """Gives the input a quantizer, where it has 8 bits, and splits separable convolutions."""
+
+    def __init__(self, precision: _Precision) -> None:
+        self._precision = precision
 
     def apply(self, model: keras.Model, layer_quantize_map: dict) -> tuple[keras.Model, dict]:
-        transforms = [default_8bit_transforms.InputLayerQuantize(), default_8bit_transforms.SeparableConvQuantize()]
+        transforms = [default_8bit_transforms.SeparableConvQuantize()]
+        if all(self._precision.of(name).activation_bits == 8 for name in _first_layers(model)):
+            transforms.insert(0, default_8bit_transforms.InputLayerQuantize())
         names = set(layer_quantize_map)
         return model_transformer.ModelTransformer(model, transforms, names, layer_quantize_map).transform()
 
 
 class _Scheme(QuantizeScheme):
-    def __init__(self, rounds: str) -> None:
-        self._rounds = rounds
+    def __init__(self, precision: _Precision) -> None:
+        self._precision = precision
 
     def get_layout_transformer(self) -> QuantizeLayoutTransform:
-        return _Layout()
+        return _Layout(self._precision)
 
     def get_quantize_registry(self) -> QuantizeRegistry:
-        return _Registry(self._rounds)
+        return _Registry(self._precision)
+
+
+def _first_layers(model: keras.Model) -> list[str]:
+    """Names of the layers that take the model's input."""
+    inputs = [layer for layer in model.layers if isinstance(layer, layers.InputLayer)]
+    return [node.outbound_layer.name for layer in inputs for node in layer.outbound_nodes]

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-BY_CHANNEL, BY_TENSOR = "by channel", "by tensor"
-"""Which weights of a layer share a scale: those that lead to one channel, or all."""
+BY_CHANNEL, BY_TENSOR, BY_RECIPE = "by channel", "by tensor", "by recipe"
+"""How a training rounds: to 8 bits, with a scale for the weights of each channel or for all of a layer; or as a recipe
+says of each layer, with a scale for each channel."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class TrainingKind:
     starts_from: str | None = None
     """The kind whose weights it fine-tunes; None: trained from scratch."""
     rounds: str | None = None
-    """How it rounds while it computes, as an int8 file does: `BY_CHANNEL` or `BY_TENSOR`; None: not at all."""
+    """How it rounds while it computes, as an int8 file does: `BY_CHANNEL`, `BY_TENSOR` or `BY_RECIPE`; None: not
+    at all."""
     keeps: Literal["zeros", "clusters"] | None = None
     """What its weights have in the end."""
     float_file: str | None = None
@@ -81,6 +83,13 @@ TRAINING_KINDS: Mapping[str, TrainingKind] = {
             keeps="clusters",
             words="QAT fine-tunes of clustered weights",
             origin="Fine-tuned to 8-bit arithmetic, clusters kept,",
+        ),
+        TrainingKind(
+            "qat_mixed",
+            starts_from="float",
+            rounds=BY_RECIPE,
+            words="QAT fine-tunes for a recipe",
+            origin="Fine-tuned to the arithmetic of a recipe",
         ),
         TrainingKind(
             CONTROL,

@@ -149,10 +149,16 @@ MIXED = Variant(
 )
 """What a recipe says, layer by layer; its files are checked against that, see `segsweep.quantization.mixed`."""
 
+QAT_MIXED = replace(MIXED, name="qat_mixed", training_kind="qat_mixed")
+"""The same of weights that were trained for the recipe."""
+
+BY_RECIPE: Mapping[str, Variant] = {variant.name: variant for variant in (MIXED, QAT_MIXED)}
+"""The variants that need a recipe, by name."""
+
 
 def variant_named(name: str) -> Variant:
     """The variant of a name."""
-    return MIXED if name == MIXED.name else VARIANTS[name]
+    return BY_RECIPE.get(name) or VARIANTS[name]
 
 
 def check(variant: Variant, census: Census) -> None:

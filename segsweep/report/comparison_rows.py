@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.resolving import FINETUNE_LEARNING_RATE_FACTOR
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
@@ -38,11 +37,12 @@ METRIC_COLUMNS = {
     "distinct_weights": names.DISTINCT_WEIGHTS,
 }
 """From columns to metrics; those after `train_s` stand in a comparison only where somebody asks for them."""
-_MEASURES: Mapping[str | None, tuple[str, ...]] = {
-    "zeros": ("gain_against_control", "gzip_bytes", "sparsity"),
-    "clusters": ("gain_against_control", "gzip_bytes", "distinct_weights"),
+_MEASURES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("pruned", "pqat"), ("gain_against_control", "gzip_bytes", "sparsity")),
+    **dict.fromkeys(("clustered", "cqat"), ("gain_against_control", "gzip_bytes", "distinct_weights")),
+    "qat_mixed": ("gain_against_control",),
 }
-"""By what weights keep to: the columns that show what it is good for, where a sweep has such variants."""
+"""By kind of training: the columns that show what it is good for, where a sweep has such variants."""
 DELETED = "DELETED"
 """Status of a row whose run somebody deleted in MLflow."""
 PENDING = "PENDING"
@@ -106,9 +106,7 @@ def _float_training(run: RunRecord) -> str:
 
 def measures(members: Sequence[Member]) -> list[str]:
     """The columns of `METRIC_COLUMNS` that the kinds of variants ask for."""
-    kinds = (TRAINING_KINDS.get(member.training_kind) for member in members)
-    wanted = (_MEASURES.get(kind.keeps, ()) for kind in kinds if kind is not None)
-    return list(dict.fromkeys(name for names_ in wanted for name in names_))
+    return list(dict.fromkeys(name for member in members for name in _MEASURES.get(member.training_kind, ())))
 
 
 def varying_settings(members: Sequence[Member]) -> list[str]:

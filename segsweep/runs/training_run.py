@@ -77,6 +77,11 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
     return model
 
 
+def load_twins(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "tuple[keras.Model, keras.Model]":
+    """The trained network of a quantization-aware training, and a float one without its weights."""
+    return load_model(spec, context, size), _untrained(spec.root, context, size)
+
+
 def _untrained(
     spec: TrainingSpec, context: Context, size: tuple[int, int], *, mixed_precision: bool = False
 ) -> "keras.Model":
@@ -92,17 +97,21 @@ def _untrained(
     shape = (*size, context.dataset.train.image_shape[2])
     with building(mixed_precision):
         model = build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed)
-    return _prepared(model, spec.kind)
+    return _prepared(model, spec)
 
 
-def _prepared(model: "keras.Model", kind: str) -> "keras.Model":
-    """A float network as a training of `kind` starts from it."""
-    if kind == "float":
+def _prepared(model: "keras.Model", spec: TrainingSpec) -> "keras.Model":
+    """A float network as a training starts from it."""
+    if spec.parent is None:
         return model
     from segsweep.quantization.batch_norm_folding import fold_batch_norm
     from segsweep.quantization.quantization_aware import quantization_aware
 
-    rounds = TRAINING_KINDS[kind].rounds
+    rounds = TRAINING_KINDS[spec.kind].rounds
+    if spec.recipe is not None:
+        from segsweep.quantization.recipe_training import aware_of
+
+        return aware_of(model, spec.recipe)
     # Pruned and clustered, too, is what is exported: folded in afterwards, batch norms would give each channel other
     # weights.
     return fold_batch_norm(model) if rounds is None else quantization_aware(model, rounds)
@@ -141,7 +150,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     else:
         parent_run = ensure_training(spec.root, context).run_id
         origin = ensure_training(spec.parent, context).run_id
-        model = _prepared(load_model(spec.parent, context, spec.size), spec.kind)
+        model = _prepared(load_model(spec.parent, context, spec.size), spec)
 
     interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"

@@ -37,7 +37,7 @@ from segsweep.runs.gallery import sample_files
 from segsweep.runs.mlflow_model import model_description, model_tags
 from segsweep.runs.run_names import variant_name
 from segsweep.runs.score_metrics import deltas, score_metrics
-from segsweep.runs.training_run import ensure_training, load_model
+from segsweep.runs.training_run import ensure_training, load_model, load_twins
 from segsweep.runs.used_data import variant_data
 from segsweep.tflite.census import Census, census
 from segsweep.tflite.interpreter import TFLiteModel
@@ -165,8 +165,8 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
 def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> _VariantFile:
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
-    if source is not None:
-        float_file = context.store.artifacts.required(source, names.MODEL_FILE)
+    if source is not None or spec.recipe is not None:
+        float_file = _float_file(spec, source, context)
         calibration = None
         if spec.variant.calibrated:
             images = calibration_images(indices, context.dataset, spec.size)
@@ -188,6 +188,16 @@ def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> 
         check_structure(spec.variant, weight_structure(content), spec.config.quantization)
     content = embed(content, _metadata(spec, context.dataset))
     return _VariantFile(content, counted, time.perf_counter() - started, indices)
+
+
+def _float_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> bytes:
+    """What a file is quantized from: that of its source, or one of weights that were trained for a recipe."""
+    if source is not None:
+        return context.store.artifacts.required(source, names.MODEL_FILE)
+    from segsweep.quantization.recipe_training import float_twin
+    from segsweep.tflite.conversion import convert_float
+
+    return convert_float(float_twin(*load_twins(spec.training, context, spec.size)))
 
 
 def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:

@@ -26,10 +26,11 @@ def require_fitting_recipes(jobs: Sequence[Job]) -> None:
     store = store_if_there(tracking.uri, tracking.experiment)
     if store is None:
         return
-    sources = {spec.source.evaluation_key for spec in mixed if spec.source is not None}
-    made = finished_variants(store, sources)
-    for spec in mixed:
-        run = made.get(spec.source.evaluation_key) if spec.source is not None else None
+    # Where it is applied to what a fine-tune will make: layers are called the same there.
+    keys = [(spec.source or spec.baseline or spec).evaluation_key for spec in mixed]
+    made = finished_variants(store, set(keys))
+    for spec, key in zip(mixed, keys, strict=True):
+        run = made.get(key)
         content = store.artifacts.read(run, names.MODEL_FILE) if run is not None else None
         if content is None:
             continue

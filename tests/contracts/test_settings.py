@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_module
 
 from segsweep.config.job_config import to_job_config
 from segsweep.config.registration import SECTIONS, register
-from segsweep.quantization.variants import MIXED, VARIANTS
+from segsweep.quantization.variants import BY_RECIPE, VARIANTS
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CHOICES = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "experiment")
@@ -16,7 +16,7 @@ NEEDED = {
     **{name: ["data.root=."] for name in ("cifar100", "class_folders", "voc", "oxford_pets")},
     "npz": ["data.train=some.npz"],
     "image_folder": ["data.root=.", "data.classes=[a,b]"],
-    "mixed": ["quantization.recipe=recipe.yaml"],
+    **{name: ["quantization.recipe=recipe.yaml"] for name in BY_RECIPE},
 }
 
 
@@ -44,4 +44,4 @@ def test_every_member_of_a_family_can_be_chosen():
     register()
     for section in ("data", "model", "loss"):
         assert {choice for name, choice in CHOICES if name == section} == set(SECTIONS[section])
-    assert {choice for name, choice in CHOICES if name == "quantization"} == {*VARIANTS, MIXED.name}
+    assert {choice for name, choice in CHOICES if name == "quantization"} == {*VARIANTS, *BY_RECIPE}

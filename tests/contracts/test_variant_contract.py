@@ -8,7 +8,7 @@ from small_jobs import dataset, job
 from segsweep.config.checks import RULES, OneOf
 from segsweep.lineage import lineage
 from segsweep.quantization.post_training import RECIPES
-from segsweep.quantization.variants import MIXED, VARIANTS
+from segsweep.quantization.variants import BY_RECIPE, VARIANTS
 
 NAMES = [
     *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8"),
@@ -20,7 +20,7 @@ def test_every_variant_is_tested_and_can_be_chosen():
     assert list(VARIANTS) == NAMES
     rule = RULES["quantization.name"]
     assert isinstance(rule, OneOf)
-    assert set(rule.choices) == {*NAMES, MIXED.name}
+    assert set(rule.choices) == {*NAMES, *BY_RECIPE}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,84 @@
+"""Quantization-aware training for a recipe: what it says of the layers of a file, said of the layers of the model."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tf_keras as keras
+from tf_keras import layers
+
+from segsweep.errors import ModelError
+from segsweep.quantization.batch_norm_folding import SCALINGS, fold_batch_norm
+from segsweep.quantization.choices import Choice
+from segsweep.quantization.quantization_aware import quantization_aware
+from segsweep.quantization.recipe import Recipe
+
+_WEIGHTS = frozenset({"kernel", "depthwise_kernel", "bias"})
+_SPLIT = (layers.SeparableConv2D,)
+"""Layers that are two in a file, which a recipe may treat differently."""
+
+
+def aware_of(model: keras.Model, recipe: Recipe) -> keras.Model:
+    """The quantization-aware model of a float one that rounds as a recipe says.
+
+    Weights of 8 and 4 bits are rounded, and activations of 8 bits that a layer makes. Those of 16 bits are not, whose
+    steps are too small to matter, nor what `dynamic_` choices round as it comes. Raises ModelError for layers that
+    cannot be trained so, naming them.
+    """
+    return quantization_aware(model, precision=precision(model, recipe))
+
+
+def precision(model: keras.Model, recipe: Recipe) -> Mapping[str, Choice]:
+    """What each layer is to be computed in, by its name; one without weights as the layer before it.
+
+    Raises ModelError for layers that a recipe cannot be trained with.
+    """
+    split = [layer.name for layer in model.layers if isinstance(layer, _SPLIT)]
+    if split:
+        raise ModelError(
+            f"model {model.name} cannot be trained for a recipe because of {', '.join(split)}: a separable convolution "
+            "is two layers in the file; choose another model, or quantization=qat_int8"
+        )
+    weighted = [layer.name for layer in model.layers if type(layer) in SCALINGS]
+    strays = [name for name in recipe.layers if not any(_is_called(name, layer) for layer in weighted)]
+    if strays:
+        raise ModelError(
+            f"the recipe names {strays[0]}, which is no layer of the model {model.name}; its layers are "
+            f"{', '.join(weighted)}"
+        )
+    found: dict[str, Choice] = {}
+    for layer in model.layers:
+        before = [each.name for node in layer.inbound_nodes for each in tf.nest.flatten(node.inbound_layers)]
+        if type(layer) in SCALINGS:
+            named = next((name for name in recipe.layers if _is_called(name, layer.name)), "")
+            found[layer.name] = recipe.of(named).what
+        else:
+            found[layer.name] = found[before[0]] if before else recipe.default.what
+    return found
+
+
+def float_twin(aware: keras.Model, model: keras.Model) -> keras.Model:
+    """The float model with the weights that a quantization-aware one has learned, not rounded; batch norms folded.
+
+    Args:
+        aware: made of `model`, or of another one of the same architecture.
+        model: float, whose weights do not matter.
+    """
+    twin = fold_batch_norm(model)
+    for wrapper in aware.layers:
+        inner = getattr(wrapper, "layer", None)
+        if inner is None:
+            continue
+        learned = {_last(variable): variable for variable in wrapper.weights if _last(variable) in _WEIGHTS}
+        for variable in twin.get_layer(inner.name).weights:
+            if _last(variable) in learned:
+                variable.assign(learned[_last(variable)])
+    return twin
+
+
+def _is_called(name: str, layer: str) -> bool:
+    """Whether that is what a file calls the layer: its name stands between the model's and the operator's."""
+    return f"/{layer}/" in f"/{name}/"
+
+
+def _last(variable: keras.backend.variable) -> str:
+    return variable.name.rpartition("/")[2].partition(":")[0]

@@ -1,0 +1,148 @@
+"""Training for a recipe: what is rounded while it trains, and that the file computes the same."""
+
+import functools
+
+import numpy as np
+import pytest
+import small_unet
+import tf_keras as keras
+from small_jobs import dataset, job
+from tf_keras import layers
+
+from segsweep.config.schema import QuantizationConfig
+from segsweep.errors import ConfigError, ModelError
+from segsweep.lineage import lineage, used_settings
+from segsweep.quantization import layers as file_layers
+from segsweep.quantization.mixed import quantize_mixed
+from segsweep.quantization.post_training import calibrate
+from segsweep.quantization.recipe import LayerChoice, Recipe
+from segsweep.quantization.recipe_training import aware_of, float_twin, precision
+from segsweep.tflite.conversion import convert_float
+from segsweep.tflite.interpreter import TFLiteModel
+
+IMAGES, LABELS = small_unet.blobs(32, seed=1)
+INT4 = Recipe(default=LayerChoice("int4"))
+
+
+@functools.cache
+def names() -> list[str]:
+    return [layer.name for layer in file_layers.layers(small_unet.float_file("nearest"))]
+
+
+def file_of(model: keras.Model, recipe: Recipe) -> bytes:
+    float_file = convert_float(model)
+    return quantize_mixed(float_file, recipe, calibrate(float_file, small_unet.blobs(64, seed=0)[0]))
+
+
+def recipes() -> dict[str, Recipe]:
+    first, *_, last = names()
+    some = {first: LayerChoice("int16x8"), last: LayerChoice("float32")}
+    return {
+        "4 bits": INT4,
+        "some otherwise": Recipe(some, LayerChoice("int4")),
+        "float activations": Recipe({first: LayerChoice("float16")}, LayerChoice("weight_only_int4")),
+    }
+
+
+@pytest.mark.parametrize("name", ["4 bits", "some otherwise", "float activations"])
+def test_the_file_computes_what_was_trained(name: str) -> None:
+    recipe = recipes()[name]
+    aware = aware_of(small_unet.trained("nearest"), recipe)
+    small_unet.fit(aware, epochs=2, learning_rate=1e-3)
+    expected = aware.predict(IMAGES, verbose=0)
+    file = TFLiteModel(file_of(float_twin(aware, small_unet.trained("nearest")), recipe))
+    logits = file.logits(IMAGES)
+    assert np.mean(logits.argmax(-1) == expected.argmax(-1)) > 0.99
+    assert np.abs(logits - expected).mean() < np.ptp(expected) / 255
+
+
+def test_four_bits_lose_less_when_trained_for() -> None:
+    model = small_unet.trained("nearest")
+    aware = aware_of(model, INT4)
+    small_unet.fit(aware, epochs=2, learning_rate=1e-3)
+    control = keras.models.clone_model(model)
+    control.set_weights(model.get_weights())
+    small_unet.fit(control, epochs=2, learning_rate=1e-3)
+    trained, plain = (
+        np.mean(TFLiteModel(file_of(each, INT4)).predict(IMAGES) == LABELS)
+        for each in (float_twin(aware, model), control)
+    )
+    assert trained > plain + 0.005
+
+
+def test_weights_of_four_bits_have_fifteen_steps_in_training() -> None:
+    aware = aware_of(small_unet.trained("nearest"), INT4)
+    wrapper = next(each for each in aware.layers if each.name == "quant_conv2d")
+    kernel = next(each for each in wrapper.weights if "kernel" in each.name).numpy()
+    wrapper(IMAGES[:1], training=False)
+    rounded = wrapper.layer.kernel.numpy()
+    scale = np.abs(kernel).max(axis=(0, 1, 2)) / 7
+    np.testing.assert_allclose(rounded, np.round(kernel / scale) * scale, rtol=1e-5, atol=1e-7)
+
+
+def test_the_twin_has_the_weights_that_were_learned() -> None:
+    model = small_unet.trained("nearest")
+    aware = aware_of(model, INT4)
+    small_unet.fit(aware, epochs=1, learning_rate=1e-2)
+    twin = float_twin(aware, keras.models.clone_model(model))
+    learned = [each.numpy() for each in aware.trainable_variables]
+    assert len(learned) == len(twin.trainable_variables) == 12
+    for one, other in zip(learned, twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_layers_without_weights_are_as_the_one_before() -> None:
+    first = names()[0]
+    found = precision(small_unet.trained("nearest"), Recipe({first: LayerChoice("int16x8")}, LayerChoice("int4")))
+    assert {name for name, choice in found.items() if choice.name == "int16x8"} == {
+        "conv2d", "batch_normalization", "re_lu"
+    }  # fmt: skip
+    aware = aware_of(small_unet.trained("nearest"), Recipe({first: LayerChoice("int16x8")}, LayerChoice("int4")))
+    # Neither the input, which that layer takes, nor what it makes has 8 bits.
+    assert not [layer.name for layer in aware.layers if layer.name == "quantize_layer"]
+    ranges = [weight.name for weight in aware.weights if "output_max" in weight.name]
+    assert "quant_re_lu/output_max:0" not in ranges
+    assert "quant_re_lu_1/output_max:0" in ranges
+
+
+def test_a_name_of_no_layer_is_refused_before_anything_is_trained() -> None:
+    recipe = Recipe({"model/conv2d_99/Conv2D": LayerChoice("int8")}, LayerChoice("int4"))
+    with pytest.raises(ModelError, match=r"names model/conv2d_99/Conv2D, which is no layer .* conv2d, conv2d_1"):
+        aware_of(small_unet.trained("nearest"), recipe)
+
+
+def test_a_layer_that_is_two_in_the_file_is_refused() -> None:
+    inputs = keras.Input((8, 8, 4))
+    model = keras.Model(inputs, layers.SeparableConv2D(4, 3, name="both")(inputs), name="small")
+    with pytest.raises(ModelError, match="small cannot be trained for a recipe because of both"):
+        aware_of(model, INT4)
+
+
+@pytest.fixture
+def recipe_file(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(INT4.to_yaml())
+    return path
+
+
+def spec(path, **settings):
+    return lineage(job(quantization=QuantizationConfig(name="qat_mixed", recipe=str(path), **settings)), dataset())
+
+
+def test_its_control_is_the_same_recipe_of_a_float_fine_tune(recipe_file) -> None:
+    found = spec(recipe_file)
+    assert [(each.training.kind, each.variant.name) for each in found.variants] == [
+        ("float", "float32"), ("qat_mixed", "qat_mixed"), ("finetune", "float32"), ("finetune", "mixed")
+    ]  # fmt: skip
+    assert found.asked.recipe == found.asked.training.recipe == found.variants[-1].recipe == INT4
+    assert "quantization.recipe" in used_settings(found.asked)
+
+
+def test_what_the_recipe_says_is_in_the_key_of_the_training_and_where_it_lies_is_not(recipe_file) -> None:
+    before = spec(recipe_file)
+    moved = recipe_file.rename(recipe_file.with_name("moved.yaml"))
+    assert spec(moved).asked.training.key == before.asked.training.key
+    moved.write_text(Recipe(default=LayerChoice("int8")).to_yaml())
+    assert spec(moved).asked.training.key != before.asked.training.key
+    with pytest.raises(ConfigError, match="cannot be read"):
+        spec(recipe_file)
