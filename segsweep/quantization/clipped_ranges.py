@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segsweep.quantization.observed_activations import observe
+from segsweep.quantization.observed_activations import ObservedActivations
 from segsweep.quantization.post_training import Calibration
 
 _SHRINKINGS = np.linspace(1.0, 0.25, 46)
@@ -33,8 +33,9 @@ def clipped(
     """
     if how == "min_max":
         return calibration
-    observed = observe(float_model, images, len(images), tuple(calibration.ranges))
-    return narrowed(calibration, observed.values_of(np.arange(len(images))), how, percentile)
+    observed, every = ObservedActivations(float_model, len(images), calibration.ranges.keys()), np.arange(len(images))
+    observed.add(every, images)
+    return narrowed(calibration, observed.values_of(every), how, percentile)
 
 
 def narrowed(calibration: Calibration, values: Mapping[str, np.ndarray], how: str, percentile: float) -> Calibration:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from dataclasses import replace
 from itertools import combinations
 
@@ -121,6 +122,29 @@ def test_draws_are_made_as_a_job_makes_its_file_and_not_tried_twice():
     assert kept["test_interval"] == {"accuracy": None, "mean_iou": [-0.01, 0.01]}
     assert [len(each["accuracy_by_draw"]) for each in kept["settings"]] == [3, 3, 3]
     Image.open(io.BytesIO(render(spread_figure(found, "accuracy"), "png", dots=50))).verify()
+
+
+def test_without_time_there_is_no_result_and_what_is_missing_is_said():
+    source = small_source.source_of()
+    problem = source.problem()
+    with Trying(problem, workers=1, deadline=time.monotonic()) as trying:
+        assert measure(trying, source, [FEW], 3, "int8") is None
+    with Trying(problem, workers=1) as trying:
+        trying.trials([Candidate()], len(problem.images))
+        # The time is over after the first draw.
+        trials = trying.trials
+
+        def once(candidates, images):
+            found = trials(candidates, images)
+            if candidates != [Candidate()]:
+                trying._deadline = 0.0
+            return found
+
+        trying.trials = once
+        found = measure(trying, source, [FEW, ALL], 3, "int8")
+    assert not found.is_complete
+    assert [len(each.trials) for each in found.drawn] == [1, 1]
+    assert "The time was over" in spread_text(found, "accuracy", None, 1)
 
 
 def test_another_calibration_is_another_candidate_and_none_changes_no_key():

@@ -10,7 +10,7 @@ from segsweep.candidates.bands.statistics import BandsOnGrid, BandStatistics, In
 from segsweep.candidates.problem import Problem, spread
 from segsweep.candidates.source import Source
 from segsweep.candidates.trial import METRICS, counted
-from segsweep.errors import ModelError
+from segsweep.errors import ModelError, VariantError
 from segsweep.evaluation.bootstrap import Interval, paired_interval
 from segsweep.tflite.interpreter import TFLiteModel
 
@@ -148,7 +148,7 @@ def audit(
     for place, remedy in enumerate(REMEDIES):
         try:
             file = remedied(remedy, problem, source.calibration_images, own, percentile)
-        except ModelError as error:
+        except (ModelError, VariantError) as error:
             if remedy.rescale is None:
                 raise
             refusal = str(error)

@@ -14,7 +14,7 @@ from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import IGNORE
 from segsweep.quantization.clipped_ranges import narrowed
 from segsweep.quantization.layers import layers
-from segsweep.quantization.observed_activations import observe
+from segsweep.quantization.observed_activations import ObservedActivations
 from segsweep.quantization.post_training import calibration_of
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.runs.calibration_images import calibration_images
@@ -97,9 +97,15 @@ def measure(trying: Trying, source: Source, settings: Sequence[Setting], seeds: 
     """
     problem, images = trying.problem, len(trying.problem.images)
     exact = trying.trial(Candidate(), images)
+    drawing = _Drawing(source, problem, settings, seeds, target)
+    draws: list[_Draw] = []
+    found: list[Trial | None] = []
     # All settings have a first draw before any has a second one.
-    draws = _draws(source, problem, [(setting, seed) for seed in range(seeds) for setting in settings], target)
-    found = trying.trials([draw.candidate for draw in draws], images)
+    for seed in range(seeds):
+        if not trying.is_over:
+            some = drawing.draws(seed)
+            draws += some
+            found += trying.trials([draw.candidate for draw in some], images)
     if exact is None or not any(found):
         return None
     drawn, unstable = [], True
@@ -115,7 +121,8 @@ def measure(trying: Trying, source: Source, settings: Sequence[Setting], seeds: 
             distinct = len({draw.rows.tobytes() for draw, _ in done})
             drawn.append(Drawn(setting, tuple(trial for _, trial in done), distinct, share))
     failures = {trial.failure for trial in found if trial is not None and trial.failure is not None}
-    return Spread(target, exact, tuple(drawn), tuple(sorted(failures)), unstable and None not in found)
+    complete = unstable and None not in found and len(found) == len(settings) * seeds
+    return Spread(target, exact, tuple(drawn), tuple(sorted(failures)), complete)
 
 
 def whole(problem: Problem, target: str) -> Recipe:
@@ -123,22 +130,34 @@ def whole(problem: Problem, target: str) -> Recipe:
     return Recipe({layer.name: LayerChoice(target_choice(layer, target)) for layer in layers(problem.float_model)})
 
 
-def _draws(source: Source, problem: Problem, wanted: Sequence[tuple[Setting, int]], target: str) -> list[_Draw]:
+class _Drawing:
     """Each image of any draw is run once; what a draw gives comes of that."""
-    recipe = whole(problem, target)
-    split, percentile = source.dataset.train, source.config.quantization.calibration.percentile
-    chosen = [CHOICES[setting.choice](split, setting.samples, seed) for setting, seed in wanted]
-    every = np.unique(np.concatenate(chosen))
-    names = tuple(problem.calibration.ranges)
-    observed = observe(problem.float_model, _images(source, every), len(every), names)
-    found = []
-    for (setting, _), rows in zip(wanted, chosen, strict=True):
-        places = np.searchsorted(every, rows)
-        calibration = calibration_of(observed.ranges_of(places), len(rows))
+
+    def __init__(self, source: Source, problem: Problem, settings: Sequence[Setting], seeds: int, target: str) -> None:
+        self._source, self._settings, self._recipe = source, settings, whole(problem, target)
+        self._rows = {
+            (setting, seed): CHOICES[setting.choice](source.dataset.train, setting.samples, seed)
+            for setting in settings
+            for seed in range(seeds)
+        }
+        self._every = np.unique(np.concatenate(list(self._rows.values())))
+        self._observed = ObservedActivations(
+            problem.float_model, len(self._every), problem.calibration.ranges.keys()
+        )  # fmt: skip
+
+    def draws(self, seed: int) -> list[_Draw]:
+        """One of each setting."""
+        places = {each: np.searchsorted(self._every, self._rows[each, seed]) for each in self._settings}
+        missing = self._observed.missing(np.concatenate(list(places.values())))
+        self._observed.add(missing, _images(self._source, self._every[missing]))
+        return [self._draw(each, self._rows[each, seed], places[each]) for each in self._settings]
+
+    def _draw(self, setting: Setting, rows: np.ndarray, places: np.ndarray) -> _Draw:
+        calibration = calibration_of(self._observed.ranges_of(places), len(rows))
         if setting.range != "min_max":
-            calibration = narrowed(calibration, observed.values_of(places), setting.range, percentile)
-        found.append(_Draw(setting, rows, Candidate(recipe, calibration=calibration)))
-    return found
+            percentile = self._source.config.quantization.calibration.percentile
+            calibration = narrowed(calibration, self._observed.values_of(places), setting.range, percentile)
+        return _Draw(setting, rows, Candidate(self._recipe, calibration=calibration))
 
 
 def _images(source: Source, rows: np.ndarray) -> Iterator[np.ndarray]:
