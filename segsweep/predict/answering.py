@@ -66,6 +66,7 @@ def answer(request: Request, told: Told) -> None:
         staging=staging,
     )
     mapper = Mapper(settings, told.stage, told.tiles)
+    mapper.warm_up(sum(tiles))
     found: list[Areas] = []
     try:
         for scene, mapped in zip(scenes, mapper.map_all(scenes, used), strict=True):

@@ -66,6 +66,10 @@ class TilePredictor:
         self._local = threading.local()
         self._models: list[TFLiteModel] = []
 
+    def warm_up(self) -> None:
+        """Makes the interpreters of the thread that calls it."""
+        self._own_models()
+
     def planes(self, tiles: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
         """Probabilities (P, n, h, w) float32 of n tiles, for each model prepared as it takes them."""
         ensemble = self._ensemble

@@ -60,6 +60,14 @@ class Mapper:
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="predicting")
         self._on_stage, self._on_tiles = on_stage, on_tiles
 
+    def warm_up(self, tiles: int) -> None:
+        """Begins to make interpreters, as many as so many tiles keep busy, while the first of them is read.
+
+        What fails here does so again, and is said, where a tile is predicted.
+        """
+        for _ in range(min(tiles, self._settings.threads)):
+            self._pool.submit(self._predictor.warm_up)
+
     @property
     def invoke_seconds(self) -> float:
         """Wall seconds that the interpreters of all threads took so far."""
