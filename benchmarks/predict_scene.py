@@ -24,6 +24,7 @@ import numpy as np
 _BANDS, _TILE, _WIDTH = 12, 256, 16
 _OVERLAP = 0.25
 _CORES = len(os.sched_getaffinity(0))
+_ROUNDS = 3
 
 
 def make_models(folder: Path, tile: int = _TILE) -> dict[str, Path]:
@@ -79,24 +80,24 @@ def make_scene(path: Path, side: int) -> Path:
 
 
 def predict(model: Path, scene: Path, folder: Path) -> tuple[float, float, float]:
-    """Wall seconds, seconds in the interpreters, and MiB of memory at most, of one prediction."""
+    """Wall seconds, processor seconds, and MiB of memory at most, of one prediction."""
     # In a process of its own, whose only child is the worker.
     script = (
         "import json, resource, sys, tempfile, time\n"
         "from segsweep.predict.request import Request\n"
         "from segsweep.predict.supervision import supervised\n"
         "model, scene, output, overlap = sys.argv[1:]\n"
-        "said, started = {}, time.perf_counter()\n"
+        "started = time.perf_counter()\n"
         "staging = tempfile.mkdtemp(dir=output)\n"
         "request = Request((model,), (scene,), output, staging, overlap=float(overlap), force=True)\n"
-        "supervised(request, said.update, 600)\n"
+        "supervised(request, lambda message: None, 600)\n"
         "wall = time.perf_counter() - started\n"
-        "most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024\n"
-        "print(json.dumps([wall, said['invoke_seconds'], most]))\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(json.dumps([wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))\n"
     )
     command = [sys.executable, "-c", script, str(model), str(scene), str(folder), str(_OVERLAP)]
-    wall, invokes, most = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return wall, invokes, most
+    wall, processor, most = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return wall, processor, most
 
 
 def plain_loop(model: Path, scene: Path, folder: Path) -> tuple[float, float]:
@@ -123,23 +124,30 @@ def plain_loop(model: Path, scene: Path, folder: Path) -> tuple[float, float]:
 
 
 def scene(side: int, folder: Path) -> None:
-    """Whole-scene time."""
+    """Whole-scene time, and where it goes."""
     path = make_scene(folder / "scene.tif", side)
     megapixels = side**2 / 1e6
     print(f"{side} x {side} pixels, {_CORES} cores\n")
-    print("| file | invokes alone, s | plain loop, s | segsweep, s | segsweep, MP/s | / invokes | plain / segsweep |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for name, model in make_models(folder).items():
+    print(
+        "| file | invokes alone, s | plain loop, s | segsweep, s | MP/s | / invokes | processor / them | plain / it |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    models = make_models(folder)
+    for name, model in models.items():
         predict(model, path, folder)
-        rounds = [(plain_loop(model, path, folder), predict(model, path, folder)) for _ in range(3)]
+        rounds = [(plain_loop(model, path, folder), predict(model, path, folder)) for _ in range(_ROUNDS)]
         plain, invokes = (statistics.median(each[0][i] for each in rounds) for i in range(2))
-        wall = statistics.median(each[1][0] for each in rounds)
+        wall, processor = (statistics.median(each[1][i] for each in rounds) for i in range(2))
         # What one thread needs, done by all cores at once.
         ratio = wall / (invokes / _CORES)
         print(
             f"| {name} | {invokes:.1f} | {plain:.1f} | {wall:.1f} | {megapixels / wall:.2f} | {ratio:.2f} | "
-            f"{plain / wall:.2f} |"
+            f"{processor / invokes:.2f} | {plain / wall:.2f} |"
         )
+    for name, model in models.items():
+        print(f"\nWhere the time goes, {name}:\n", flush=True)
+        breakdown = Path(__file__).with_name("predict_breakdown.py")
+        subprocess.run([sys.executable, breakdown, model, path, str(_OVERLAP)], check=True, stderr=subprocess.DEVNULL)
 
 
 def memory(sides: list[int], folder: Path) -> None:
