@@ -14,9 +14,11 @@ from tf_keras import layers
 
 from segsweep.candidates.bands.advice import advice
 from segsweep.candidates.bands.audit import audit
+from segsweep.candidates.bands.claimed import claimed_text
 from segsweep.candidates.bands.remedies import bounds
 from segsweep.candidates.bands.table import bands_csv, bands_figure, bands_json, bands_text, files_text, order
 from segsweep.data.dataset import ArraySplit, Normalization
+from segsweep.data.task import CLASSIFICATION
 from segsweep.report.figures.rendering import render
 from segsweep.tflite.conversion import convert_float
 from segsweep.tflite.interpreter import TFLiteModel
@@ -151,3 +153,27 @@ def test_nothing_is_lost_where_bands_are_alike():
     own = audited(small_source.with_range(source, "percentile", 99.0), percentile=99.0)
     named = {each.name: each for each in own.tried}
     assert named["int8"].file.content == named["int8, every range clipped"].file.content
+
+
+def test_a_file_with_one_class_an_image_has_bands_and_draws_too():
+    from segsweep.candidates.draws.spread import Setting, measure
+    from segsweep.candidates.trying import Trying
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(small_unet.SHAPE)
+    features = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, activation="relu")(inputs))
+    source = small_source.source_of(float_model=convert_float(keras.Model(inputs, layers.Dense(3)(features))))
+    dataset = source.dataset
+    splits = {
+        role: ArraySplit(split.images, np.arange(len(split), dtype=np.uint8)[:, None, None] % 3)
+        for role, split in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test))
+    }
+    source = replace(source, dataset=replace(dataset, task=CLASSIFICATION, **splits))
+    found = audited(source, test=True)
+    assert found.refusal is None
+    assert found.tried[0].by_image.shape == (12, 3, 3)
+    assert "On 8 test images" in claimed_text(found, source, "accuracy")
+    with Trying(source.problem(), workers=1) as trying:
+        (drawn,) = measure(trying, source, [Setting("stratified", 6, "percentile")], 2, "int8").drawn
+    assert len(drawn.trials) == 2
+    assert 0 <= drawn.unstable <= 1
