@@ -6,8 +6,16 @@ import small_unet
 import tf_keras as keras
 from tf_keras import layers
 
-from segsweep.config.schema import ClusteringConfig, PruningConfig, QuantizationConfig
+from segsweep.config.model_schema import (
+    BackboneUnetConfig,
+    ClassifierConfig,
+    ConvNetConfig,
+    Deeplabv3Config,
+    UnetConfig,
+)
+from segsweep.config.schema import ClusteringConfig, ModelConfig, PruningConfig, QuantizationConfig
 from segsweep.errors import VariantError
+from segsweep.models.table import build_model
 from segsweep.quantization.batch_norm_folding import fold_batch_norm
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
@@ -112,6 +120,49 @@ class TestMeasured:
         assert found[0].distinct == 144
         assert most_distinct(found) == 4
         check_structure(VARIANTS["clustered_float32"], found, QuantizationConfig(clustering=ClusteringConfig(4)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(UnetConfig(width=4, depth=2, separable=True, residual=True), id="unet-separable-residual"),
+        pytest.param(ConvNetConfig(width=4, depth=2), id="conv_net"),
+        pytest.param(ClassifierConfig(encoder="mobilenet_v2", alpha=0.35, width=8), id="classifier-mobilenet_v2"),
+        pytest.param(
+            Deeplabv3Config(encoder="mobilenet_v2", alpha=0.35, width=4),
+            id="deeplabv3-mobilenet_v2",
+            marks=pytest.mark.exhaustive,
+        ),
+        *(
+            pytest.param(
+                BackboneUnetConfig(encoder=name, width=2), id=f"backbone_unet-{name}", marks=pytest.mark.exhaustive
+            )
+            for name in ("vgg16", "resnet50", "mobilenet_v3_small", "efficientnet_b0")
+        ),
+    ],
+)
+def test_the_converter_leaves_weights_of_all_kinds_of_layers_as_they_are(config: ModelConfig) -> None:
+    images = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
+    built = build_model(config, images.shape[1:], 3, seed=0)
+    for _ in range(5):  # so that the batch norms have statistics
+        built(images, training=True)
+    model = fold_batch_norm(built)
+    clustering(model, clusters=16)
+    for variable in kept_variables(model):
+        kernel = variable.numpy()
+        variable.assign(np.where(np.abs(kernel) <= np.median(np.abs(kernel)), 0, kernel))
+    float_file = convert_float(model)
+    calibration = calibrate(float_file, images)
+    files = {
+        "pruned_float32": float_file,
+        "clustered_float32": float_file,
+        "pruned_int8": quantize(float_file, VARIANTS["pruned_int8"], calibration),
+        "clustered_int8": quantize(float_file, VARIANTS["clustered_int8"], calibration),
+    }
+    for name, file in files.items():
+        check(VARIANTS[name], census(file))
+        check_structure(VARIANTS[name], weight_structure(file), SETTINGS)
 
 
 class TestFilesAreWhatTheirNameSays:
