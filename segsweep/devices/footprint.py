@@ -1,11 +1,12 @@
 """What a file asks of a device."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from segsweep.devices.graph import read_graph
-from segsweep.devices.micro import MicroRun, run_micro
+from segsweep.devices.micro import MicroRun, enough_bytes, run_micro
+from segsweep.devices.micro_differences import unequal_operators
 from segsweep.devices.micro_limits import micro_problems
 from segsweep.devices.multiplications import multiplications
 from segsweep.devices.working_memory import arena_bytes, lifetimes, peak_bytes
@@ -72,14 +73,18 @@ def footprint(model: bytes, *, micro: bool = True) -> Footprint:
     graph = read_graph(model)
     alive = lifetimes(graph)
     arena, macs = arena_bytes(alive), multiplications(graph)
+    problems = micro_problems(graph)
+    ran = run_micro(model, arena, macs) if micro else None
+    if ran is not None and ran.equal is not None and ran.equal < 1 and not problems:
+        ran = replace(ran, unequal=unequal_operators(model, graph, enough_bytes(model, arena)))
     return Footprint(
         flash_bytes=len(model),
         peak_bytes=peak_bytes(alive),
         arena_bytes=arena,
         macs=macs,
         operators=tuple(sorted({operator.name for operator in graph.operators})),
-        problems=micro_problems(graph),
-        micro=run_micro(model, arena, macs) if micro else None,
+        problems=problems,
+        micro=ran,
     )
 
 
@@ -101,6 +106,8 @@ def stated_footprint(run: RunRecord) -> Footprint | None:
         values = json.loads(run.tags[names.FOOTPRINT])
         micro = values.pop("micro")
         lists: dict[str, Any] = {name: tuple(values.pop(name)) for name in ("operators", "problems")}
-        return Footprint(**values, **lists, micro=MicroRun(**micro) if micro is not None else None)
+        if micro is not None:
+            micro = MicroRun(**{**micro, "unequal": tuple(micro.get("unequal", ()))})
+        return Footprint(**values, **lists, micro=micro)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

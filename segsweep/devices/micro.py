@@ -36,11 +36,19 @@ class MicroRun:
     """Of the package."""
     tensor_bytes: int | None = None
     """What of the arena its plan gave to tensors; the rest are structures that stay. None as above."""
+    unequal: tuple[str, ...] = ()
+    """Where not all is equal, the kinds of operators that differ from the same inputs, as `MUL int16`; empty where that
+    is foreseen from the file, and where it cannot be told."""
 
 
 def is_installed() -> bool:
     """Whether the package is there."""
     return importlib.util.find_spec(PACKAGE) is not None
+
+
+def enough_bytes(model: bytes, planned: int) -> int:
+    """An arena in which a file surely fits, `planned` being one for its tensors."""
+    return 2 * planned + len(model) + _SPARE_BYTES
 
 
 def run_micro(model: bytes, planned: int, macs: int) -> MicroRun | None:
@@ -53,7 +61,7 @@ def run_micro(model: bytes, planned: int, macs: int) -> MicroRun | None:
     """
     if not is_installed():
         return None
-    options = {"arena": 2 * planned + len(model) + _SPARE_BYTES, "compare": macs <= MOST_COMPARED}
+    options = {"arena": enough_bytes(model, planned), "compare": macs <= MOST_COMPARED}
     # Not as a module: what it needs of segsweep is nothing. -P keeps its folder, with a `profile.py`, off the path.
     command = [sys.executable, "-P", str(Path(__file__).with_name("micro_process.py"))]
     try:

@@ -4,6 +4,8 @@ It stands alone because Micro ends the process for some files, and says how much
 standard error only.
 
 Standard input: a line of JSON (`arena`: bytes; `compare`: bool), then the file. Standard output: a line of JSON.
+With `parts` (their `bytes`, and which tensors of the file are their `inputs` and `outputs`) the parts come before the
+file, and the answer is the numbers of those that do not compute what the file does: `unequal`.
 """
 
 import json
@@ -13,13 +15,20 @@ from typing import Any
 import numpy as np
 
 
-def _reference(model: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """An image of random numbers in the input's whole range, and what LiteRT's reference kernels make of it."""
+def _reference(model: bytes, keep: bool = False) -> tuple[np.ndarray, Any]:
+    """An image of random numbers in the input's whole range, and LiteRT's reference kernels after they ran on it.
+
+    With `keep`, all tensors are as they were computed.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    reference = Interpreter(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    reference = Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=keep,
+    )
     reference.allocate_tensors()
-    (given,), (wanted,) = reference.get_input_details(), reference.get_output_details()
+    (given,) = reference.get_input_details()
     random = np.random.default_rng(0)
     if np.issubdtype(given["dtype"], np.integer):
         limits = np.iinfo(given["dtype"])
@@ -28,15 +37,17 @@ def _reference(model: bytes) -> tuple[np.ndarray, np.ndarray]:
         image = random.normal(size=given["shape"]).astype(given["dtype"])
     reference.set_tensor(given["index"], image)
     reference.invoke()
-    return image, reference.get_tensor(wanted["index"])
+    return image, reference
 
 
 def _compared(interpreter: Any, model: bytes) -> dict[str, float]:
     """How much of Micro's output is the same; empty where LiteRT cannot run the file so."""
     try:
-        image, expected = _reference(model)
+        image, reference = _reference(model)
     except (RuntimeError, ValueError):
         return {}
+    (wanted,) = reference.get_output_details()
+    expected = reference.get_tensor(wanted["index"])
     interpreter.set_input(image, 0)
     interpreter.invoke()
     found = interpreter.get_output(0).reshape(expected.shape)
@@ -46,9 +57,36 @@ def _compared(interpreter: Any, model: bytes) -> dict[str, float]:
     }
 
 
+def _unequal(options: dict[str, Any], parts: list[bytes], model: bytes) -> list[int]:
+    """Numbers of the parts that Micro computes otherwise, from the same inputs; not of those that it cannot run."""
+    from tflite_micro import runtime
+
+    _, reference = _reference(model, keep=True)
+    found = []
+    for number, (part, described) in enumerate(zip(parts, options["parts"], strict=True)):
+        try:
+            interpreter = runtime.Interpreter.from_bytes(part, arena_size=options["arena"])
+            for place, index in enumerate(described["inputs"]):
+                interpreter.set_input(reference.get_tensor(index), place)
+            interpreter.invoke()
+        except (RuntimeError, ValueError):
+            continue
+        expected = [reference.get_tensor(index) for index in described["outputs"]]
+        if any(
+            not np.array_equal(interpreter.get_output(place).reshape(each.shape), each)
+            for place, each in enumerate(expected)
+        ):
+            found.append(number)
+    return found
+
+
 def main() -> None:
     options = json.loads(sys.stdin.buffer.readline())
+    parts = [sys.stdin.buffer.read(each["bytes"]) for each in options.get("parts", ())]
     model = sys.stdin.buffer.read()
+    if parts:
+        print(json.dumps({"unequal": _unequal(options, parts, model)}), flush=True)
+        return
     from tflite_micro import __version__, runtime
 
     answer: dict[str, Any] = {"version": str(__version__)}

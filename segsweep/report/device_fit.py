@@ -45,7 +45,8 @@ def with_remarks(
             "sweep with segsweep[micro] installed measures it."
         )
     unequal = [
-        f"{runs[run].name} ({each.micro.equal:.2%} are equal)"
+        f"{runs[run].name} ({each.micro.equal:.2%} are equal"
+        f"{'; ' + ', '.join(each.micro.unequal) + ' differ' if each.micro.unequal else ''})"
         for run, each in shown.items()
         if each.micro is not None and each.micro.equal is not None and each.micro.equal < 1
     ]
