@@ -53,6 +53,26 @@ def test_a_round_of_a_job_goes_on_from_its_teacher(workplace):
     assert abs(first - teacher.metrics["best/val_loss"]) < abs(begun - first) + 0.05
 
 
+def test_images_without_masks_are_labelled(workplace, capsys):
+    random = np.random.default_rng(0)
+    labels = np.repeat(random.integers(0, 2, (20, 16, 1)), 16, axis=2)
+    images = labels[..., None] + 0.1 * random.random((20, 16, 16, 3))
+    np.savez("train.npz", X=images[:12], Y=labels[:12])
+    np.savez("more.npz", X=images[12:])
+    words = ["data=npz", "data.train=train.npz", "data.unlabelled=more.npz", *WORDS[5:]]
+    words += ["training.pseudo_labels.images=unlabelled", "training.pseudo_labels.rounds=1"]
+    assert main(["run", *words]) == 0
+    store = Store.open_to_read("sqlite:///mlruns/mlflow.db", "segsweep")
+    _, student = sorted(store.of_kind(names.TRAINING), key=lambda run: run.started_ms)
+    assert student.metrics[names.PSEUDO_SHARE] == 1
+    assert names.PSEUDO_ACCURACY not in student.metrics, "nobody knows their truth"
+    assert store.artifacts.required(student, names.PSEUDO_LABELS_FILE).startswith(b"\x89PNG")
+
+    np.savez("all.npz", X=images)
+    assert main(["run", *words, "data.unlabelled=all.npz"]) == 2
+    assert "of the 2 validation images of data=npz are there too and would be trained on" in capsys.readouterr().err
+
+
 def test_the_run_says_what_is_missing(workplace, capsys):
     assert main(["run", *[word for word in WORDS if "points" not in word], "training.pseudo_labels.rounds=1"]) == 2
     assert "every training pixel has a label" in capsys.readouterr().err

@@ -112,6 +112,8 @@ class NpzConfig(StoredDataConfig):
     """Path of a validation archive; without one, `validation_fraction` of the training archive."""
     test: str | None = None
     """Path of the test archive; without one, `test_fraction` of the training archive."""
+    unlabelled: str | None = None
+    """Path of an archive with images alone (`X`), for `training.pseudo_labels`; no part of training and test."""
     groups: str | None = None
     """Name of an array (N,) in the archive; images with equal values never fall on both sides of a split."""
 

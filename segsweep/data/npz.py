@@ -3,9 +3,6 @@
 Or (N,), or (N, 1), where whole images have a class.
 """
 
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +13,9 @@ from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Split, survey_of
 from segsweep.data.fitting import Patches
 from segsweep.data.labelling import merged_classes
+from segsweep.data.late_split import LateSplit
 from segsweep.data.normalization import fit_normalization
+from segsweep.data.npz_arrays import checked_images, read_arrays, require_file
 from segsweep.data.palette import palette
 from segsweep.data.patch_split import PatchSplit
 from segsweep.data.splits import equal_images, split_by_fraction
@@ -108,8 +107,32 @@ def load(config: NpzConfig) -> Dataset:
         test=splits["test"],
         normalization=fit_normalization(splits["train"], config.normalize),
         task=task,
+        unlabelled=_unlabelled(Path(config.unlabelled), train, used, patches)
+        if config.unlabelled is not None
+        else None,
         standin=config.standin,
     )
+
+
+def _unlabelled(path: Path, train: Archive, used: tuple[int, ...] | None, patches: Patches) -> LateSplit:
+    """Images alone, which are read when they are asked for, and are `IGNORE` everywhere.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    require_file(path, ("X",))
+
+    def read() -> Split:
+        images = checked_images(read_arrays(path, ("X",))["X"], path)
+        if images.shape[3] != train.images.shape[3]:
+            raise DataError(
+                f"{path}: X has {images.shape[3]} bands where {train.path} has {train.images.shape[3]}; the unlabelled "
+                "images need the same bands"
+            )
+        images = images if used is None else images[..., list(used)]
+        return _split(images, np.full(images.shape[:3], IGNORE, np.uint8), patches)
+
+    return LateSplit(read)
 
 
 def _task(archive: Archive) -> Task:
@@ -128,50 +151,12 @@ def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True) 
 
     Without `groups_needed`, the array of groups may be missing.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give the path of an .npz archive with arrays X and Y")
-    try:
-        opened = np.load(path, allow_pickle=False)
-        if not isinstance(opened, np.lib.npyio.NpzFile):
-            raise DataError(f"{path}: holds a single array; an .npz archive with arrays X and Y is needed")
-        with opened as arrays:
-            images = _array(arrays, "X", path)
-            labels = _array(arrays, "Y", path)
-            has_groups = groups is not None and (groups_needed or groups in arrays)
-            group_values = _array(arrays, groups, path) if groups is not None and has_groups else None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: cannot be read as an .npz archive ({error}); it may be truncated") from error
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise DataError(f"{path}: cannot be read as an .npz archive ({error})") from error
-        raise DataError(
-            f"{path}: holds Python objects, which are never unpickled; save plain numeric arrays instead"
-        ) from error
-    return Archive(path, _images(images, path), _integers(labels, images, path), _groups(group_values, images, path))
-
-
-def _array(arrays: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
-    if name not in arrays:
-        raise DataError(f"{path}: no array {name}; it holds {', '.join(sorted(arrays)) or 'nothing'}")
-    return arrays[name]
-
-
-def _images(images: np.ndarray, path: Path) -> np.ndarray:
-    if images.dtype.kind not in "iufb":
-        raise DataError(f"{path}: X has type {images.dtype}; numbers are needed")
-    if images.ndim != 4:
-        raise DataError(f"{path}: X has shape {images.shape}; (images, height, width, bands) is needed")
-    if images.size == 0:
-        raise DataError(f"{path}: X has shape {images.shape}, which is empty; at least one image is needed")
-    largest = np.finfo(np.float32).max
-    if images.dtype.kind == "f" and not (np.abs(images) <= largest).all():
-        bad = np.argwhere(~(np.abs(images) <= largest))
-        image, row, column, band = bad[0]
-        raise DataError(
-            f"{path}: X holds {len(bad)} NaN or infinite values (or beyond 32-bit floats), the first in image {image} "
-            f"at row {row}, column {column}, band {band}; fill them, or leave those images out"
-        )
-    return images
+    optional = (groups,) if groups is not None and not groups_needed else ()
+    needed = (groups,) if groups is not None and groups_needed else ()
+    arrays = read_arrays(path, ("X", "Y", *needed), optional)
+    images = checked_images(arrays["X"], path)
+    labels = _integers(arrays["Y"], images, path)
+    return Archive(path, images, labels, _groups(arrays.get(groups or ""), images, path))
 
 
 def _integers(labels: np.ndarray, images: np.ndarray, path: Path) -> np.ndarray:

@@ -101,3 +101,26 @@ def test_patches_take_no_memory_of_their_own(tmp_path):
     held = sum(split.images.nbytes for split in (dataset.train, dataset.validation, dataset.test))
     assert held == images.nbytes
     assert len(dataset.train) == 81 * len(dataset.train.images)
+
+
+def test_unlabelled_images_are_read_when_they_are_asked_for(tmp_path, arrays):
+    path = tmp_path / "more.npz"
+    more = np.random.default_rng(1).random((3, 20, 24, 5))
+    np.savez(path, X=more)
+    dataset = load(tmp_path, unlabelled=str(path), channels=[4, 1])
+    images, labels = dataset.unlabelled.read(np.arange(3))
+    np.testing.assert_array_equal(images, more[..., [4, 1]])
+    assert labels.shape == (3, 20, 24)
+    assert (labels == IGNORE).all()
+    assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == 10
+    assert load(tmp_path).unlabelled is None
+
+    cut = load(tmp_path, unlabelled=str(path), patch=PatchConfig(size=16, stride=8))
+    assert cut.unlabelled.image_shape == cut.train.image_shape
+    assert len(cut.unlabelled) == 12
+
+    np.savez(path, X=more[..., :4])
+    with pytest.raises(DataError, match=r"more\.npz: X has 4 bands where .*a\.npz has 5; the unlabelled images need"):
+        len(load(tmp_path, unlabelled=str(path)).unlabelled)
+    with pytest.raises(DataError, match=r"no\.npz: no such file; give the path of an \.npz archive with an array X"):
+        load(tmp_path, unlabelled=str(tmp_path / "no.npz"))
