@@ -117,7 +117,7 @@ _MEASURED: Mapping[str, Callable[[float], str]] = {
     "micro_arena_bytes": lambda value: f"{value / 1024:.1f}",
     "macs": lambda value: f"{value / 1e6:.1f}",
     "gzip_bytes": lambda value: f"{value / 1024:.1f}",
-    "sparsity": lambda value: f"{value:.0%}",
+    "sparsity": lambda value: f"{value:.3f}",
     "distinct_weights": lambda value: f"{value:.0f}",
 }
 

@@ -23,6 +23,7 @@ TABLE_SHEET, ORIGIN_SHEET = "comparison", "how it was made"
 _DIGITS = 4
 _FORMATS = {
     "size_bytes": "#,##0",
+    "gzip_bytes": "#,##0",
     "size_ratio": "0.0%",
     "latency_p50_ms": "[<0.1]0.0000;[<1]0.000;0.00",
     "train_s": "0.0",
