@@ -12,6 +12,9 @@ from segsweep.errors import ModelError
 
 _GDAL_CACHE_MIB = "16"
 """What GDAL keeps of blocks: what is read is kept here anyhow."""
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
+"""Bytes that glibc gives back at once, and keeps: rows of a scene are as large again and again, and what the system
+gives anew is filled with zeros first."""
 
 
 def started(module: str, output: BinaryIO | int) -> tuple[subprocess.Popen[bytes], int]:
@@ -62,6 +65,7 @@ def _environment() -> dict[str, str]:
     source = str(Path(segsweep.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
     return {
+        **_MALLOC,
         **os.environ,
         "PYTHONPATH": path,
         "OMP_NUM_THREADS": "1",
