@@ -167,7 +167,7 @@ def _check_metadata(metadata: Metadata | None, bands: int, classes: int) -> None
 
 def _tried(model: TFLiteModel) -> bool:
     """Whether the output looks like probabilities: not negative, and 1 in the sum of each pixel."""
-    given = model.logits(np.random.default_rng(0).normal(size=(1, *model.input_shape)).astype(np.float32))
+    given = model.logits(np.random.default_rng(0).standard_normal((1, *model.input_shape), np.float32))
     if not np.isfinite(given).all():
         raise ModelError("gives NaN or infinite values")
     return bool((given >= 0).all() and np.abs(given.sum(axis=-1) - 1).max() < 0.01 * model.classes)
