@@ -325,7 +325,7 @@ def _variant(
         "name": name,
         # They travel inside the file.
         "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
-        "versions": versions("tensorflow") if source is None else versions("tensorflow", "ai-edge-quantizer"),
+        "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "ai-edge-quantizer"),
     }
     if recipe is not None:
         content["recipe"] = recipe.as_dict()

@@ -15,7 +15,7 @@ def made(training: str, quantization: str, validation: float, calibration: int =
     spec = SimpleNamespace(
         key=key,
         evaluation_key=key,
-        training=SimpleNamespace(key=training, kind="float", parent=None),
+        training=SimpleNamespace(key=training, kind="float", root=SimpleNamespace(key=training)),
         variant=SimpleNamespace(name=quantization),
         baseline=None if quantization == "float32" else "float32",
     )
