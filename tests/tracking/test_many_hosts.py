@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,22 @@ def server(database, tmp_path_factory):
     made.stop()
 
 
-def start(folder: Path, uri: str, host: str, *words: str) -> "subprocess.Popen[bytes]":
+@pytest.fixture
+def start():
+    """Starts sweeps as hosts of these names, and ends those that are still there when the test is over."""
+    started = []
+
+    def started_one(*arguments: Any) -> "subprocess.Popen[bytes]":
+        started.append(sweeping(*arguments))
+        return started[-1]
+
+    yield started_one
+    for process in started:
+        process.kill()
+        process.wait(30)
+
+
+def sweeping(folder: Path, uri: str, host: str, *words: str) -> "subprocess.Popen[bytes]":
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "segsweep.cli", "run", "-m", *WORDS, f"tracking.uri={uri}", *words]
     environment = {
@@ -149,7 +165,7 @@ def training_runs(uri: str, experiment: str) -> list:
         return []
 
 
-def test_two_hosts_share_the_work_and_a_restarted_server_costs_nothing(server, tmp_path):
+def test_two_hosts_share_the_work_and_a_restarted_server_costs_nothing(server, start, tmp_path):
     words = ["training.learning_rate=0.001,0.002", "quantization=float32,int8", "tracking.experiment=shared"]
     one = start(tmp_path / "one", server.uri, "one", *words, "sweep.workers=1")
     wait_until(lambda: training_runs(server.uri, "shared"), 200, one)
@@ -172,7 +188,7 @@ def test_two_hosts_share_the_work_and_a_restarted_server_costs_nothing(server, t
     assert set(comparison(store, find_sweep(store, None))["status"]) == {"FINISHED"}
 
 
-def test_another_host_goes_on_with_the_training_of_a_dead_one(server, tmp_path):
+def test_another_host_goes_on_with_the_training_of_a_dead_one(server, start, tmp_path):
     words = ["training.learning_rate=0.003", "tracking.experiment=resumed", "sweep.workers=1"]
     one = start(tmp_path / "three", server.uri, "three", *words)
 
