@@ -67,9 +67,7 @@ def test_images_that_are_scored_are_no_unlabelled_ones():
         scored = dataset()
         images = getattr(scored, role).images
         images[1] = unlabelled.images[3]
-        with pytest.raises(
-            DataError, match=rf"1 of the {place + 1} {role} images of data=npz are there too and would"
-        ):
+        with pytest.raises(DataError, match=rf"1 of the {place + 1} {role} images of data=npz are there too and would"):
             require_apart(unlabelled, dataset(**{role: ArraySplit(images, getattr(scored, role).labels)}))
     unlabelled.images[:] = 0
     black = dataset()
