@@ -16,9 +16,9 @@ from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.image_counts import read_counts, stored_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage import EVALUATION_FORMAT, VariantSpec
-from segsweep.models.input_scaling import for_model
 from segsweep.runs.score_metrics import deltas, score_metrics
 from segsweep.tflite.interpreter import TFLiteModel
+from segsweep.tflite.metadata import read
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
@@ -175,7 +175,11 @@ def _evaluate(spec: EnsembleSpec, dataset: Dataset, store: Store) -> Evaluation:
     members = []
     for each in spec.members:
         content = store.artifacts.required(each.run, names.MODEL_FILE)
-        members.append(EnsembleMember(TFLiteModel(content), for_model(dataset, each.spec.config.model).normalization))
+        # As the file says, and not as one data set does: members may be of trainings that normalized differently.
+        said = read(content)
+        assert said is not None
+        normalization = Normalization(np.array(said.mean, np.float32), np.array(said.std, np.float32))
+        members.append(EnsembleMember(TFLiteModel(content), normalization))
     predictor = EnsemblePredictor(members, _weights(spec.members, spec.config), spec.config.combine, shape)
     as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32))
     try:

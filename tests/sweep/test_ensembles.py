@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segsweep.cli import main
-from segsweep.config.data_schema import SyntheticParcelsConfig
+from segsweep.config.data_schema import NpzConfig, SyntheticParcelsConfig
 from segsweep.data.sources import load_dataset
 from segsweep.report.comparison import compare, find_sweep
 from segsweep.tflite.interpreter import TFLiteModel
@@ -61,3 +61,28 @@ def test_the_best_in_the_validation_are_scored_together(workplace):
     _, _, voting = swept("ensemble.combine=vote")
     assert set(voting["run_id"]).isdisjoint(together["run_id"])
     assert len(voting) == 2
+
+
+def test_each_member_normalizes_as_its_own_training_did(workplace):
+    random = np.random.default_rng(0)
+    for name, images in (("train", 10), ("test", 6)):
+        pixels = random.lognormal(0, 1, (images, 16, 16, 3)).astype(np.float32)
+        np.savez(workplace / f"{name}.npz", X=pixels, Y=(pixels[..., 0] > 1).astype(np.uint8))
+    files = {"train": "train.npz", "test": "test.npz", "classes": ["low", "high"]}
+    data = [f"data.{name}={str(value).replace(' ', '')}" for name, value in files.items()]
+    model = ("model.width=4", "model.depth=1", "training.epochs=2", "training.batch_size=4", "sweep.workers=1")
+    together = ("ensemble=best", "ensemble.size=2", "evaluation.latency.runs=5", "quantization=float32")
+    assert main(["run", "-m", "data=npz", *data, *model, *together, "data.normalize=standard,percentile"]) == 0
+    store = Store.open_to_read("sqlite:///mlruns/mlflow.db", "segsweep")
+    table = compare(store, find_sweep(store, None)).table
+    run = store.get(table[table["training_kind"] == "ensemble"].iloc[0]["run_id"])
+    probability, ways = 0, set()
+    for member in (store.get(each) for each in json.loads(run.tags[names.ENSEMBLE_MEMBERS])):
+        dataset = load_dataset(NpzConfig(normalize=member.params["data.normalize"], **files))
+        ways.add(dataset.normalization.mean.tobytes())
+        images, labels = dataset.test.read(np.arange(6))
+        model_of = TFLiteModel(store.artifacts.required(member, names.MODEL_FILE))
+        exponentials = np.exp(model_of.logits(dataset.normalization.apply(images)))
+        probability = probability + exponentials / exponentials.sum(-1, keepdims=True)
+    assert len(ways) == 2
+    assert run.metrics[names.ACCURACY] == pytest.approx(np.mean(probability.argmax(-1) == labels), abs=1e-4)
