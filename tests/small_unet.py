@@ -11,6 +11,7 @@ from tf_keras import layers
 
 from segsweep.quantization.post_training import Calibration, calibrate, quantize
 from segsweep.quantization.quantization_aware import quantization_aware
+from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tflite.conversion import convert_float, convert_quantized
 
@@ -96,7 +97,7 @@ def calibration(upsampling: str) -> Calibration:
 
 @functools.cache
 def variant_file(upsampling: str, name: str) -> bytes:
-    """A variant of `trained`, by its name."""
-    if VARIANTS[name].training_kind == "qat":
+    """A variant of `trained`, by its name; its weights are neither pruned nor clustered."""
+    if TRAINING_KINDS[VARIANTS[name].training_kind].rounds is not None:
         return convert_quantized(quantization_aware_trained(upsampling))
     return quantize(float_file(upsampling), VARIANTS[name], calibration(upsampling))
