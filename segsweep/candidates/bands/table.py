@@ -151,10 +151,10 @@ def bands_figure(found: Audit, metric: str) -> Figure:
 
 
 def _ticks(linear: float, low: float, high: float) -> list[float]:
-    """0, and the powers of ten from the linear part outwards as far as there are values."""
-    first, last = math.ceil(math.log10(linear)), math.floor(math.log10(max(-low, high, linear)))
-    tens = [10.0**power for power in range(min(first, last), last + 1)]
-    return [0.0] + [tick for ten in tens for tick in (-ten, ten) if low <= tick <= high]
+    """0, one in the linear part, and outwards 1, 2 and 5 times the powers of ten as far as there are values."""
+    powers = range(math.floor(math.log10(linear)) - 1, math.ceil(math.log10(max(-low, high, linear))) + 1)
+    steps = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    return [0.0] + [tick for step in steps if step >= 0.4 * linear for tick in (-step, step) if low <= tick <= high]
 
 
 def _normalized(found: Audit, band: int, values: Sequence[float] | np.ndarray) -> np.ndarray:
