@@ -26,9 +26,10 @@ def sensitivity_text(found: Sensitivity, metric: str) -> str:
     lines = [tabulate(rows, headers=_HEADERS, tablefmt="pipe", disable_numparse=True, stralign="right"), ""]
     for images in sorted(found.exact.keys() & found.quantized.keys()):
         exact, quantized = found.exact[images].score(metric), found.quantized[images].score(metric)
+        alike = found.quantized[images].agreement
         lines.append(
             f"{METRIC_WORDS[metric]} on {images} validation images: float32 {exact:.4f}, all layers {found.target} "
-            f"{quantized:.4f} ({quantized - exact:+.4f}; {found.quantized[images].agreement:.4f} of all predictions alike)."
+            f"{quantized:.4f} ({quantized - exact:+.4f}; {alike:.4f} of all predictions alike)."
         )
     lines.append(
         "change: of it, when the layer alone is quantized; if spared: when it alone is left float32, against the file "
