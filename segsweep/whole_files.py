@@ -18,6 +18,21 @@ def refuse_existing(option: str, paths: Iterable[Path], *, force: bool) -> None:
         raise SegsweepError(f"{option} {existing}: the file exists; give another name, or --force to replace it")
 
 
+def refuse_unwritable(option: str, path: Path, *, force: bool) -> None:
+    """Complain of a file that could not be written, or may not be replaced: before the work for it is done.
+
+    Raises:
+        SegsweepError: it exists, is a folder, or its folder is not there or takes no files.
+    """
+    if path.is_dir():
+        raise SegsweepError(f"{option} {path}: is a folder; give the name of a file")
+    refuse_existing(option, [path], force=force)
+    if not path.parent.is_dir():
+        raise SegsweepError(f"{option} {path}: there is no folder {path.parent}; make it, or choose another place")
+    if not os.access(path.parent, os.W_OK):
+        raise SegsweepError(f"{option} {path}: the folder {path.parent} takes no files; choose another place")
+
+
 def write_whole(option: str, path: Path, content: str | bytes) -> None:
     """Write a file that `option` of the command line asks for; a reader never sees a part of it.
 

@@ -20,7 +20,7 @@ from segsweep.config.schema import JobConfig
 from segsweep.errors import ConfigError, SegsweepError
 from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN
 from segsweep.quiet import quiet
-from segsweep.whole_files import refuse_existing, write_whole
+from segsweep.whole_files import refuse_unwritable, write_whole
 
 _DESCRIPTION = """\
 Find the smallest file whose score drops by no more than --max-drop, or the best one of --max-size: each layer becomes
@@ -37,7 +37,7 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     max_size = None if options.max_size is None else int(units.size("--max-size", options.max_size))
     output = None if options.output is None else Path(options.output)
     if output is not None:
-        refuse_existing("--output", [output], force=options.force)
+        refuse_unwritable("--output", output, force=options.force)
 
     from segsweep.candidates.claim import claim, claim_text
     from segsweep.candidates.goal import Goal

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,12 +20,13 @@ from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import Dataset, Normalization
 from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, DataError, StoreError
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.models.input_scaling import for_model
 from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.layers import layers
 from segsweep.quantization.post_training import calibrate
 from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.quiet import quiet
 from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.scoring.file_on_data import Compose, file_on_data, read_file
@@ -77,7 +79,9 @@ class Source:
 def source_of(options: argparse.Namespace, compose: Compose) -> Source:
     """What `RUN` on the command line means: a file where it is one, else a run of the store."""
     if is_file(options.run):
-        return file_source(Path(options.run), options.overrides, compose)
+        # What is wrong with a file or its data is one line, without what LiteRT says of kernels before it.
+        with quiet(Path(os.devnull)):
+            return file_source(Path(options.run), options.overrides, compose)
     store = Store.open_to_read(options.tracking_uri, options.experiment)
     return find_source(store, options.run, options.overrides, compose)
 

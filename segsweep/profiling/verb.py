@@ -7,7 +7,7 @@ from pathlib import Path
 from segsweep.candidates.options import is_file, positive
 from segsweep.command_line import parse, verb_parser
 from segsweep.errors import ConfigError
-from segsweep.whole_files import refuse_existing, write_whole
+from segsweep.whole_files import refuse_unwritable, write_whole
 
 _DESCRIPTION = """\
 Say where a .tflite file's time goes on this host: each operator is cut out as a file of its own and measured with the
@@ -21,7 +21,7 @@ def profile(arguments: list[str]) -> int:
     options = _options(arguments)
     output = None if options.csv is None else Path(options.csv)
     if output is not None:
-        refuse_existing("--csv", [output], force=options.force)
+        refuse_unwritable("--csv", output, force=options.force)
 
     from segsweep.profiling.profile_text import profile_csv, profile_text
     from segsweep.profiling.supervision import supervised_profile

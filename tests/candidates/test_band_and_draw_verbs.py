@@ -123,6 +123,13 @@ def test_what_cannot_be_is_said_in_one_line(inside, capsys):
         ("bands", run, "--percentile", "100"): "--percentile 100: must be at least 50 and below 100",
         ("bands", run, "--least-bits", "9"): "--least-bits 9: must be 0 to 8",
         ("bands", run, "--images", "0"): "--images 0: must be 1 or more",
+        (
+            "bands",
+            run,
+            "--output",
+            "nowhere/better.tflite",
+        ): "--output nowhere/better.tflite: there is no folder nowhere",
+        ("bands", run, "--output", "."): "--output .: is a folder",
         ("bands", run, "data.seed=1"): "its training images are not those of run",
         ("calibration", run, "--samples", "few"): "--samples few: must be whole numbers, as 8,32,128",
         ("calibration", run, "--samples", "0,8"): "--samples 0,8: must be numbers from 1",

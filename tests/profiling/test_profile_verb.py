@@ -114,7 +114,7 @@ def test_wrong_words_are_refused(model: Path, capsys: pytest.CaptureFixture[str]
         (str(model), "--top", "0"): "--top 0: must be 1 or more",
         (str(model), "--seconds", "nan"): "--seconds nan: must be seconds from 0.1 to 3600",
         (str(model), "--timeout", "0"): "--timeout 0: must be seconds, 1 or more",
-        (str(model), "--csv", "no/such/folder.csv", *FAST): "--csv no/such/folder.csv: cannot be written",
+        (str(model), "--csv", "no/such/folder.csv"): "--csv no/such/folder.csv: there is no folder no/such; make it",
         (training,): f"RUN {training}: no variant or search in segsweep has an id that begins so",
         ("",): "RUN : 2 runs have ids that begin so; give more of it",
         (lost,): "its model/model.tflite is missing or damaged",

@@ -9,7 +9,7 @@ from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
 from segsweep.errors import ConfigError
 from segsweep.quiet import quiet
-from segsweep.whole_files import refuse_existing, write_whole
+from segsweep.whole_files import refuse_unwritable, write_whole
 
 _DESCRIPTION = """\
 Say what the int8 input, which has one scale for all bands, leaves of each: its range before and after normalization,
@@ -43,7 +43,7 @@ def bands(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) -
         raise ConfigError(f"--least-bits {options.least_bits:g}: must be 0 to 8")
     output = None if options.output is None else Path(options.output)
     if output is not None:
-        refuse_existing("--output", [output], force=options.force)
+        refuse_unwritable("--output", output, force=options.force)
 
     from segsweep.candidates.bands.advice import advice
     from segsweep.candidates.bands.audit import audit
