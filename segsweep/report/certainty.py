@@ -16,6 +16,9 @@ _POINTS = 100
 _SMALLEST = 0.005
 """Points that are shown as something."""
 _CONTROL = " of the float fine-tune"
+_ENSEMBLE = "ensemble"
+_OWNERS = {"finetune": _CONTROL, _ENSEMBLE: " of the ensemble"}
+"""Whose file a row is of, where it is not that of a training alone, by its training kind."""
 _GAIN = "Quantization-aware training"
 _GAIN_COLUMN = "gain_mean_iou"
 _FEW_SEEDS = 5
@@ -74,22 +77,27 @@ def findings(table: pd.DataFrame) -> list[Finding]:
     Rows that differ in their seed alone are one finding.
     """
     summary = seed_summary(table)
+    alone = summary[summary["training_kind"] != _ENSEMBLE]
     varying = [
         str(name)
         for name in summary.columns[: summary.columns.get_loc("training_kind")]
-        if name != "quantization" and summary[name].nunique() > 1
+        if name != "quantization" and alone[name].nunique() > 1
     ]
     ends = _single_ends(table)
     found = []
     rows: list[dict[Any, Any]] = summary.to_dict("records")
     for place, row in enumerate(rows):
-        words = {name: f"{title(name)} {cell_text(name, row[name])}" for name in varying if pd.notna(row[name])}
+        kind = row["training_kind"]
+        # The name of an ensemble's model says that it is one, and no more.
+        telling = [name for name in varying if pd.notna(row[name]) and not (kind == _ENSEMBLE and name == "model")]
+        words = {name: f"{title(name)} {cell_text(name, row[name])}" for name in telling}
         settings = ", ".join(words.values())
         training = ", ".join(word for name, word in words.items() if not name.startswith("quantization."))
         is_baseline = row["quantization"] == "float32" and row["training_kind"] == "float"
         if not is_baseline and pd.notna(row["delta_mean_iou_mean"]):
-            subject = row["quantization"] + (_CONTROL if row["training_kind"] == "finetune" else "")
-            named = (subject, "float32", settings)
+            subject = row["quantization"] + _OWNERS.get(kind, "")
+            reference = "float32 of its best member" if kind == _ENSEMBLE else "float32"
+            named = (subject, reference, settings)
             found.append(_finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place)))
         if pd.notna(row["gain_mean_iou_mean"]):
             named = (_GAIN, "the int8 file of its control", settings)

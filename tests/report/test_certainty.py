@@ -142,3 +142,26 @@ def test_several_files_of_one_training_are_not_taken_for_trainings():
     table["run_id"] = ["a", "b", "c"]
     table.attrs["delta_mean_iou"] = {"b": (-0.02, -0.005), "c": (-0.03, -0.015)}
     assert overall(table)[0] == "int8 loses against float32 beyond noise in all 2 settings (-2.00 to -1.00 points)."
+
+
+def test_what_an_ensemble_gains_is_not_told_of_the_quantization():
+    table = comparison_of(
+        (8, 0, "float32", "float", 0.7, 0.0),
+        (8, 0, "int8", "float", 0.69, -0.01),
+        (8, 0, "float32", "ensemble", 0.73, 0.03),
+        (8, 0, "int8", "ensemble", 0.72, 0.02),
+        delta_mean_iou={
+            "int8-float-8-0": (-0.012, -0.008),
+            "float32-ensemble-8-0": (0.01, 0.05),
+            "int8-ensemble-8-0": (0.01, 0.03),
+        },
+    )
+    table.loc[table["training_kind"] == "ensemble", "model"] = "ensemble of 2"
+    table.loc[table["training_kind"] == "ensemble", "width"] = np.nan
+    assert overall(table)[:3] == [
+        "int8 loses 1.00 points of mean IoU against float32 (95 % interval -1.20 to -0.80).",
+        "float32 of the ensemble gains 3.00 points of mean IoU against float32 of its best member "
+        "(95 % interval +1.00 to +5.00).",
+        "int8 of the ensemble gains 2.00 points of mean IoU against float32 of its best member "
+        "(95 % interval +1.00 to +3.00).",
+    ]
