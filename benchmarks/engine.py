@@ -53,7 +53,7 @@ register()
 from dataclasses import replace
 from segsweep.config.job_config import parameters, to_job_config
 from segsweep.data.sources import load_dataset
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 

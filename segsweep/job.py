@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from segsweep.config.schema import JobConfig, TrackingConfig
 from segsweep.data.sources import load_dataset
 from segsweep.errors import TrainingFailed, reason_of
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.models.input_scaling import for_model
 from segsweep.outcome import JobOutcome
 from segsweep.processes import end_children, end_with_parent, keep_joblib_worker

@@ -4,7 +4,9 @@ import pytest
 from small_jobs import dataset, job
 
 from segsweep.config.schema import ClusteringConfig, PruningConfig, QuantizationConfig
-from segsweep.lineage import JobSpec, lineage, used_settings
+from segsweep.lineage.jobs import lineage
+from segsweep.lineage.specs import JobSpec
+from segsweep.lineage.used_settings import used_settings
 
 SPARSE = ("pruned_float32", "pruned_int8", "pqat_int8")
 SHARED = ("clustered_float32", "clustered_int8", "cqat_int8")

@@ -12,7 +12,8 @@ from segsweep.config.used_training_settings import SWITCHES
 from segsweep.data.dataset import ArraySplit
 from segsweep.data.point_labels import PointSplit
 from segsweep.errors import ConfigError
-from segsweep.lineage import lineage, used_settings
+from segsweep.lineage.jobs import lineage
+from segsweep.lineage.used_settings import used_settings
 
 BASE = lineage(job(), dataset()).asked
 

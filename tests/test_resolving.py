@@ -7,7 +7,7 @@ from small_jobs import dataset, job
 
 from segsweep.config import schema, training_schema
 from segsweep.errors import ConfigError
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 
 
 def test_a_given_finetune_rate_is_kept():

@@ -8,7 +8,7 @@ import numpy as np
 from segsweep.data.batches import evaluation_batches
 from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import Dataset
-from segsweep.lineage import VariantSpec
+from segsweep.lineage.specs import VariantSpec
 
 
 def calibration_indices(spec: VariantSpec, dataset: Dataset) -> tuple[int, ...]:

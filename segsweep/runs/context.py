@@ -14,7 +14,7 @@ from segsweep.config.keys import environment
 from segsweep.config.schema import SweepConfig
 from segsweep.data.dataset import Dataset
 from segsweep.errors import MadeElsewhere
-from segsweep.lineage import TrainingSpec
+from segsweep.lineage.specs import TrainingSpec
 from segsweep.progress import Reporter
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord

@@ -1,6 +1,6 @@
 """What stands on the page of a run in the MLflow UI: what it is, and where it comes from."""
 
-from segsweep.lineage import TrainingSpec, VariantSpec
+from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.runs.run_names import training_name

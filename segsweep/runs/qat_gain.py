@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
 from segsweep.evaluation.image_counts import ImageCounts, read_counts
-from segsweep.lineage import VariantSpec, controls_of
+from segsweep.lineage.jobs import controls_of
+from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.training_kinds import CONTROL, TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.tracking import names

@@ -5,7 +5,8 @@ from typing import Any
 
 from segsweep.config.job_config import parameters
 from segsweep.config.schema import JobConfig
-from segsweep.lineage import TrainingSpec, VariantSpec, used_settings
+from segsweep.lineage.specs import TrainingSpec, VariantSpec
+from segsweep.lineage.used_settings import used_settings
 from segsweep.models.table import model_name
 
 _SAID = ("model.name", "model.encoder", "model.width", "training.learning_rate", "seed", "quantization.name")

@@ -14,7 +14,7 @@ from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.augmentation import does_nothing
 from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
-from segsweep.lineage import TrainingSpec
+from segsweep.lineage.specs import TrainingSpec
 from segsweep.models.initial_weights import set_initial_weights
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.runs.context import Context

@@ -17,7 +17,7 @@ from segsweep.errors import StoreError
 from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.image_counts import read_counts, stored_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
-from segsweep.lineage import VariantSpec
+from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize

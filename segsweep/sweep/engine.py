@@ -13,7 +13,7 @@ from segsweep.config.keys import environment
 from segsweep.config.schema import EnsembleConfig, LatencyConfig, TrackingConfig
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
-from segsweep.lineage import VariantSpec
+from segsweep.lineage.specs import VariantSpec
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet

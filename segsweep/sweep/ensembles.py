@@ -15,7 +15,8 @@ from segsweep.evaluation.ensemble import EnsembleMember, EnsemblePredictor
 from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.image_counts import read_counts, stored_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
-from segsweep.lineage import EVALUATION_FORMAT, VariantSpec
+from segsweep.lineage.specs import VariantSpec
+from segsweep.lineage.variants import EVALUATION_FORMAT
 from segsweep.runs.score_metrics import deltas, score_metrics
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read

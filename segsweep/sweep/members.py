@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from segsweep.lineage import used_settings
+from segsweep.lineage.used_settings import used_settings
 from segsweep.sweep.points import Impossible
 from segsweep.sweep.running import Failure
 from segsweep.sweep.waves import Job

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.errors import ConfigError
-from segsweep.lineage import TrainingSpec
+from segsweep.lineage.specs import TrainingSpec
 from segsweep.models.weights_files import fetch_weights, weights_file
 from segsweep.processes import may_have_gpu
 from segsweep.sweep.found import finished_trainings, finished_variants

@@ -15,7 +15,7 @@ from optuna.trial import Trial, TrialState, create_trial
 from segsweep.config.keys import content_key
 from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, SegsweepError
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.sweep.found import finished_variants
 from segsweep.sweep.objectives import METRICS, Constraint
 from segsweep.sweep.points import Point

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from segsweep.durations import duration
 from segsweep.errors import NoStoreError
-from segsweep.lineage import TrainingSpec
+from segsweep.lineage.specs import TrainingSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.points import Impossible, Point, data_remarks

@@ -7,7 +7,7 @@ from segsweep.config.data_schema import DataConfig
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.models.table import quantization_obstacle
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.sweep.waves import Job

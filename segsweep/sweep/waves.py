@@ -7,7 +7,7 @@ or repeat, the same training. Here one job for each training goes first; the oth
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from segsweep.lineage import JobSpec
+from segsweep.lineage.specs import JobSpec
 
 
 @dataclass(frozen=True)

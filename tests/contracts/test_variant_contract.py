@@ -6,7 +6,7 @@ import pytest
 from small_jobs import dataset, job
 
 from segsweep.config.checks import RULES, OneOf
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.quantization.post_training import RECIPES
 from segsweep.quantization.variants import BY_RECIPE, VARIANTS
 

@@ -7,7 +7,8 @@ from small_jobs import dataset, job
 
 from segsweep.config.schema import QuantizationConfig
 from segsweep.errors import ConfigError
-from segsweep.lineage import lineage, used_settings
+from segsweep.lineage.jobs import lineage
+from segsweep.lineage.used_settings import used_settings
 from segsweep.quantization.recipe import LayerChoice, Recipe, parse_recipe, read_recipe
 
 RECIPE = Recipe(

@@ -11,7 +11,8 @@ from tf_keras import layers
 
 from segsweep.config.schema import QuantizationConfig
 from segsweep.errors import ConfigError, ModelError
-from segsweep.lineage import lineage, used_settings
+from segsweep.lineage.jobs import lineage
+from segsweep.lineage.used_settings import used_settings
 from segsweep.quantization import layers as file_layers
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate

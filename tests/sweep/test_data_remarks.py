@@ -17,7 +17,7 @@ from segsweep.config.schema import (
 )
 from segsweep.config.training_schema import TrainingConfig
 from segsweep.data.sources import load_dataset
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.progress import Reporter
 from segsweep.runs.context import Context
 from segsweep.sweep.plan import plan_text

@@ -7,7 +7,7 @@ import pytest
 from small_jobs import dataset, job
 
 from segsweep.config.schema import TrackingConfig
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.outcome import JobOutcome
 from segsweep.sweep.launching import launch_with_hydra
 from segsweep.sweep.running import Start

@@ -8,7 +8,7 @@ from segsweep.config.model_schema import BackboneUnetConfig
 from segsweep.config.schema import JobConfig, TrackingConfig
 from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.sweep import needs
 from segsweep.sweep.needs import fetch_needed_weights, require_gpu
 from segsweep.sweep.waves import Job

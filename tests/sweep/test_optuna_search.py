@@ -7,7 +7,7 @@ from small_jobs import dataset, job, split
 
 from segsweep.config.training_schema import TrainingConfig
 from segsweep.errors import ConfigError
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.sweep import optuna_search
 from segsweep.sweep.objectives import constraint, objectives
 from segsweep.sweep.optuna_search import OptunaSearch, SearchSettings

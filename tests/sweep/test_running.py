@@ -5,7 +5,7 @@ from small_jobs import dataset, job
 
 from segsweep.config.schema import SweepConfig
 from segsweep.job import hang_file
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.outcome import JobOutcome
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.running import Runner

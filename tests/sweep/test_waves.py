@@ -6,7 +6,7 @@ import pytest
 from small_jobs import dataset, job
 
 from segsweep.config.schema import StridedUnetConfig
-from segsweep.lineage import lineage
+from segsweep.lineage.jobs import lineage
 from segsweep.sweep.waves import Job, waves
 
 VARIANTS = ("float32", "float16", "int8", "int16x8", "qat_int8")

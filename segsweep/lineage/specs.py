@@ -1,0 +1,81 @@
+"""What one job needs: trainings and variants, and how they descend from each other."""
+
+from dataclasses import dataclass, field
+
+from segsweep.config.keys import content_key
+from segsweep.config.schema import JobConfig
+from segsweep.quantization.recipe import Recipe
+from segsweep.quantization.variants import Variant
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """Weights made by gradient descent."""
+
+    kind: str
+    """One of `TRAINING_KINDS`."""
+    config: JobConfig = field(repr=False)
+    size: tuple[int, int]
+    """Height and width of the network while training."""
+    key: str
+    parent: "TrainingSpec | None"
+    """The training that a fine-tune starts from."""
+    teacher: "TrainingSpec | None" = None
+    """The float training whose model labels pixels for this one."""
+    recipe: Recipe | None = None
+    """What a quantization-aware training rounds as, where that is not int8."""
+
+    @property
+    def root(self) -> "TrainingSpec":
+        """The float training that it descends from; itself where it is one."""
+        return self if self.parent is None else self.parent.root
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """One exported file and its evaluation."""
+
+    variant: Variant
+    training: TrainingSpec
+    config: JobConfig = field(repr=False)
+    """The job's settings, with the name of this variant."""
+    size: tuple[int, int]
+    """Height and width of the file's input."""
+    key: str
+    evaluation_key: str
+    source: "VariantSpec | None"
+    """The float32 file of the same training, which a post-training variant is made from."""
+    baseline: "VariantSpec | None"
+    """The float32 variant of the float training, which deltas are against; None for itself."""
+    recipe: Recipe | None = None
+    """What each layer is, of the variant `mixed`."""
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job: the variant it was asked for and what goes with it."""
+
+    config: JobConfig = field(repr=False)
+    variants: tuple[VariantSpec, ...]
+    """In the order they can be made: the baseline first."""
+    asked: VariantSpec
+
+    @property
+    def key(self) -> str:
+        """Equal for jobs that do the same."""
+        return content_key({"variants": sorted(each.evaluation_key for each in self.variants)})
+
+    @property
+    def trainings(self) -> tuple[TrainingSpec, ...]:
+        """The trainings it needs, each once, parents first."""
+        found: dict[str, TrainingSpec] = {}
+        for each in self.variants:
+            for training in _ancestry(each.training):
+                found.setdefault(training.key, training)
+        return tuple(found.values())
+
+
+def _ancestry(training: TrainingSpec) -> list[TrainingSpec]:
+    """What a training starts from and learns labels from, directly or not, the first of them first, then itself."""
+    before = (each for each in (training.teacher, training.parent) if each is not None)
+    return [*(ancestor for each in before for ancestor in _ancestry(each)), training]

@@ -1,0 +1,138 @@
+"""The trainings of a job, and their keys: all that determines the weights, and nothing else."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from segsweep.config.data_schema import DataConfig
+from segsweep.config.keys import content_key, versions
+from segsweep.config.loss_schema import used_loss_settings
+from segsweep.config.schema import JobConfig
+from segsweep.config.training_schema import FineTuningConfig, PseudoLabelsConfig
+from segsweep.config.used_training_settings import used_training_settings
+from segsweep.data.dataset import Dataset, Split
+from segsweep.lineage.specs import TrainingSpec
+from segsweep.models.initial_weights import initial_weights_digest
+from segsweep.models.weights_files import weights_file, weights_settings
+from segsweep.quantization.recipe import Recipe, read_recipe
+from segsweep.quantization.training_kinds import BY_RECIPE, CONTROL, SECTION_OF, TRAINING_KINDS, chain
+
+TRAINING_FORMAT = 1
+"""Raised when the trainer changes what weights come out of the same settings."""
+
+
+def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
+    """The training from scratch, or from weights in a file, of a network for images of (height, width)."""
+    settings = used_training_settings(config.training)
+    learnt = settings.pop("pseudo_labels", None)
+    if config.training.initial_weights is not None:
+        settings["initial_weights"] = initial_weights_digest(config.training.initial_weights)
+    teacher = _teacher(config, dataset, size) if learnt is not None else None
+    key = content_key(
+        {
+            "format": TRAINING_FORMAT,
+            "kind": "float",
+            "data": _fingerprints(dataset.train, dataset.validation),
+            "classes": len(dataset.classes),
+            "size": size,
+            "model": weights_settings(config.model, dataset.rgb),
+            "loss": used_loss_settings(config.loss),
+            "training": settings,
+            "seed": config.seed,
+            "versions": versions("tensorflow", "tf-keras"),
+            **_normalization(config.data),
+            **_colour_unit(config),
+            **(_pseudo_labels(config, teacher, dataset) if teacher is not None else {}),
+        }
+    )
+    return TrainingSpec("float", config, size, key, None, teacher)
+
+
+def finetuned(kind: str, float_training: TrainingSpec) -> TrainingSpec:
+    """The training of a kind, after those that it starts from."""
+    training = float_training
+    for each in chain(kind):
+        training = finetune(each.name, training)
+    return training
+
+
+def finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> TrainingSpec:
+    """One fine-tune of the weights of `parent`, with `quantization.epochs` unless `epochs` are given."""
+    quantization = parent.config.quantization
+    assert quantization.learning_rate is not None
+    epochs = epochs or quantization.epochs
+    content = {
+        "format": TRAINING_FORMAT,
+        "kind": kind,
+        "parent": parent.key,
+        "epochs": epochs,
+        "learning_rate": quantization.learning_rate,
+    }
+    if kind != CONTROL:
+        content["versions"] = versions("tensorflow-model-optimization")
+    section = SECTION_OF.get(TRAINING_KINDS[kind].keeps)
+    if section is not None:
+        content[section] = asdict(getattr(quantization, section))
+    recipe = recipe_of(parent.config) if TRAINING_KINDS[kind].rounds == BY_RECIPE else None
+    if recipe is not None:
+        content["recipe"] = recipe.as_dict()
+    config = replace(
+        parent.config,
+        training=replace(
+            parent.config.training,
+            epochs=epochs,
+            learning_rate=quantization.learning_rate,
+            warmup_epochs=0,
+            # What a fine-tune is compared with, and exported to, is in float32.
+            mixed_precision=False,
+            fine_tuning=FineTuningConfig(),
+            # It starts where the target may have been reached.
+            early_stopping=replace(parent.config.training.early_stopping, target=None),
+        ),
+    )
+    return TrainingSpec(kind, config, parent.size, content_key(content), parent, recipe=recipe)
+
+
+def recipe_of(config: JobConfig) -> Recipe:
+    """What the file says that `quantization.recipe` names."""
+    assert config.quantization.recipe is not None
+    return read_recipe(config.quantization.recipe)
+
+
+def _teacher(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
+    """The training of the round before; before the first, the one without pseudo-labels."""
+    settings = config.training.pseudo_labels
+    rounds = settings.rounds - 1
+    before = replace(settings, rounds=rounds) if rounds else PseudoLabelsConfig()
+    return float_training(replace(config, training=replace(config.training, pseudo_labels=before)), dataset, size)
+
+
+def _pseudo_labels(config: JobConfig, teacher: TrainingSpec, dataset: Dataset) -> dict[str, Any]:
+    """What determines the labels that a teacher gives."""
+    settings = config.training.pseudo_labels
+    unlabelled = dataset.unlabelled if settings.images != "training" else None
+    return {
+        "pseudo_labels": {
+            "teacher": teacher.key,
+            "thresholds": settings.threshold,
+            "images": settings.images,
+            "start": settings.start,
+            "unlabelled": _fingerprints(unlabelled) if unlabelled is not None else [],
+        }
+    }
+
+
+def _fingerprints(*splits: Split) -> list[str]:
+    return [split.fingerprint for split in splits]
+
+
+def _normalization(data: DataConfig) -> dict[str, str]:
+    """How bands are normalized, where that is not the usual way."""
+    how = getattr(data, "normalize", "standard")
+    return {} if how == "standard" else {"normalize": how}
+
+
+def _colour_unit(config: JobConfig) -> dict[str, str]:
+    """What brightness and noise are multiples of, where it once was something else."""
+    augmentation = config.training.augmentation
+    is_recoloured = augmentation.brightness or augmentation.noise
+    return {"colour_unit": "data"} if is_recoloured and weights_file(config.model) is not None else {}

@@ -1,0 +1,38 @@
+"""Which settings bear on a variant."""
+
+from typing import Any
+
+from segsweep.config.job_config import parameters
+from segsweep.config.loss_schema import unused_terms
+from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
+from segsweep.lineage.specs import VariantSpec
+from segsweep.quantization.training_kinds import SECTION_OF, chain
+
+
+def used_settings(spec: VariantSpec) -> dict[str, Any]:
+    """The settings that bear on a variant, by override name; the others may vary without any effect on it."""
+    leaves = parameters(spec.config)
+    unused = {"quantization.control", "evaluation.batch_size", "data.cache_mib"}
+    for setting in unused_training_settings(spec.config.training):
+        path = f"training.{setting}"
+        unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")} - SWITCHES
+    if not spec.variant.calibrated:
+        unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
+    elif spec.config.quantization.calibration.range != "percentile":
+        unused |= {"quantization.calibration.percentile"}
+    if spec.recipe is None:
+        unused |= {"quantization.recipe"}
+    kinds = {kind.keeps for kind in chain(spec.training.kind)}
+    for keeps, section in SECTION_OF.items():
+        if keeps not in kinds:
+            unused |= {name for name in leaves if name.startswith(f"quantization.{section}.")}
+    if spec.training.kind == "float":
+        unused |= {"quantization.epochs", "quantization.learning_rate"}
+    other = (
+        "tracking.",
+        "sweep.",
+        "ensemble.",
+        "evaluation.latency.",
+        *(f"loss.{term}." for term in unused_terms(spec.config.loss)),
+    )
+    return {name: value for name, value in leaves.items() if name not in unused and not name.startswith(other)}

@@ -1,0 +1,69 @@
+"""The files of a job, and their keys: all that determines a file, or its scores, and nothing else."""
+
+from dataclasses import replace
+from typing import Any
+
+from segsweep.config.keys import content_key, versions
+from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import Dataset
+from segsweep.lineage.specs import TrainingSpec, VariantSpec
+from segsweep.lineage.trainings import recipe_of
+from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
+from segsweep.quantization.variants import variant_named
+
+VARIANT_FORMAT = 1
+"""Raised when a variant is made or described otherwise."""
+
+
+EVALUATION_FORMAT = 2
+"""Raised when scores are computed otherwise."""
+
+
+def variant_spec(
+    name: str,
+    training: TrainingSpec,
+    config: JobConfig,
+    dataset: Dataset,
+    size: tuple[int, int],
+    source: VariantSpec | None,
+    baseline: VariantSpec | None,
+) -> VariantSpec:
+    """A file of a training: `source` is the float file that it is made from, `baseline` what it is compared with."""
+    variant, recipe = variant_named(name), None
+    if name in RECIPE_VARIANTS:
+        recipe = recipe_of(config)
+        variant = replace(variant, calibrated=recipe.calibrated)
+    content: dict[str, Any] = {
+        "format": VARIANT_FORMAT,
+        "training": training.key,
+        "size": size,
+        "name": name,
+        # They travel inside the file.
+        "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
+        "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "ai-edge-quantizer"),
+    }
+    if recipe is not None:
+        content["recipe"] = recipe.as_dict()
+    if variant.calibrated:
+        calibration = config.quantization.calibration
+        content["calibration"] = {"samples": calibration.samples}
+        if calibration.samples != len(dataset.train):
+            content["calibration"]["seed"] = calibration.seed
+        if calibration.choice != "random":
+            content["calibration"]["choice"] = calibration.choice
+        if calibration.range != "min_max":
+            content["calibration"]["range"] = calibration.range
+        if calibration.range == "percentile":
+            content["calibration"]["percentile"] = calibration.percentile
+        content["versions"] |= versions("ai-edge-litert")
+    key = content_key(content)
+    evaluation_key = content_key(
+        {
+            "format": EVALUATION_FORMAT,
+            "variant": key,
+            "test": [dataset.test.fingerprint],
+            "versions": versions("ai-edge-litert"),
+        }
+    )
+    config = replace(config, quantization=replace(config.quantization, name=name))
+    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe)
