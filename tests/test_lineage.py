@@ -230,7 +230,7 @@ def test_the_unit_of_brightness_and_noise_is_in_the_key_where_it_once_was_anothe
     """Trainings of before, in which pretrained weights were given another brightness, are not those of today; of all
     others the key stays."""
     contents = []
-    monkeypatch.setattr("segsweep.lineage.content_key", lambda content: str(contents.append(content)))
+    monkeypatch.setattr("segsweep.lineage.trainings.content_key", lambda content: str(contents.append(content)))
     settings = training_schema.TrainingConfig(augmentation=training_schema.AugmentationConfig(**augmentation))
     lineage(job("float32", model=BackboneUnetConfig(weights=weights), training=settings), dataset())
     (training,) = (content for content in contents if content.get("kind") == "float")
