@@ -75,6 +75,18 @@ def test_calibration_is_in_the_key_of_calibrated_variants_alone():
     assert len(keys("float16")) == len(keys("dynamic_range")) == 1
 
 
+@pytest.mark.parametrize(("samples", "different"), [(2, 4), (6, 1)])
+def test_how_calibration_images_are_chosen_is_in_the_key_unless_it_takes_all(samples, different):
+    found = {
+        lineage(job(quantization=schema.QuantizationConfig(name="int8", calibration=each)), dataset()).asked.key
+        for choice in ("random", "farthest")
+        for seed in (0, 1)
+        for each in [schema.CalibrationConfig(samples=samples, seed=seed, choice=choice)]
+    }
+    assert len(dataset().train) == 6
+    assert len(found) == different
+
+
 def test_a_larger_test_image_leaves_the_training_alone_and_makes_a_larger_file():
     other = lineage(job(), dataset(test=split(5, 3, size=30))).asked
     assert other.training.key == BASE.training.key

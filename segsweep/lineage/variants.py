@@ -48,9 +48,10 @@ def variant_spec(
         calibration = config.quantization.calibration
         content["calibration"] = {"samples": calibration.samples}
         if calibration.samples != len(dataset.train):
+            # Where all are taken, it does not matter how.
             content["calibration"]["seed"] = calibration.seed
-        if calibration.choice != "random":
-            content["calibration"]["choice"] = calibration.choice
+            if calibration.choice != "random":
+                content["calibration"]["choice"] = calibration.choice
         if calibration.range != "min_max":
             content["calibration"]["range"] = calibration.range
         if calibration.range == "percentile":
