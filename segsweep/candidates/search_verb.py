@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segsweep.candidates.options import (
     add_shared_options,
@@ -20,7 +21,11 @@ from segsweep.config.schema import JobConfig
 from segsweep.errors import ConfigError, SegsweepError
 from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN
 from segsweep.quiet import quiet
+from segsweep.tracking import names
 from segsweep.whole_files import refuse_unwritable, write_whole
+
+if TYPE_CHECKING:
+    from segsweep.candidates.source import Source
 
 _DESCRIPTION = """\
 Find the smallest file whose score drops by no more than --max-drop, or the best one of --max-size: each layer becomes
@@ -35,9 +40,10 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     until = deadline(options.budget)
     max_drop = None if options.max_drop is None else units.drop("--max-drop", options.max_drop)
     max_size = None if options.max_size is None else int(units.size("--max-size", options.max_size))
-    output = None if options.output is None else Path(options.output)
-    if output is not None:
-        refuse_unwritable("--output", output, force=options.force)
+    output, file = (None if path is None else Path(path) for path in (options.output, options.tflite))
+    for option, path in (("--output", output), ("--tflite", file)):
+        if path is not None:
+            refuse_unwritable(option, path, force=options.force)
 
     from segsweep.candidates.claim import claim, claim_text
     from segsweep.candidates.goal import Goal
@@ -74,10 +80,12 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
         claimed = claim(winner.recipe, problem, source)
         latencies = search_latencies(found, claimed, problem)
     print(claim_text(claimed, len(source.dataset.test)) + latency_text(latencies))
+    if file is not None:
+        write_whole("--tflite", file, claimed.content)
+        print(f"File: {file}.")
     if output is not None:
         write_whole("--output", output, winner.recipe.to_yaml())
-        print(f"Recipe: {output}. To make and log the file: segsweep run ... quantization=mixed "
-              f"quantization.recipe={output}")  # fmt: skip
+        print(f"Recipe: {output}." + _repeated_by(source, output))
     if source.store is not None:
         from segsweep.candidates.search_run import log_search
 
@@ -86,6 +94,13 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     elif output is None:
         print("\n" + winner.recipe.to_yaml(), end="")
     return 0
+
+
+def _repeated_by(source: "Source", recipe: Path) -> str:
+    """How a sweep makes the file again; empty where none does: recipes are applied to float trainings."""
+    if source.run is None or source.run.tags.get(names.TRAINING_KIND) != "float":
+        return ""
+    return f" To make and log the file: segsweep run ... quantization=mixed quantization.recipe={recipe}"
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -110,7 +125,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         "--screening", type=int, default=64, metavar="N", help="images for single layers; default: %(default)s"
     )
     parser.add_argument("--output", metavar="FILE", help="write the recipe there, as YAML")
-    parser.add_argument("--force", action="store_true", help="replace the file that is there")
+    parser.add_argument("--tflite", metavar="FILE", help="write the file itself there")
+    parser.add_argument("--force", action="store_true", help="replace the files that are there")
     options = parse(parser, arguments)
     if (options.max_drop is None) == (options.max_size is None):
         raise ConfigError("segsweep search: give one of --max-drop and --max-size, as --max-drop 0.01")

@@ -60,6 +60,15 @@ def test_a_tiny_band_is_lost_and_comes_back_when_it_is_rescaled(tiny):
     assert found.best("accuracy").file.remedy.rescale is not None
 
 
+def test_on_a_single_image_the_file_that_is_most_like_the_float_file_is_the_best(tiny):
+    """Whatever its score: the first has the highest one here, the last the most of the predictions."""
+    _, found = tiny
+    right, wrong = np.array([[[9, 1], [0, 6]]]), np.array([[[8, 2], [2, 4]]])
+    first, last = found.tried[:2]
+    files = (replace(first, by_image=right, agreement=0.8), replace(last, by_image=wrong, agreement=0.9))
+    assert replace(found, tried=files).best("accuracy").name == last.name
+
+
 def test_the_better_file_says_how_its_images_are_normalized(tiny):
     source, found = tiny
     rescaled = found.tried[1]

@@ -71,8 +71,9 @@ def test_a_search_ends_with_a_recipe_that_a_job_repeats(inside, capsys):
         "--choices",
         "float32,weight_only_int4,dynamic_int8,int8",
     ]
-    assert main([*words, "--output", "found.yaml"]) == 0
+    assert main([*words, "--output", "found.yaml", "--tflite", "found.tflite"]) == 0
     said = capsys.readouterr()
+    assert "segsweep run ... quantization=mixed quantization.recipe=found.yaml" in said.out
     assert "On 6 test images: accuracy" in said.out
     assert re.search(r"Latency of one image, one thread, .*: [\d.]+ ms \(int8 [\d.]+ ms, float32 [\d.]+ ms\)", said.out)
     recipe = read_recipe("found.yaml")
@@ -81,6 +82,7 @@ def test_a_search_ends_with_a_recipe_that_a_job_repeats(inside, capsys):
     assert run.is_finished
     assert run.tags["mlflow.parentRunId"] == ids["training"]
     chosen = store.artifacts.read(run, "search/chosen.tflite")
+    assert Path("found.tflite").read_bytes() == chosen
     assert (
         len(chosen) < len(store.artifacts.read(store.get(ids["int8"]), "model/model.tflite")) < len(float_file(inside))
     )
@@ -124,6 +126,13 @@ def test_a_file_that_somebody_made_needs_its_data_and_is_not_logged(inside, caps
     words = ["data=synthetic_parcels", *DATA, "--choices", "float32,dynamic_int8"]
     assert main(["search", "theirs.tflite", *words, "--max-drop", "0.05", *FAST]) == 0
     assert "default: float32" in capsys.readouterr().out
+    files = ["--output", "theirs.yaml", "--tflite", "smaller.tflite"]
+    assert main(["search", "theirs.tflite", *words, "--max-drop", "0.05", *FAST, *files]) == 0
+    assert "segsweep run" not in capsys.readouterr().out, "no training of ours has these weights"
+    recipe = read_recipe("theirs.yaml")
+    assert [op.weights for op in census(Path("smaller.tflite").read_bytes()).compute] == [
+        recipe.of(layer.name).what.weights for layer in layers(Path("theirs.tflite").read_bytes())
+    ]
     assert main(["sensitivity", "theirs.tflite", *words[:-2], *FAST, "--screening", "4", "--top", "0"]) == 0
     assert len(store_of(inside).search("")) == runs
     assert main(["sensitivity", "theirs.tflite", "data=synthetic_parcels", "data.size=64", *FAST]) == 2

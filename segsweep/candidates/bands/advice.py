@@ -30,7 +30,7 @@ def advice(found: Audit, config: JobConfig, metric: str, writable: bool) -> str:
         verdicts = found.verdicts(found.grid_of(best))
         left = [name for name, word in zip(found.names, verdicts, strict=True) if word == LOST]
         if left:
-            lines.append(f"{_listed(left)} would be lost there.")
+            lines.append(f'In "{best.name}", {_listed(left)} would be lost.')
     if lost and getattr(config.data, "normalize", None) == "standard":
         lines.append(
             "With a new training: data.normalize=percentile makes all bands equally wide between their 2nd and 98th "

@@ -80,14 +80,16 @@ class Audit:
         return float(METRICS[metric](self.exact.sum(axis=0, keepdims=True))[0])
 
     def best(self, metric: str) -> Tried:
-        """Of the files whose scores cannot be told from the highest one, that with most pixels as in the float file."""
+        """Of the files whose scores cannot be told from the highest one, that with most pixels as in the float file.
+
+        On a single image none can be.
+        """
         highest = max(self.tried, key=lambda each: each.score(metric))
+        changes = [each.change(metric, highest.by_image) for each in self.tried]
         alike = [
-            each
-            for each in self.tried
-            if (change := each.change(metric, highest.by_image)) is not None and change.is_within_noise
+            each for each, change in zip(self.tried, changes, strict=True) if change is None or change.is_within_noise
         ]
-        return max(alike or [highest], key=lambda each: each.agreement)
+        return max(alike, key=lambda each: each.agreement)
 
     def grid_of(self, tried: Tried) -> BandsOnGrid:
         """What its input leaves of the training images' bands."""
