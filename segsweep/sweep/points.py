@@ -1,15 +1,16 @@
 """From the points of a sweep to its jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from segsweep.config.data_schema import DataConfig
+from segsweep.config.model_schema import ModelConfig
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError
 from segsweep.lineage.jobs import lineage
-from segsweep.models.table import quantization_obstacle
-from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.models.table import quantization_obstacle, recipe_obstacle
+from segsweep.quantization.training_kinds import BY_CHANNEL, BY_RECIPE, BY_TENSOR, TRAINING_KINDS
 from segsweep.sweep.waves import Job
 
 
@@ -40,6 +41,15 @@ def data_remarks(points: Sequence[Point]) -> list[str]:
     return list(found)
 
 
+OBSTACLES: Mapping[str | None, Callable[[ModelConfig], str | None]] = {
+    None: lambda model: None,
+    BY_CHANNEL: quantization_obstacle,
+    BY_TENSOR: quantization_obstacle,
+    BY_RECIPE: recipe_obstacle,
+}
+"""Why a training that rounds so cannot be done to a model, by `TrainingKind.rounds`."""
+
+
 def jobs_of(points: Sequence[Point]) -> tuple[list[Job], list[Impossible]]:
     """The jobs of the points, equal ones merged, and apart from them those that cannot work.
 
@@ -61,8 +71,7 @@ def jobs_of(points: Sequence[Point]) -> tuple[list[Job], list[Impossible]]:
         if spec.key in impossible:
             continue
         job = Job(point.overrides, spec)
-        rounds = TRAINING_KINDS[spec.asked.training.kind].rounds
-        obstacle = quantization_obstacle(point.config.model) if rounds is not None else None
+        obstacle = OBSTACLES[TRAINING_KINDS[spec.asked.training.kind].rounds](point.config.model)
         if obstacle is None:
             jobs[spec.key] = job
         else:
