@@ -61,7 +61,7 @@ def check_fit(recipe: Recipe, found: Sequence[Layer]) -> None:
     for layer in found:
         wanted = recipe.of(layer.name)
         if not is_possible(layer.weighted.kind, wanted.what, wanted.algorithm):
-            possible = possible_choices(layer, (wanted.algorithm,))
+            possible = possible_choices(layer, tuple(dict.fromkeys((PLAIN, wanted.algorithm))))
             kind = layer.weighted.kind
             raise ModelError(
                 f"the recipe asks for {wanted} at layer {layer.name}, which the library cannot do to {kind}; "
