@@ -1,6 +1,5 @@
 """The file of a run to be profiled, and what is kept of it there."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,9 +24,6 @@ def model_of(store: Store, text: str) -> tuple[RunRecord, Path]:
         StoreError: there is none, it is an ensemble, or its file is missing or damaged.
     """
     run = find_run(store, text, tuple(_FILES), "variant or search")
-    if names.ENSEMBLE_MEMBERS in run.tags:
-        members = ", ".join(json.loads(run.tags[names.ENSEMBLE_MEMBERS]))
-        raise StoreError(f"run {run.run_id} ({run.name}): is an ensemble, which has no file; give one of {members}")
     artifact = _FILES[run.kind]
     path = store.artifacts.path(run, artifact)
     if path is None or store.artifacts.read(run, artifact) is None:
