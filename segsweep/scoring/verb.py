@@ -54,6 +54,11 @@ def _notes(found: FileOnData) -> list[str]:
     elif found.metadata.classes != found.dataset.classes:
         theirs, ours = (", ".join(each.classes) for each in (found.metadata, found.dataset))
         notes.append(f"the file calls its classes {theirs}, the data {ours}")
+    if found.metadata is not None and found.metadata.histogram != found.config.data.histogram:
+        notes.append(
+            f"the file was made for images with data.histogram={found.metadata.histogram}, and those here have "
+            f"data.histogram={found.config.data.histogram}"
+        )
     return notes
 
 

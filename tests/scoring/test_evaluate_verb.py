@@ -1,6 +1,7 @@
 """`segsweep evaluate` on a file of ours and on a foreign one, against scikit-learn."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,13 @@ def test_scores_are_those_of_scikit_learn(tmp_path, data, capsys):
     assert "12 test images of npz" in table
     assert f"| test/accuracy | {metrics[names.ACCURACY]:.4f} |" in table
     assert "latency" not in table
+
+
+def test_images_of_other_histograms_are_said(tmp_path, data, capsys):
+    file = embed(small_unet.variant_file("nearest", "int8"), replace(SAID, histogram="equalize"))
+    (tmp_path / "model.tflite").write_bytes(file)
+    _, said = scored(tmp_path / "model.tflite", data, capsys, "--no-latency")
+    assert "made for images with data.histogram=equalize, and those here have data.histogram=none" in said
 
 
 def test_a_file_that_says_nothing(tmp_path, data, capsys):
