@@ -73,7 +73,7 @@ def test_draws_are_scored_kept_and_not_tried_again(inside, capsys):
     assert main(words) == 0
     said = capsys.readouterr()
     assert "candidates in" in said.err
-    files = kept(inside, run_id, "calibration/draws")
+    files = kept(inside, run_id, "calibration/int8")
     assert files["md"].decode() in said.out
     found = json.loads(files["json"])
     # What is more than there are is all of them, and there is one way to choose them.

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -19,6 +20,8 @@ _HEADERS = (
 )  # fmt: skip
 _NORMAL = 1.96
 """So many deviations on both sides hold 95 % of what is normally distributed."""
+_AGAINST_TEST = ((0.5, "less than"), (2.0, "about as much as"), (math.inf, "more than"))
+"""What is said of draws up to so many times as wide as the interval over the test images."""
 
 
 def spread_text(found: Spread, metric: str, tested: Interval | None, test_images: int) -> str:
@@ -40,7 +43,10 @@ def spread_text(found: Spread, metric: str, tested: Interval | None, test_images
 
 
 def verdict(found: Spread, metric: str, tested: Interval | None, test_images: int) -> str:
-    """Whether the draw matters more than the test images do, in a sentence or two."""
+    """Whether the draw matters more than the test images do, in a sentence or two.
+
+    The draws are scored on other images than the interval is of, so only a factor of two is a difference.
+    """
     several = [each for each in found.drawn if each.distinct > 1]
     if not several:
         return "Each setting has a single draw of its own: more seeds, or fewer samples, would say how much it matters."
@@ -60,16 +66,10 @@ def verdict(found: Spread, metric: str, tested: Interval | None, test_images: in
     if tested is None:
         return f"{text}; a single test image has no interval to compare that with.{ending}"
     half = (tested.high - tested.low) / 2
-    against = (
-        f"the paired 95 % interval of {found.target} against float32 on the {test_images} test images, ±{half:.4f}"
-    )
-    above = [each for each in several if _NORMAL * each.deviation(metric) > half]
-    if not above:
-        return f"{text}, less than {against}: the draw matters less than which images are tested.{ending}"
-    return (
-        f"{text}, more than {against}: the draw matters more than which images are tested with {len(above)} of "
-        f"{len(several)} settings.{ending}"
-    )
+    against = f"beside the paired 95 % interval of {found.target} against float32 on the {test_images} test images, ±{half:.4f}"
+    times = drawn / half if half else math.inf
+    weighed = next(words for most, words in _AGAINST_TEST if times <= most)
+    return f"{text}, {against}: the draw matters {weighed} which images are tested.{ending}"
 
 
 def spread_csv(found: Spread) -> bytes:

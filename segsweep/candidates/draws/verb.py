@@ -21,10 +21,10 @@ from segsweep.quiet import quiet
 _DESCRIPTION = """\
 Say how much the score of an int8 file moves with the training images that calibrate it. For each way to choose them,
 each number of them and each way to find ranges, so many files are made, each with another seed, and scored on
-validation images. The table and a plot are kept on the run as calibration/draws.*"""
+validation images. The table and a plot are kept on the run as calibration/int8.*"""
 _CHOICES = ("random", "stratified", "farthest")
 _RANGES = ("min_max", "percentile", "mse")
-_STEM = "calibration/draws"
+_STEM = "calibration/{target}"
 
 
 def calibration(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) -> int:
@@ -88,6 +88,7 @@ def calibration(arguments: list[str], compose: Callable[[Sequence[str]], JobConf
     text = spread_text(found, options.metric, tested[options.metric], len(source.dataset.test))
     print(text, end="")
     if source.store is not None and source.run is not None:
+        stem = _STEM.format(target=options.to)
         picture = render(spread_figure(found, options.metric), "png", dots=150)
         files = {
             ".md": text.encode(),
@@ -95,8 +96,8 @@ def calibration(arguments: list[str], compose: Callable[[Sequence[str]], JobConf
             ".json": spread_json(found, tested),
             ".png": picture,
         }
-        source.store.upload(source.run.run_id, {f"{_STEM}{kind}": content for kind, content in files.items()})
-        print(f"Kept on run {source.run.run_id} as {_STEM}.md, .csv, .json and .png.")
+        source.store.upload(source.run.run_id, {f"{stem}{kind}": content for kind, content in files.items()})
+        print(f"Kept on run {source.run.run_id} as {stem}.md, .csv, .json and .png.")
     if trying.made:
         rate = f"{60 * trying.made / trying.seconds:.0f} a minute"
         print(f"{trying.made} candidates in {trying.seconds:.1f} s: {rate}.", file=sys.stderr)
