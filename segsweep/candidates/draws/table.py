@@ -66,10 +66,10 @@ def verdict(found: Spread, metric: str, tested: Interval | None, test_images: in
     if tested is None:
         return f"{text}; a single test image has no interval to compare that with.{ending}"
     half = (tested.high - tested.low) / 2
-    against = f"beside the paired 95 % interval of {found.target} against float32 on the {test_images} test images, ±{half:.4f}"
+    against = f"the paired 95 % interval of {found.target} against float32 on the {test_images} test images"
     times = drawn / half if half else math.inf
     weighed = next(words for most, words in _AGAINST_TEST if times <= most)
-    return f"{text}, {against}: the draw matters {weighed} which images are tested.{ending}"
+    return f"{text}, beside {against}, ±{half:.4f}: the draw matters {weighed} which images are tested.{ending}"
 
 
 def spread_csv(found: Spread) -> bytes:
