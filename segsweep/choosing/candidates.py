@@ -17,8 +17,6 @@ from segsweep.tracking.records import RunRecord
 
 CONTROL = "finetune"
 """The training kind of a control."""
-ENSEMBLE = "ensemble"
-"""The training kind of what is several files."""
 
 
 def mean_dices(totals: np.ndarray) -> np.ndarray:
@@ -106,7 +104,7 @@ def candidates(
     for label, run in zip(labels, runs, strict=True):
         if run is None or not run.is_finished or not {metric.name, names.SIZE_BYTES} <= run.metrics.keys():
             continue
-        if run.tags.get(names.TRAINING_KIND) == ENSEMBLE:
+        if run.tags.get(names.TRAINING_KIND) == names.ENSEMBLE:
             continue
         baseline = comparison.runs.get(run.tags.get(names.BASELINE_RUN_ID, ""))
         found.append(

@@ -70,9 +70,12 @@ def answer(request: Request, told: Told) -> None:
     found: list[Areas] = []
     try:
         for scene, mapped in zip(scenes, mapper.map_all(scenes, used), strict=True):
+            is_empty = not mapped.areas.pixels.any()
+            if is_empty and len(scenes) == 1:
+                raise DataError(f"{scene.path}: no pixel has data, so there is nothing to map")
             files = _published(mapped.files.values(), output)
             found.append(mapped.areas)
-            if not mapped.areas.pixels.any():
+            if is_empty:
                 told.say(note=f"{scene.path}: no pixel has data, so its maps have none either")
             told.say(scene=scene.name, files=files, shares=dict(zip(mapped.areas.classes, mapped.areas.shares)))
     except Exception:

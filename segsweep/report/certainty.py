@@ -9,6 +9,7 @@ import pandas as pd
 from segsweep.report.formats.cells import cell_text, title
 from segsweep.report.gain import gain_intervals
 from segsweep.report.seeds import seed_summary
+from segsweep.tracking import names
 
 _SIGNIFICANT = 0.05
 _POINTS = 100
@@ -16,8 +17,7 @@ _POINTS = 100
 _SMALLEST = 0.005
 """Points that are shown as something."""
 _CONTROL = " of the float fine-tune"
-_ENSEMBLE = "ensemble"
-_OWNERS = {"finetune": _CONTROL, _ENSEMBLE: " of the ensemble"}
+_OWNERS = {"finetune": _CONTROL, names.ENSEMBLE: " of the ensemble"}
 """Whose file a row is of, where it is not that of a training alone, by its training kind."""
 _GAIN = "Quantization-aware training"
 _GAIN_COLUMN = "gain_mean_iou"
@@ -77,7 +77,7 @@ def findings(table: pd.DataFrame) -> list[Finding]:
     Rows that differ in their seed alone are one finding.
     """
     summary = seed_summary(table)
-    alone = summary[summary["training_kind"] != _ENSEMBLE]
+    alone = summary[summary["training_kind"] != names.ENSEMBLE]
     varying = [
         str(name)
         for name in summary.columns[: summary.columns.get_loc("training_kind")]
@@ -89,14 +89,14 @@ def findings(table: pd.DataFrame) -> list[Finding]:
     for place, row in enumerate(rows):
         kind = row["training_kind"]
         # The name of an ensemble's model says that it is one, and no more.
-        telling = [name for name in varying if pd.notna(row[name]) and not (kind == _ENSEMBLE and name == "model")]
+        telling = [name for name in varying if pd.notna(row[name]) and not (kind == names.ENSEMBLE and name == "model")]
         words = {name: f"{title(name)} {cell_text(name, row[name])}" for name in telling}
         settings = ", ".join(words.values())
         training = ", ".join(word for name, word in words.items() if not name.startswith("quantization."))
         is_baseline = row["quantization"] == "float32" and row["training_kind"] == "float"
         if not is_baseline and pd.notna(row["delta_mean_iou_mean"]):
             subject = row["quantization"] + _OWNERS.get(kind, "")
-            reference = "float32 of its best member" if kind == _ENSEMBLE else "float32"
+            reference = "float32 of its best member" if kind == names.ENSEMBLE else "float32"
             named = (subject, reference, settings)
             found.append(_finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place)))
         if pd.notna(row["gain_mean_iou_mean"]):

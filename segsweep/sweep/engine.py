@@ -24,7 +24,7 @@ from segsweep.runs.run_names import varying_settings
 from segsweep.sweep.budget import Budget
 from segsweep.sweep.describing import describe, table_file
 from segsweep.sweep.display import SweepDisplay, showing
-from segsweep.sweep.ensembles import ensembles, ensure_ensemble, made_variants
+from segsweep.sweep.ensembles import ensemble_remarks, ensembles, ensure_ensemble, made_variants
 from segsweep.sweep.fitting_recipes import require_fitting_recipes
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
@@ -76,6 +76,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
         )
     for remark in data_remarks(points):
         print(f"segsweep: note: data: {remark}", file=sys.stderr)
+    for remark in ensemble_remarks(jobs, first.ensemble) if search.total <= len(points) else []:
+        print(f"segsweep: note: ensemble: {remark}", file=sys.stderr)
     store = _store(first.tracking)
     fetch_needed_weights(store, jobs)
     store.bury_the_dead()

@@ -17,15 +17,15 @@ from segsweep.evaluation.image_counts import read_counts, stored_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions, stored
 from segsweep.lineage.specs import VariantSpec
 from segsweep.lineage.variants import EVALUATION_FORMAT
+from segsweep.quantization.training_kinds import CONTROL
 from segsweep.runs.score_metrics import deltas, score_metrics
+from segsweep.sweep.waves import Job
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
 
-KIND = "ensemble"
-"""The training kind of an ensemble's rows."""
 _BATCH = 8
 
 
@@ -65,7 +65,7 @@ def ensembles(made: Iterable[Made], config: EnsembleConfig) -> list[EnsembleSpec
     groups: dict[tuple[str, str], list[Made]] = {}
     baselines: dict[str, RunRecord] = {}
     for each in made:
-        if each.spec.training.kind == "finetune":
+        if each.spec.training.kind == CONTROL:
             continue
         tested = json.loads(each.run.tags[names.DATA_FINGERPRINT])["test"]
         groups.setdefault((tested, each.spec.variant.name), []).append(each)
@@ -82,6 +82,17 @@ def ensembles(made: Iterable[Made], config: EnsembleConfig) -> list[EnsembleSpec
         if len(best) == config.size and origin in baselines:
             found.append(EnsembleSpec(tuple(best), baselines[origin], config, _key(best, config)))
     return found
+
+
+def ensemble_remarks(jobs: Sequence[Job], config: EnsembleConfig) -> list[str]:
+    """What whoever runs these jobs should know where they are too few for any ensemble."""
+    trainings: dict[str, set[str]] = {}
+    for spec in (spec for job in jobs for spec in job.spec.variants if spec.training.kind != CONTROL):
+        trainings.setdefault(spec.variant.name, set()).add(spec.training.key)
+    most = max((len(each) for each in trainings.values()), default=0)
+    if config.name == "none" or most >= config.size:
+        return []
+    return [f"takes {config.size} trainings of a quantization, and here are {most}: there will be none (ensemble.size)"]
 
 
 def made_variants(store: Store, specs: Mapping[str, VariantSpec], runs: Mapping[str, RunRecord]) -> list[Made]:
@@ -119,7 +130,7 @@ def ensure_ensemble(spec: EnsembleSpec, store: Store, sweep_id: str) -> Member:
     return Member(
         evaluation_key=spec.key,
         training_key="",
-        training_kind=KIND,
+        training_kind=names.ENSEMBLE,
         asked=True,
         settings=_settings(spec),
         run_id=run_id,
@@ -144,7 +155,7 @@ def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
         **{name: first.tags[name] for name in copied if name in first.tags},
         names.SWEEP_ID: sweep_id,
         names.EVALUATION_KEY: spec.key,
-        names.TRAINING_KIND: KIND,
+        names.TRAINING_KIND: names.ENSEMBLE,
         names.BASELINE_RUN_ID: spec.baseline.run_id,
         names.ENSEMBLE_MEMBERS: json.dumps([each.run.run_id for each in spec.members]),
     }

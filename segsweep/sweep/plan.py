@@ -7,6 +7,7 @@ from segsweep.durations import duration
 from segsweep.errors import NoStoreError
 from segsweep.lineage.specs import TrainingSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.sweep.ensembles import ensemble_remarks
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.points import Impossible, Point, data_remarks
 from segsweep.sweep.waves import Job, waves
@@ -39,6 +40,7 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     if missing:
         lines.append(f"time       {_estimate(missing, store)}")
     lines += [f"data       {remark}" for remark in data_remarks(points)]
+    lines += [f"ensemble   {remark}" for remark in ensemble_remarks(jobs, points[0].config.ensemble)]
     if impossible:
         lines.append(f"cannot     {len(impossible)} combinations; sweep.skip_impossible=true leaves them out:")
         lines += [f"           {' '.join(each.job.overrides)}: {each.reason}" for each in impossible]

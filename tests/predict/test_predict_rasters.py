@@ -165,10 +165,19 @@ def test_what_is_missing_does_not_spread_in_a_whole_image(folder):
 
 def test_a_scene_without_any_data(folder, capfd):
     write("empty.tif", np.zeros((50, 60, 4), np.uint16), crs=UTM, transform=PLACE, nodata=0)
-    assert predict("four.tflite", "empty.tif", "--output", "out") == 0
+    assert predict("four.tflite", "empty.tif", "--output", "out") == 2
     assert "empty.tif: no pixel has data" in capfd.readouterr().err
-    with rasterio.open("out/empty_ids.tif") as made:
-        assert (made.read(1) == 255).all()
+    assert not list(Path.cwd().glob("out/*"))
+
+
+def test_a_scene_without_any_data_among_others(folder, capfd):
+    write("empty.tif", np.zeros((50, 60, 4), np.uint16), crs=UTM, transform=PLACE, nodata=0)
+    write("full.tif", np.full((50, 60, 4), 7, np.uint16), crs=UTM, transform=PLACE, nodata=0)
+    assert predict("four.tflite", "empty.tif", "full.tif", "--output", "out") == 0
+    assert "empty.tif: no pixel has data" in capfd.readouterr().err
+    for name, is_empty in (("empty", True), ("full", False)):
+        with rasterio.open(f"out/{name}_ids.tif") as made:
+            assert (made.read(1) == 255).all() == is_empty
 
 
 @pytest.mark.parametrize(
