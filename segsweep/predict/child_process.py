@@ -1,11 +1,15 @@
 """A process of its own for a model file: a foreign or broken one may crash it, and no more."""
 
+import contextlib
+import json
 import os
+import selectors
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import segsweep
 from segsweep.errors import ModelError
@@ -43,6 +47,59 @@ def started(module: str, output: BinaryIO | int) -> tuple[subprocess.Popen[bytes
     finally:
         os.close(writing)
     return process, reading
+
+
+@contextlib.contextmanager
+def answering(module: str, question: bytes, output: BinaryIO | int) -> Iterator[tuple[int, Callable[[], int]]]:
+    """Has one question answered by a process, which is ended with the block if it is still there.
+
+    Args:
+        module: as `started` takes it.
+        question: what the process is to read from its standard input.
+        output: as `started` takes it.
+
+    Yields:
+        The descriptor to read its messages from, and what waits for its exit status.
+    """
+    process, reading = started(module, output)
+    try:
+        with os.fdopen(reading, "rb", buffering=0) as messages:
+            assert process.stdin is not None
+            # Where the process is gone, its exit status says so.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(question)
+                process.stdin.close()
+            yield messages.fileno(), process.wait
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def messages_of(descriptor: int, models: str, patience: Callable[[], float | None]) -> Iterator[dict[str, Any]]:
+    """What a process says, a JSON object a line, until it closes its end.
+
+    Args:
+        descriptor: where to read.
+        models: what the process works with.
+        patience: asked before each wait: so many seconds, or None for any time.
+
+    Raises:
+        ModelError: nothing came in that time.
+    """
+    pending = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while True:
+            seconds = patience()
+            if not selector.select(seconds):
+                assert seconds is not None
+                raise no_answer(models, seconds)
+            data = os.read(descriptor, 2**16)
+            if not data:
+                return
+            *lines, pending = (pending + data).split(b"\n")
+            yield from map(json.loads, lines)
 
 
 def how_it_ended(status: int) -> str:
