@@ -8,6 +8,7 @@ import mlflow
 import numpy as np
 import pytest
 from PIL import Image
+from swept_folder import swept_folder
 
 from segsweep.cli import main
 from segsweep.config.data_schema import Cifar100Config
@@ -30,12 +31,7 @@ JOB = [
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory):
     """A folder with the float32 and the int8 file of a small classifier."""
-    folder = tmp_path_factory.mktemp("classified")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        assert main(["run", "-m", *JOB, "quantization=float32,int8"]) == 0
-    return folder
+    return swept_folder(tmp_path_factory.mktemp("classified"), *JOB, "quantization=float32,int8")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from browser import chromium, complaints
+from swept_folder import swept_folder
 
 from segsweep.cli import main
 from segsweep.config.data_schema import SyntheticParcelsConfig
@@ -37,11 +38,7 @@ SETTINGS = [
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """The address of a store with a sweep."""
-    folder = tmp_path_factory.mktemp("swept")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        assert main(["run", "-m", *SETTINGS]) == 0
+    folder = swept_folder(tmp_path_factory.mktemp("swept"), *SETTINGS)
     return f"sqlite:///{folder}/mlruns/mlflow.db"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from swept_folder import swept_folder
 
 from segsweep.cli import main
 from segsweep.report.comparison import comparison, find_sweep
@@ -34,12 +35,8 @@ layers:
 def folder(tmp_path_factory) -> Path:
     """With a finished sweep."""
     folder = tmp_path_factory.mktemp("sparse")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        Path("recipe.yaml").write_text(RECIPE)
-        assert main(["run", "-m", *TINY, f"quantization={ALL}"]) == 0
-    return folder
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return swept_folder(folder, *TINY, f"quantization={ALL}")
 
 
 @pytest.fixture

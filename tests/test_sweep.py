@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
+from swept_folder import swept_folder
 
 from segsweep.cli import main
 from segsweep.config.data_schema import SyntheticParcelsConfig
@@ -39,12 +40,8 @@ def counts_of(store: Store) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """A folder with a finished sweep of 2 learning rates and all 7 variants."""
-    folder = tmp_path_factory.mktemp("sweep with ümlaut")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        assert main(["run", "-m", *TINY, "training.learning_rate=0.001,0.01", f"quantization={ALL}"]) == 0
-    return folder
+    words = [*TINY, "training.learning_rate=0.001,0.01", f"quantization={ALL}"]
+    return swept_folder(tmp_path_factory.mktemp("sweep with ümlaut"), *words)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from swept_folder import swept_folder
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -46,14 +47,7 @@ def trained(tmp_path_factory):
     """A folder with a finished float training, its float32 and its int8."""
     from trained_store import JOB
 
-    from segsweep.cli import main
-
-    folder = tmp_path_factory.mktemp("candidates")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(folder)
-        assert main(["run", "-m", *JOB, "quantization=float32,int8"]) == 0
-    return folder
+    return swept_folder(tmp_path_factory.mktemp("candidates"), *JOB, "quantization=float32,int8")
 
 
 @pytest.fixture
