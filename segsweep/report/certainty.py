@@ -116,10 +116,10 @@ def overall(table: pd.DataFrame) -> list[str]:
     by_subject: dict[str, list[Finding]] = {}
     for finding in found:
         by_subject.setdefault(finding.subject, []).append(finding)
-    # Its own int8 file is what quantization-aware training is against, which has a sentence of its own.
-    by_subject.pop(f"int8{_CONTROL}", None)
     gain = by_subject.pop(_GAIN, None)
     if gain is not None:
+        # The control's int8 file is what it is against.
+        by_subject.pop(f"int8{_CONTROL}", None)
         by_subject[_GAIN] = gain
     sentences = [
         some[0].sentence if len(some) == 1 else f"{subject} {_joined(some)}." for subject, some in by_subject.items()

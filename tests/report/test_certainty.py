@@ -130,6 +130,15 @@ def test_quantization_aware_training_is_judged_by_its_control(ends, expected):
     assert expected in said[0]
 
 
+def test_a_control_is_told_of_where_nothing_was_trained_quantization_aware():
+    table = comparison_of(
+        (8, 0, "float32", "float", 0.70, 0.0),
+        (8, 0, "clustered_int8", "clustered", 0.69, -0.01),
+        (8, 0, "int8", "finetune", 0.71, 0.01),
+    )
+    assert any(each.startswith("int8 of the float fine-tune") for each in overall(table))
+
+
 def test_nothing_finished_says_nothing():
     assert overall(comparison_of((8, 0, "int8", "float", None, None))) == []
 
