@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,12 @@ from segsweep.data.file_split import FilePair, FileSplit, Reading
 from segsweep.data.file_survey import FileSurvey, survey_files
 from segsweep.data.fitting import Fit, Patches
 from segsweep.data.image_files import ImageKind
+from segsweep.data.independent_groups import joined_groups
 from segsweep.data.labelling import Labelling
 from segsweep.data.late_split import LateSplit
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sample_cache import SampleCache
-from segsweep.data.splits import joined_groups, split_by_fraction
+from segsweep.data.splits import split_by_fraction
 from segsweep.errors import DataError
 
 _COLOURS = ("red", "green", "blue")
@@ -97,7 +98,10 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
     rows = _set_aside(rows, groups, config)
 
     cache = SampleCache(config.cache_mib * 2**20)
-    splits = {role: _split(pairs, survey, reading, rows[role], cache) for role in ROLES}
+    given = groups if files.groups is not None else None
+    splits = {
+        role: _split(pairs, survey, reading, rows[role], cache, once=role != "train", groups=given) for role in ROLES
+    }
     channels = splits["train"].image_shape[2]
     default = _COLOURS if files.kind.mode == "RGB" else None
     return Dataset(
@@ -190,12 +194,25 @@ def _set_aside(rows: dict[str, np.ndarray], groups: np.ndarray, config: FileData
 
 
 def _split(
-    pairs: Sequence[FilePair], survey: FileSurvey, reading: Reading, rows: np.ndarray, cache: SampleCache
+    pairs: Sequence[FilePair],
+    survey: FileSurvey,
+    reading: Reading,
+    rows: np.ndarray,
+    cache: SampleCache,
+    *,
+    once: bool = False,
+    groups: np.ndarray | None = None,
 ) -> FileSplit:
-    """The patches of some of the pairs."""
+    """The patches of some of the pairs; with `once`, each pixel has a label in one of them alone.
+
+    `groups` (P,) are what `data.groups` says of the pairs.
+    """
     chosen = np.flatnonzero(np.isin(survey.source, rows))
     height, width = (int(length) for length in survey.shapes[0])
     source = survey.source[chosen]
+    patches = survey.patches.take(chosen)
+    top, bottom, left, right = survey.parts[chosen].T
+    overlap = once and bool(((bottom - top) * (right - left) < survey.shapes[chosen].prod(axis=1)).any())
     return FileSplit(
         pairs=pairs,
         reading=reading,
@@ -203,6 +220,8 @@ def _split(
         corners=survey.corners[chosen],
         image_shape=(height, width, survey.patches.mean.shape[1]),
         content=survey.content[source],
-        survey=survey.patches.take(chosen),
+        survey=replace(patches, counts=survey.counted[chosen]) if overlap else patches,
         cache=cache,
+        parts=survey.parts[chosen] if overlap else None,
+        groups=None if groups is None else groups[source],
     )

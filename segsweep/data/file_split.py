@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from segsweep.data.dataset import IGNORE
-from segsweep.data.fitting import Fit, Patches, fit_image, fit_labels
+from segsweep.data.dataset import IGNORE, SourceImages
+from segsweep.data.fitting import CountedPart, Fit, Patches, fit_image, fit_labels
 from segsweep.data.image_files import ImageKind, read_image
 from segsweep.data.labelling import Labelling
 from segsweep.data.mask_files import read_labels
@@ -88,6 +88,15 @@ class FileSplit:
     """(N, 64) uint8: sha256 of the image file and of the mask file."""
     survey: Survey = field(repr=False)
     cache: SampleCache = field(repr=False)
+    parts: np.ndarray | None = field(default=None, repr=False)
+    """(N, 4) first row, last row + 1, first column, last column + 1 of what is labelled in each patch, where pixels lie
+    in several patches and count once; None: all of each patch."""
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """(N,) int64: what images belong together; None: nothing is known."""
+
+    @cached_property
+    def sources(self) -> SourceImages:
+        return SourceImages.numbered(self.source, self.groups)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,6 +107,8 @@ class FileSplit:
         # Another decoder may make other pixels of the same bytes.
         digest.update(np.ascontiguousarray(self.survey.digests).data)
         digest.update(np.ascontiguousarray(self.survey.counts, np.int32).data)
+        if self.parts is not None:
+            digest.update(b"each pixel counts once")
         return digest.hexdigest()
 
     def __len__(self) -> int:
@@ -116,7 +127,8 @@ class FileSplit:
             for position in wanted[pair]:
                 row, column = self.corners[indices[position]]
                 images[position] = self.reading.patches.cut(image, (row, column))
-                labels[position] = self.reading.patches.cut(mask, (row, column))
+                cut = self.reading.patches.cut(mask, (row, column))
+                labels[position] = cut if self.parts is None else CountedPart(*self.parts[indices[position]]).only(cut)
 
         for _ in in_parallel(fill, list(wanted)):
             pass

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from segsweep.data.file_split import FilePair, Reading
 from segsweep.data.image_files import decoders, file_digest, read_image
 from segsweep.data.mask_files import check_values, read_values
 from segsweep.data.parallel import in_parallel
-from segsweep.data.survey import Survey, joined, survey_images
+from segsweep.data.survey import LABELS, Survey, joined, survey_images
 from segsweep.errors import DataError
 
 _NAMED = 3
@@ -34,6 +34,11 @@ class FileSurvey:
     """(N, 2) row and column of the upper left pixel of each patch."""
     shapes: np.ndarray
     """(N, 2) height and width of each patch."""
+    parts: np.ndarray
+    """(N, 4) first row, last row + 1, first column, last column + 1 of what counts in each patch where each pixel of an
+    image counts once."""
+    counted: np.ndarray
+    """(N, 256) int32: pixels of each label in that part."""
     patches: Survey
 
 
@@ -70,7 +75,7 @@ def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Se
     return FileSurvey(**own, patches=Survey(**arrays))
 
 
-_OWN = ("content", "corners", "shapes")
+_OWN = ("content", "corners", "shapes", "parts", "counted")
 
 
 def _state(pair: FilePair) -> list[str | int]:
@@ -112,11 +117,15 @@ def _look(pair: FilePair, reading: Reading) -> FileSurvey:
     patches = reading.patches
     corners = patches.corners((labels.shape[0], labels.shape[1]))
     cut = [(patches.cut(image, corner), patches.cut(labels, corner)) for corner in corners]
+    parts = patches.counted((labels.shape[0], labels.shape[1]))
+    counted = [part.only(mask) for part, (_, mask) in zip(parts, cut, strict=True)]
     return FileSurvey(
         content=np.frombuffer(content, np.uint8)[None],
         source=np.zeros(len(corners), np.int64),
         corners=np.array(corners, np.int64),
         shapes=np.array([labels.shape for _, labels in cut], np.int64),
+        parts=np.array([astuple(part) for part in parts], np.int64),
+        counted=np.array([np.bincount(each.ravel(), minlength=LABELS) for each in counted], np.int32),
         patches=joined(survey_images(image[None], labels[None]) for image, labels in cut),
     )
 

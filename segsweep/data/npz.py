@@ -10,7 +10,7 @@ import numpy as np
 
 from segsweep.config.data_schema import NpzConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
-from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Split, survey_of
+from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, SourceImages, Split, survey_of
 from segsweep.data.fitting import Patches
 from segsweep.data.labelling import merged_classes
 from segsweep.data.late_split import LateSplit
@@ -93,7 +93,8 @@ def load(config: NpzConfig) -> Dataset:
         labels = _labels(archive, len(names), config.ignore_label)
         chosen = rows.get(role, np.arange(len(archive.images)))
         images = archive.images[chosen] if used is None else archive.images[chosen][..., list(used)]
-        splits[role] = _split(images, table[labels[chosen]], patches)
+        belongs = None if archive.groups is None else _numbered(archive.groups)[chosen]
+        splits[role] = _split(images, table[labels[chosen]], patches, once=role != "train", groups=belongs)
     _require_several_classes(splits["train"], train.path)
     channels = splits["train"].image_shape[2]
     return Dataset(
@@ -139,11 +140,18 @@ def _task(archive: Archive) -> Task:
     return CLASSIFICATION if archive.labels.shape[1:] == (1, 1) != archive.images.shape[1:3] else SEGMENTATION
 
 
-def _split(images: np.ndarray, labels: np.ndarray, patches: Patches) -> ArraySplit | PatchSplit:
+def _split(
+    images: np.ndarray,
+    labels: np.ndarray,
+    patches: Patches,
+    *,
+    once: bool = False,
+    groups: np.ndarray | None = None,
+) -> ArraySplit | PatchSplit:
     if patches.size is None:
-        return ArraySplit(images, labels)
+        return ArraySplit(images, labels, None if groups is None else SourceImages(np.arange(len(images)), groups))
     # Patches that overlap are many times what they are cut from.
-    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches)
+    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches, once, groups)
 
 
 def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True) -> Archive:

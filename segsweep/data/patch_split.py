@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from segsweep.data.fitting import Patches
+from segsweep.data.dataset import SourceImages
+from segsweep.data.fitting import CountedPart, Patches
 from segsweep.data.survey import Survey, joined, survey_images
 
 _CHUNK = 64
@@ -21,6 +22,20 @@ class PatchSplit:
     labels: np.ndarray = field(repr=False)
     """(N, H, W) uint8."""
     patches: Patches
+    once: bool = False
+    """Whether each pixel has its label in one patch alone, as where scores are counted; elsewhere it is `IGNORE`."""
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """(N,) int64: what images belong together; None: nothing is known."""
+
+    @property
+    def sources(self) -> SourceImages:
+        return SourceImages(np.repeat(np.arange(len(self.images)), len(self.corners)), self.groups)
+
+    @cached_property
+    def _counted(self) -> list[CountedPart] | None:
+        """For each patch of an image, what counts in it; None where all does."""
+        shape = (self.images.shape[1], self.images.shape[2])
+        return self.patches.counted(shape) if self.once and self.patches.overlap(shape) else None
 
     @cached_property
     def corners(self) -> list[tuple[int, int]]:
@@ -42,6 +57,8 @@ class PatchSplit:
             for each in array:
                 for corner in self.corners:
                     digest.update(np.ascontiguousarray(self.patches.cut(each, corner)).data)
+        if self._counted is not None:
+            digest.update(b"each pixel counts once")
         return digest.hexdigest()
 
     @cached_property
@@ -58,5 +75,6 @@ class PatchSplit:
         for position, index in enumerate(indices):
             image, patch = divmod(int(index), len(self.corners))
             images[position] = self.patches.cut(self.images[image], self.corners[patch])
-            labels[position] = self.patches.cut(self.labels[image], self.corners[patch])
+            cut = self.patches.cut(self.labels[image], self.corners[patch])
+            labels[position] = cut if self._counted is None else self._counted[patch].only(cut)
         return images, labels

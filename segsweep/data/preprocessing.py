@@ -14,7 +14,7 @@ from segsweep.config.keys import versions
 from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
 from segsweep.data import histogram as histograms
 from segsweep.data.array_cache import cached_arrays
-from segsweep.data.dataset import ArraySplit, Dataset, Split
+from segsweep.data.dataset import ArraySplit, Dataset, SourceImages, Split, sources_of
 from segsweep.data.file_split import FileSplit
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
@@ -44,6 +44,10 @@ class HistogramSplit:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.inner.image_shape
+
+    @property
+    def sources(self) -> SourceImages:
+        return sources_of(self.inner)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -114,7 +118,7 @@ def _changed(split: Split, histogram: Histogram) -> Split:
     changed = HistogramSplit(split, histogram)
     if not isinstance(split, ArraySplit) or split.images.size * 4 > _IN_MEMORY:
         return changed
-    return ArraySplit(*changed.read(np.arange(len(split))))
+    return ArraySplit(*changed.read(np.arange(len(split))), sources=split.sources)
 
 
 def _reference(config: DataConfig, dataset: Dataset) -> np.ndarray:
