@@ -26,9 +26,7 @@ class Claim:
         return float(getattr(self.evaluation.scores, metric))
 
     def change(self, metric: str) -> Interval | None:
-        """Against the float file, with its 95 % interval; None for a single image."""
-        if len(self.exact.counts) < 2:
-            return None
+        """Against the float file, with its 95 % interval; None where the images are too few for one."""
         return paired_interval(self.evaluation.counts, self.exact.counts, METRICS[metric])
 
 

@@ -10,20 +10,13 @@ import numpy as np
 import pandas as pd
 
 from segsweep.devices.footprint import Footprint, stated_footprint
-from segsweep.evaluation.bootstrap import accuracies, mean_ious
+from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.report.comparison import Comparison
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
 CONTROL = "finetune"
 """The training kind of a control."""
-
-
-def mean_dices(totals: np.ndarray) -> np.ndarray:
-    """Mean Dice over the classes present (R,) of each of R confusion matrices (R, K, K)."""
-    areas = totals.sum(axis=1) + totals.sum(axis=2)
-    doubled = 2 * np.diagonal(totals, axis1=1, axis2=2)
-    return np.nanmean(np.divide(doubled, areas, out=np.full(areas.shape, np.nan), where=areas > 0), axis=1)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ class Differences:
         self._counts: dict[str, ImageCounts | None] = {}
 
     def __call__(self, one: Candidate, other: Candidate) -> Interval | None:
-        """The first one's score minus the second one's; None where counts are missing, of other images, or of one
-        image alone, whose draws are all the same and would look certain."""
+        """The first one's score minus the second one's; None where counts are missing, of other images, or of too
+        few for an interval."""
         counts, others = self.counts(one), self.counts(other)
-        if counts is None or others is None or len(counts) < 2 or not same_truth(counts, others):
+        if counts is None or others is None or not same_truth(counts, others):
             return None
         return paired_interval(counts, others, self._metric.score)
 

@@ -138,7 +138,7 @@ def _against(choice: Choice, metric: Metric) -> str:
     assert other is not None
     text = f"{metric.words} {other.score:.4f} ({other.score - winner.score:+.4f}"
     if choice.ahead is not None:
-        turned = Interval(-choice.ahead.difference, -choice.ahead.high, -choice.ahead.low)
+        turned = Interval(-choice.ahead.difference, -choice.ahead.high, -choice.ahead.low, choice.ahead.groups)
         text += f"; {within(turned)}"
     text += f"), {kib(other.size_bytes)} ({_share(other, winner)})"
     return text + (f", {ms(other.latency_ms)}." if other.latency_ms is not None else ".")

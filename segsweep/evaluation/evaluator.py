@@ -112,12 +112,13 @@ def evaluate(
         if on_image is not None:
             on_image(done)
     counts = ImageCounts.joined(parts).summed(sources_of(split).of_item, independent_groups(split))
-    counted = int(counts.total.sum())
+    of_truth = counts.total.sum(axis=1)
+    counted = int(of_truth.sum())
     return Evaluation(
         counts=counts,
         predictions=predictions,
         scores=scores(counts),
-        boundary=boundary_scores(boundary_counts) if by_pixel else None,
+        boundary=boundary_scores(boundary_counts, of_truth > 0) if by_pixel else None,
         agreement=1.0 if baseline is None else same / counted if counted else float("nan"),
         seconds=time.perf_counter() - started,
         top5_accuracy=among_top / counted if ranked and counted else None,

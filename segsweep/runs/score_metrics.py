@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
+from segsweep.evaluation.bootstrap import paired_interval
+from segsweep.evaluation.confusion import accuracies, mean_ious
 from segsweep.evaluation.evaluator import Evaluation
 from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.tracking import names
@@ -51,10 +52,10 @@ def deltas(evaluation: Evaluation, baseline: RunRecord, counts: ImageCounts) -> 
         names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
         names.AGREEMENT: evaluation.agreement,
     }
-    if len(counts) > 1:
-        # Draws from a single image are all the same and would look certain.
-        accuracy = paired_interval(evaluation.counts, counts, accuracies)
-        mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
+    accuracy = paired_interval(evaluation.counts, counts, accuracies)
+    if accuracy is not None:
         found |= {names.DELTA_ACCURACY_LOW: accuracy.low, names.DELTA_ACCURACY_HIGH: accuracy.high}
+    mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
+    if mean_iou is not None:
         found |= {names.DELTA_MEAN_IOU_LOW: mean_iou.low, names.DELTA_MEAN_IOU_HIGH: mean_iou.high}
     return found

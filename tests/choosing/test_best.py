@@ -1,16 +1,10 @@
 """Which variant `segsweep best` chooses, and what it says where none fits or the store is not as it should be."""
 
 import mlflow
-import numpy as np
 import pytest
-from scipy import stats
 from small_store import Row, counts, store_with
 
-from segsweep.choosing.candidates import mean_dices
 from segsweep.cli import main
-from segsweep.evaluation.bootstrap import mean_ious
-from segsweep.evaluation.confusion import scores
-from segsweep.evaluation.score_interval import score_interval
 
 
 @pytest.fixture
@@ -214,26 +208,3 @@ def test_wrong_units_are_told_before_the_store_is_looked_for(workplace, best):
     status, _, err = best("--max-size", "300")
     assert status == 2
     assert "--max-size 300" in err
-
-
-def test_mean_dice_of_many_matrices_is_that_of_each():
-    given = counts(0.8, noise=0.05)
-    np.testing.assert_allclose(mean_dices(given), [scores(each).mean_dice for each in given])
-
-
-def test_the_interval_of_a_score_is_scipys():
-    given = counts(0.8, noise=0.05)
-    found = score_interval(given, mean_ious, resamples=20_000)
-    flat = given.reshape(len(given), -1).astype(float)
-
-    def mean_iou(*columns, axis=-1):
-        totals = np.stack([column.sum(axis=axis) for column in columns], axis=-1).reshape(-1, 2, 2)
-        return mean_ious(totals).reshape(np.asarray(columns[0]).shape[:-1])
-
-    expected = stats.bootstrap(
-        tuple(flat.T), mean_iou, paired=True, vectorized=True, n_resamples=20_000, method="percentile",
-        random_state=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
-    assert found.difference == pytest.approx(scores(given).mean_iou)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=5e-4)
-    assert score_interval(given[:1], mean_ious) is None

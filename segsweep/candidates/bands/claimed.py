@@ -19,9 +19,9 @@ def claimed_text(found: Audit, source: Source, metric: str) -> str:
     lines = [f"On {images} test images: {METRIC_WORDS[metric]} of float32 {getattr(exact.scores, metric):.4f}."]
     for each in files:
         scored = _evaluated(each.file.content, source, each.file.factors)
+        interval = paired_interval(scored.counts, exact.counts, METRICS[metric])
         change = ""
-        if images > 1:
-            interval = paired_interval(scored.counts, exact.counts, METRICS[metric])
+        if interval is not None:
             change = f", {interval.difference:+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
         lines.append(f"{each.name}: {getattr(scored.scores, metric):.4f}{change}.")
     return "\n".join(lines) + "\n"
