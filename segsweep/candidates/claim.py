@@ -27,7 +27,9 @@ class Claim:
 
     def change(self, metric: str) -> Interval | None:
         """Against the float file, with its 95 % interval; None where the images are too few for one."""
-        return paired_interval(self.evaluation.counts, self.exact.counts, METRICS[metric])
+        return paired_interval(
+            self.evaluation.counts, self.exact.counts, METRICS[metric], groups=self.exact.counts.groups
+        )
 
 
 def claim(recipe: Recipe, problem: Problem, source: Source) -> Claim:

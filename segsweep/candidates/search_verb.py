@@ -18,6 +18,7 @@ from segsweep.candidates.options import (
 from segsweep.choosing import units
 from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import sources_of
 from segsweep.errors import ConfigError, SegsweepError
 from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN
 from segsweep.quiet import quiet
@@ -79,7 +80,7 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     with quiet(Path(os.devnull)):
         claimed = claim(winner.recipe, problem, source)
         latencies = search_latencies(found, claimed, problem)
-    print(claim_text(claimed, len(source.dataset.test)) + latency_text(latencies))
+    print(claim_text(claimed, len(sources_of(source.dataset.test))) + latency_text(latencies))
     if file is not None:
         write_whole("--tflite", file, claimed.content)
         print(f"File: {file}.")

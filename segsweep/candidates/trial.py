@@ -123,7 +123,8 @@ def try_candidate(candidate: Candidate, problem: Problem, images: int) -> Trial:
         counts, exact = counted(content, problem, images), problem.reference_counts[:images]
     except (ModelError, VariantError) as error:
         return failed(images, " ".join(str(error).split()), len(content), time.perf_counter() - started)
-    intervals = {name: paired_interval(counts.by_image, exact, score) for name, score in METRICS.items()}
+    groups = problem.groups[:images]
+    intervals = {name: paired_interval(counts.by_image, exact, score, groups=groups) for name, score in METRICS.items()}
     lowest = {name: interval.low for name, interval in intervals.items() if interval is not None}
     rows = tuple(tuple(int(value) for value in row) for row in counts.by_image.sum(axis=0))
     return Trial(images, len(content), counts.agreement, rows, lowest, time.perf_counter() - started)

@@ -5,6 +5,8 @@ groups of images that are independent of each other.
 """
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +19,26 @@ def independent_groups(split: Split) -> np.ndarray:
     Images are put together where `data.groups` says so, where they are equal, and where their masks are equal: these
     show the same place. A mask of a single class, or an image of a single colour, tells nothing. Numbers count from 0.
     """
+    return _groups_of(_SameObject(split))
+
+
+@dataclass(frozen=True, eq=False)
+class _SameObject:
+    """Makes a split a key of a cache: equal to itself alone."""
+
+    split: Split
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameObject) and other.split is self.split
+
+    def __hash__(self) -> int:
+        return id(self.split)
+
+
+@lru_cache(maxsize=4)
+def _groups_of(key: _SameObject) -> np.ndarray:
+    """For the test and the validation split of the last data sets: each job of a sweep asks for them."""
+    split = key.split
     sources, survey = sources_of(split), survey_of(split)
     given = None if sources.groups is None else sources.groups.tolist()
     masks = _digests_by_image(survey.mask_digests, ~survey.has_one_class, sources)

@@ -6,9 +6,12 @@ import numpy as np
 
 from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.evaluation.image_counts import ImageCounts
-from segsweep.evaluation.jackknife import Score, estimate
+from segsweep.evaluation.jackknife import LEAST_GROUPS, Score, estimate
 
-__all__ = ["Interval", "accuracies", "mean_dices", "mean_ious", "paired_interval"]
+__all__ = ["Interval", "accuracies", "is_noise", "is_too_few", "mean_dices", "mean_ious", "paired_interval"]
+
+DECIMALS = 4
+"""Digits after the point that differences of scores, 0..1, are shown with: a hundredth of a point."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,18 @@ class Interval:
 
     @property
     def is_within_noise(self) -> bool:
-        """Whether the interval holds 0."""
-        return self.low <= 0 <= self.high
+        """Whether the interval holds 0, rounded as it is shown: words and numbers never contradict each other."""
+        return is_noise(self.low, self.high)
+
+
+def is_noise(low: float, high: float) -> bool:
+    """Whether an interval from `low` to `high` holds 0 when its ends are rounded to `DECIMALS`."""
+    return round(low, DECIMALS) <= 0 <= round(high, DECIMALS)
+
+
+def is_too_few(groups: int | None) -> bool:
+    """Whether so many independent groups are too few for an interval; unknown numbers are not."""
+    return groups is not None and groups < LEAST_GROUPS
 
 
 def paired_interval(

@@ -45,7 +45,7 @@ def log_gain(run: RunRecord, control: RunRecord, store: Store) -> None:
     metrics: dict[str, float] = {}
     for score, (difference, low, high) in _SCORES:
         metrics[difference] = float(score(ours.total[None])[0] - score(theirs.total[None])[0])
-        interval = paired_interval(ours, theirs, score)
+        interval = paired_interval(ours, theirs, score, groups=ours.groups)
         if interval is not None:
             metrics |= {low: interval.low, high: interval.high}
     store.log(run.run_id, metrics=metrics, tags={names.GAIN_AGAINST: control.run_id})
