@@ -69,6 +69,7 @@ def store_with(folder: Path, *rows: Row, status: str = "FINISHED", groups: int =
             names.DATA_FINGERPRINT: json.dumps(
                 {"test": f"test of {row.data}", "validation": f"validation of {row.data}"}
             ),
+            names.SCORE_RULES: names.CURRENT_RULES,
             names.VALIDATION_IMAGES: str(IMAGES),
             names.VALIDATION_GROUPS: str(groups),
             names.CPU: "a processor",

@@ -256,7 +256,7 @@ def test_a_drop_is_that_of_the_validation(best, split_decision):
 
 def test_a_store_of_an_older_version_is_refused_in_one_line(workplace, best):
     rows = Row("float32", counts(0.9), 400_000, has_validation=False), Row("int8", None, 0)
-    uri, _ = store_with(workplace, *rows)
+    store_with(workplace, *rows)
     status, out, err = best()
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "its 1 variants have no validation scores, since an older version made them; run the sweep again" in err

@@ -186,8 +186,8 @@ def _caption(report: ReportInput, same: Sequence[str], *, marked: bool, shown_di
     sentences = [latex_text(f"Variants of sweep {report.sweep.run_id[:8]}{f': {fixed}' if fixed else ''}.")]
     if shown_difference:
         sentences.append(
-            r"$\Delta$ is the difference to float32 of the same training, with the 95\,\% interval of a paired "
-            "bootstrap over the test images."
+            r"$\Delta$ is the difference to float32 of the same training, with its 95\,\% interval over independent "
+            "groups of test images."
         )
     if "finetune" in set(table["training_kind"]):
         sentences.append(
@@ -195,5 +195,5 @@ def _caption(report: ReportInput, same: Sequence[str], *, marked: bool, shown_di
         )
     if marked:
         of = "of each part" if report.view.group_by else "of each column"
-        sentences.append(f"The best {of}, controls aside, is in bold.")
+        sentences.append(f"The best {of} on the test images, controls aside, is in bold.")
     return " ".join(sentences)
