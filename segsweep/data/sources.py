@@ -29,6 +29,7 @@ from segsweep.data.point_labels import with_points
 from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
+from segsweep.data.support import support_notes
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
     "cifar100": (Cifar100Config, cifar100.load),
@@ -67,4 +68,9 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
 def remarks(dataset: Dataset) -> list[str]:
     """What whoever uses the data should know, a sentence each."""
     standin = [f"a generated stand-in for {dataset.name}: its scores say nothing about the real data"]
-    return [*(standin if dataset.standin else []), *dataset.remarks, *absent_classes(dataset)]
+    return [
+        *(standin if dataset.standin else []),
+        *dataset.remarks,
+        *absent_classes(dataset),
+        *support_notes(dataset),
+    ]

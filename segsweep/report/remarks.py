@@ -18,6 +18,8 @@ _MOST_CLASSES = 8
 def remarks(sweep: RunRecord, table: pd.DataFrame) -> list[str]:
     """Sentences about a comparison, most important first; none where it is complete and all of it compares."""
     found = [*_state(sweep, table), *_deleted(table), *_data(table)]
+    notes = json.loads(sweep.tags.get(names.DATA_NOTES, "[]"))
+    found += [f"Of the data: {note}." for note in notes]
     if sweep.tags.get(names.STANDIN) == "true":
         found.append("The data was generated in place of a data set: the scores say nothing about the real one.")
     return found

@@ -11,6 +11,7 @@ from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.keys import environment
 from segsweep.config.schema import EnsembleConfig, LatencyConfig, TrackingConfig
+from segsweep.data.support import support_notes
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
 from segsweep.lineage.specs import VariantSpec
@@ -40,6 +41,9 @@ from segsweep.tracking import names
 from segsweep.tracking.location import locate, require_answer
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
+
+_MOST_NOTES = 12
+"""Notes on data that a sweep's run keeps: MLflow takes no longer tags."""
 
 
 def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> None:
@@ -83,6 +87,9 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
     with _sweep_run(store, points, search.total) as sweep_id:
+        notes = data_remarks(points, support_notes)
+        if notes:
+            store.log(sweep_id, tags={names.DATA_NOTES: json.dumps(notes[:_MOST_NOTES])})
         search.begin(store, sweep_id)
         named_for = varying_settings(point.config for point in points)
         runner = Runner(store, sweep_id, launch, folder, budget, named_for)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from segsweep.config.data_schema import DataConfig
 from segsweep.config.model_schema import ModelConfig
 from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import Dataset
 from segsweep.data.sources import load_dataset, remarks
 from segsweep.errors import ConfigError
 from segsweep.lineage.jobs import lineage
@@ -30,14 +31,14 @@ class Impossible:
     reason: str
 
 
-def data_remarks(points: Sequence[Point]) -> list[str]:
-    """What whoever runs these points should know of their data, each sentence once."""
+def data_remarks(points: Sequence[Point], remarks_of: Callable[[Dataset], Sequence[str]] = remarks) -> list[str]:
+    """What users of these points should know of their data, each sentence once."""
     found: dict[str, None] = {}
     seen: list[DataConfig] = []
     for point in points:
         if point.config.data not in seen:
             seen.append(point.config.data)
-            found |= dict.fromkeys(remarks(load_dataset(point.config.data)))
+            found |= dict.fromkeys(remarks_of(load_dataset(point.config.data)))
     return list(found)
 
 

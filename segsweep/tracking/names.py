@@ -68,6 +68,8 @@ COMMAND = "segsweep.command"
 DATA_FINGERPRINT = "segsweep.data_fingerprint"
 CLASSES = "segsweep.classes"
 """Names of the classes of a variant, in label order, as a JSON list: metrics hold them as MLflow allows."""
+DATA_NOTES = "segsweep.data_notes"
+"""On a sweep: what its data cannot show, as a JSON list of sentences."""
 STANDIN = "segsweep.standin"
 """`true` where the data was generated in place of a data set that must be downloaded."""
 
