@@ -23,8 +23,8 @@ class DataConfig:
     """Seed of that draw."""
     view: str = "auto"
     """From where the images were taken, which decides what `training.augmentation` does where it is `auto`: `nadir`,
-    from above, so that any side may be up; `upright`, as people take photographs; `auto`: as the source knows it, and of
-    other files and archives `nadir` where images have more than 4 bands or a georeference, else `upright`."""
+    from above, so that any side may be up; `upright`, as people take photographs; `auto`: as the source knows it, and
+    of other files and archives `nadir` where they have more than 4 bands or a georeference, else `upright`."""
 
 
 @dataclass

@@ -38,6 +38,4 @@ def load(config: OxfordPetsConfig) -> Dataset:
         colours=COLOURS,
     )
     problems = absent_files(pairs)
-    return load_files(
-        config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems, view=UPRIGHT)
-    )
+    return load_files(config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems, view=UPRIGHT))

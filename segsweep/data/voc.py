@@ -63,9 +63,7 @@ def load(config: VocConfig) -> Dataset:
         colours=[colour(number) for number in range(len(CLASSES))],
     )
     problems = absent_files(pairs)
-    return load_files(
-        config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems, view=UPRIGHT)
-    )
+    return load_files(config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems, view=UPRIGHT))
 
 
 def _own_lists(root: Path) -> dict[str, Path | None]:
