@@ -10,6 +10,7 @@ import numpy as np
 from segsweep.data.histogram import Histogram
 from segsweep.data.survey import Survey, joined, survey_images
 from segsweep.data.task import SEGMENTATION, Task
+from segsweep.data.view import View, view_of_bands
 
 _CHUNK = 64
 
@@ -171,3 +172,10 @@ class Dataset:
     """Whether it was generated in place of a data set that must be downloaded."""
     remarks: tuple[str, ...] = ()
     """What whoever reads the files should know, a sentence each."""
+    known_view: View | None = None
+    """From where its images were taken; None where the source cannot tell."""
+
+    @property
+    def view(self) -> View:
+        """From where its images were taken, as far as one can tell."""
+        return self.known_view if self.known_view is not None else view_of_bands(len(self.bands))

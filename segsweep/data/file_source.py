@@ -15,13 +15,14 @@ from segsweep.data.file_lists import is_list, read_list, rows_matching, rows_of
 from segsweep.data.file_split import FilePair, FileSplit, Reading
 from segsweep.data.file_survey import FileSurvey, survey_files
 from segsweep.data.fitting import Fit, Patches
-from segsweep.data.image_files import ImageKind
+from segsweep.data.image_files import RASTERS, ImageKind, opened_raster
 from segsweep.data.independent_groups import joined_groups
 from segsweep.data.labelling import Labelling
 from segsweep.data.late_split import LateSplit
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sample_cache import SampleCache
 from segsweep.data.splits import split_by_fraction
+from segsweep.data.view import NADIR, View, view_of_bands
 from segsweep.errors import DataError
 
 _COLOURS = ("red", "green", "blue")
@@ -49,6 +50,8 @@ class Files:
     """Found so far, such as images without a mask."""
     remarks: Sequence[str] = field(default=())
     """What is worth knowing and no problem."""
+    view: View | None = None
+    """From where the images were taken; None where that cannot be told."""
 
 
 def folder_of(config: FileDataConfig) -> Path:
@@ -67,6 +70,17 @@ def lists_of(config: FileDataConfig, root: Path) -> dict[str, Path | None]:
     """The lists or patterns that the settings name, by role."""
     named = {role: getattr(config, role) for role in ROLES}
     return {role: root / Path(path).expanduser() if path is not None else None for role, path in named.items()}
+
+
+def view_of_files(path: Path, kind: ImageKind) -> View:
+    """Of images in files: from above where this one, the first of them, has many bands or lies somewhere on Earth."""
+    known = view_of_bands(kind.bands)
+    if known is NADIR or path.suffix.lower() not in RASTERS:
+        return known
+    with opened_raster(path) as raster:
+        points, _ = raster.gcps
+        is_placed = raster.crs is not None or not raster.transform.is_identity or points or raster.rpcs is not None
+    return NADIR if is_placed else known
 
 
 def load_files(config: FileDataConfig, files: Files) -> Dataset:
@@ -117,6 +131,7 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
         unlabelled=LateSplit(lambda: _unlabelled(files, reading)) if files.unlabelled else None,
         standin=config.standin,
         remarks=tuple(remarks),
+        known_view=files.view,
     )
 
 

@@ -20,6 +20,7 @@ from segsweep.data.palette import palette
 from segsweep.data.patch_split import PatchSplit
 from segsweep.data.splits import equal_images, split_by_fraction
 from segsweep.data.task import CLASSIFICATION, SEGMENTATION, Task
+from segsweep.data.view import view_of_bands
 from segsweep.errors import DataError
 
 
@@ -112,6 +113,7 @@ def load(config: NpzConfig) -> Dataset:
         if config.unlabelled is not None
         else None,
         standin=config.standin,
+        known_view=view_of_bands(train.images.shape[3]),
     )
 
 

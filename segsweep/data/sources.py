@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from segsweep.config.data_schema import (
     SyntheticParcelsConfig,
     VocConfig,
 )
+from segsweep.config.training_schema import AUTO
 from segsweep.data import cifar100, class_folders, image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset
@@ -30,6 +31,7 @@ from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
 from segsweep.data.support import support_notes
+from segsweep.data.view import View
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
     "cifar100": (Cifar100Config, cifar100.load),
@@ -60,6 +62,8 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
     if isinstance(config, DownloadedDataConfig) and config.standin:
         config = with_standin(config)
     dataset = load(config)
+    if config.view != AUTO:
+        dataset = replace(dataset, known_view=View(config.view))
     check_labelled(dataset)
     check_disjoint(dataset, DROP if isinstance(config, FileDataConfig) else "")
     return with_points(preprocessed(dataset, config), config)

@@ -22,6 +22,7 @@ from segsweep.data.dataset import ArraySplit, Dataset, SourceImages
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.parcel_layout import CELL, Layout, draw_layout, smooth_field, undirected_field
 from segsweep.data.parcel_spectra import BANDS, CULTIVATED, FIRST_DAY, LAST_DAY, Mixture, Surface, draw_mixture
+from segsweep.data.view import NADIR
 
 CLASSES = ("other", "cultivated")
 PALETTE = ((198, 208, 190), (226, 160, 45))
@@ -179,7 +180,10 @@ def load(config: SyntheticParcelsConfig) -> Dataset:
         return {f"{role} {name}": getattr(split, name) for role, split in splits for name in ("images", "labels")}
 
     code = [Path(module.__file__ or "") for module in (sys.modules[__name__], parcel_layout, parcel_spectra)]
-    kept = cached_arrays("synthetic_parcels", asdict(config), code, arrays)
+    settings = asdict(config)
+    # It says how the scenes are used, and changes none.
+    del settings["view"]
+    kept = cached_arrays("synthetic_parcels", settings, code, arrays)
     train, validation, test = (
         ArraySplit(images := kept[f"{role} images"], kept[f"{role} labels"], _independent(len(images)))
         for role in _SPLITS
@@ -194,4 +198,5 @@ def load(config: SyntheticParcelsConfig) -> Dataset:
         validation=validation,
         test=test,
         normalization=fit_normalization(train),
+        known_view=NADIR,
     )

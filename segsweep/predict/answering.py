@@ -51,7 +51,7 @@ def answer(request: Request, told: Told) -> None:
     _require_new(scenes, request, output)
     if len(scenes) > 1:
         _require_whole(scenes)
-    for note in (note for scene in scenes for note in scene.notes):
+    for note in dict.fromkeys(note for scene in scenes for note in scene.notes):
         told.say(note=note)
     ensemble = _ensemble(members, request)
     tiles = [1 if request.whole else _tiles(scene, ensemble, request.overlap) for scene in scenes]

@@ -10,14 +10,15 @@ import numpy as np
 
 from segsweep.data.image_files import opened_raster
 from segsweep.errors import DataError
+from segsweep.predict.pixel_areas import PixelAreas, UnknownAreas, pixel_areas
 from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, missing_values
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID")
 _READ_AHEAD = 2**26
 """Bytes."""
 _BLOCKS_CHECKED = 50_000
-_SQUARE_METRES = 10_000
-"""Of a hectare."""
+_IN_PIXELS = "areas are in pixels only"
+_NEEDS_PYPROJ = "areas are in pixels only; hectares need pyproj: pip install 'segsweep[geo]'"
 
 
 class RasterReader:
@@ -82,7 +83,7 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
         if raster.driver not in _DRIVERS:
             raise DataError(f"{path}: is {raster.driver} by its content; rasters are GeoTIFF or JPEG 2000")
         _check(path, raster)
-        place, notes = _place(raster)
+        place, notes = _place(path, raster)
         value = raster.nodata if raster.nodata is not None else nodata
         flags = {flag.name for band in raster.mask_flag_enums for flag in band}
         names = tuple(name for name in raster.descriptions if name)
@@ -101,7 +102,7 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
         band_names=names if len(names) == scene_shape[2] else (),
         place=place,
         is_raster=True,
-        notes=tuple(f"{path}: {note}" for note in notes),
+        notes=notes,
     )
 
 
@@ -139,24 +140,37 @@ def _check_whole(path: Path, raster: Any) -> None:
                     raise DataError(f"{path}: is truncated: of its {size} bytes, row {row * height} would lie behind")
 
 
-def _place(raster: Any) -> tuple[Place | None, list[str]]:
+def _place(path: Path, raster: Any) -> tuple[Place | None, tuple[str, ...]]:
+    """Where the scene lies, and what the user should know about it."""
     points, system = raster.gcps
-    if raster.transform.is_identity and (points or raster.rpcs is not None):
-        how = "ground control points" if points else "rational polynomials"
-        note = f"is placed by {how}, which its maps keep; areas are in pixels only"
-        return Place(system or raster.crs, None, None, tuple(points), raster.rpcs), [note]
-    if raster.crs is None and raster.transform.is_identity:
-        return None, ["has no georeference, so its maps have none either, and areas are in pixels only"]
+    if raster.transform.is_identity:
+        if points or raster.rpcs is not None:
+            how = "ground control points" if points else "rational polynomials"
+            note = f"{path}: is placed by {how}, which its maps keep; {_IN_PIXELS}"
+            return Place(system or raster.crs, None, None, tuple(points), raster.rpcs), (note,)
+        if raster.crs is None:
+            return None, (f"{path}: has no georeference, so its maps have none either, and {_IN_PIXELS}",)
+        note = f"{path}: has a coordinate system, and no transform that places it there; {_IN_PIXELS}"
+        return Place(raster.crs, raster.transform, None), (note,)
     if raster.crs is None:
-        return Place(None, raster.transform, None, rational=raster.rpcs), [
-            "does not say its coordinate system; areas are in pixels only"
-        ]
-    if not raster.crs.is_projected:
-        note = "its coordinates are not in metres; areas are in pixels only"
-        return Place(raster.crs, raster.transform, None, rational=raster.rpcs), [note]
-    _, metres = raster.crs.linear_units_factor
-    hectares = abs(raster.transform.determinant) * metres**2 / _SQUARE_METRES
-    return Place(raster.crs, raster.transform, hectares, rational=raster.rpcs), []
+        note = f"{path}: does not say its coordinate system; {_IN_PIXELS}"
+        return Place(None, raster.transform, None, rational=raster.rpcs), (note,)
+    areas, notes = _areas(path, raster)
+    return Place(raster.crs, raster.transform, areas, rational=raster.rpcs), notes
+
+
+def _areas(path: Path, raster: Any) -> tuple[PixelAreas | None, tuple[str, ...]]:
+    """Of its pixels, or a note that says why they are not known."""
+    from rasterio.errors import CRSError
+
+    try:
+        wkt = raster.crs.to_wkt(version="WKT2_2019")
+        return pixel_areas(wkt, raster.transform, raster.height, raster.width), ()
+    except ImportError:
+        # The same line for all scenes, which is said once.
+        return None, (_NEEDS_PYPROJ,)
+    except (UnknownAreas, CRSError) as error:
+        return None, (f"{path}: the areas of its pixels are not known, as {error}; {_IN_PIXELS}",)
 
 
 def raster_window(window: Window) -> Any:

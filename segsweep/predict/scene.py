@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from segsweep.predict.pixel_areas import PixelAreas
+
 LARGEST = 2**33
 """Pixels of a scene; a file that says to have more is taken for damaged or an attack."""
 LARGEST_BLOCK = 2**30
@@ -40,8 +42,8 @@ class Place:
     """rasterio's coordinate reference system; None where only the transform is known."""
     transform: Any
     """Affine, from column and row to coordinates; None where there is none."""
-    hectares: float | None
-    """Of a pixel; None where coordinates are not in a unit of length."""
+    areas: PixelAreas | None
+    """Of the pixels; None where they are not known, which a note of the scene then says."""
     points: tuple[Any, ...] = ()
     """rasterio's ground control points, in place of a transform."""
     rational: Any = None

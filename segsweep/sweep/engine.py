@@ -11,7 +11,6 @@ from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.keys import environment
 from segsweep.config.schema import EnsembleConfig, LatencyConfig, TrackingConfig
-from segsweep.data.support import support_notes
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
 from segsweep.lineage.specs import VariantSpec
@@ -32,7 +31,7 @@ from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import failure_table, members_file, members_of, merged, skipped_members, with_runs
 from segsweep.sweep.needs import fetch_needed_weights, require_gpu
 from segsweep.sweep.plan import plan_text
-from segsweep.sweep.points import Impossible, Point, data_remarks, jobs_of
+from segsweep.sweep.points import Impossible, Point, data_notes, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
 from segsweep.sweep.running import Failure, Launch, Runner
 from segsweep.sweep.search import Result, Search
@@ -87,7 +86,7 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
     with _sweep_run(store, points, search.total) as sweep_id:
-        notes = data_remarks(points, support_notes)
+        notes = data_notes(points)
         if notes:
             store.log(sweep_id, tags={names.DATA_NOTES: json.dumps(notes[:_MOST_NOTES])})
         search.begin(store, sweep_id)

@@ -75,8 +75,10 @@ class TestTrainingFeatures:
     @pytest.mark.parametrize(
         ("word", "right"),
         [
-            ("training.augmentation.flips=vertical", "true, false, horizontal"),
-            ("training.augmentation.flips=1", "true, false, horizontal"),
+            ("training.augmentation.flips=vertical", "auto, true, false, horizontal"),
+            ("training.augmentation.flips=1", "auto, true, false, horizontal"),
+            ("training.augmentation.turns=2", "auto, true, false"),
+            ("data.view=sideways", "auto, nadir, upright"),
             ("training.augmentation.scale=[2,0.5]", r"\[low, high\] with each 0.25 to 8"),
             ("training.augmentation.scale=[1]", r"\[low, high\]"),
             ("training.augmentation.contrast=[-0.1,1]", r"\[low, high\] with each 0 or greater"),
@@ -103,3 +105,5 @@ class TestTrainingFeatures:
         assert training.augmentation.scale == [0.5, 2.0]
         assert (training.fine_tuning.frozen, training.early_stopping.target) == ("2", 0.9)
         assert job("training.augmentation.flips=false").training.augmentation.flips is False
+        assert job("training.augmentation.turns=true").training.augmentation.turns is True
+        assert job().training.augmentation.turns == "auto"
