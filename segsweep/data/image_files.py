@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -56,6 +57,11 @@ class ImageKind:
     dtype: str
     mode: str | None
     """Pillow's mode, or how a PNG of 16 bits a colour is stored (`RGB;16B`); None for rasters."""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether images are PNG files of 16 bits a colour, which `read_deep` reads."""
+        return self.mode in _DEEP
 
 
 def kind_of(path: Path, bands: int | None = None) -> ImageKind:
@@ -123,10 +129,8 @@ def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS) -> np.ndarray:
 def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     with opened(path) as image:
         _require_kind(path, image, kind)
-        if kind.mode in _DEEP:
-            with opened_raster(path) as raster:
-                deep = np.moveaxis(raster.read(_DEEP[kind.mode]), 0, -1)
-            return fit_image(np.ascontiguousarray(turned(deep, orientation_of(image))), fit)
+        if kind.is_deep:
+            return fit_image(read_deep(path, image, kind), fit)
         standing = upright(image)
         converted = standing if standing.mode == kind.mode else standing.convert(kind.mode)
         if kind.dtype == "uint8":
@@ -134,6 +138,24 @@ def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
             return fit_picture(converted, fit)
         array = np.asarray(converted)
     return fit_image(array[..., None], fit)
+
+
+def read_deep(path: Path, image: Image.Image, kind: ImageKind, content: bytes | None = None) -> np.ndarray:
+    """The pixels (H, W, C) uint16 of a PNG with 16 bits a colour, upright.
+
+    Args:
+        path: of the file.
+        image: the same, opened by Pillow.
+        kind: one that `is_deep`.
+        content: what would be in the file, where it is in memory only.
+
+    Raises:
+        DataError: it cannot be read, or rasterio is not installed.
+    """
+    assert kind.mode is not None
+    with opened_raster(path) if content is None else _png_in_memory(path, content) as raster:
+        pixels = np.moveaxis(raster.read(_DEEP[kind.mode]), 0, -1)
+    return np.ascontiguousarray(turned(pixels, orientation_of(image)))
 
 
 def _require_kind(path: Path, image: Image.Image, kind: ImageKind) -> None:
@@ -221,6 +243,16 @@ def opened_raster(path: Path) -> Iterator["rasterio.DatasetReader"]:  # type: ig
     except rasterio.errors.RasterioError as error:
         if not path.is_file():
             raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
+
+
+@contextmanager
+def _png_in_memory(path: Path, content: bytes) -> Iterator[Any]:
+    rasterio = _rasterio(path)
+    try:
+        with rasterio.MemoryFile(content) as memory, memory.open(driver="PNG") as raster:
+            yield raster
+    except rasterio.errors.RasterioError as error:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
 
 

@@ -1,4 +1,4 @@
-"""Turning images upright: cameras store photographs as the sensor lies, and say in the EXIF orientation how to turn them.
+"""Turning images upright: cameras store photographs as the sensor lies, and EXIF says how to turn them.
 
 CIPA DC-008 (EXIF 2.32), tag 274 `Orientation`; TIFF 6.0 has the same tag. Values other than 1 to 8 count as 1, as in
 `PIL.ImageOps.exif_transpose`.
@@ -38,7 +38,7 @@ _STEPS = {
 }
 """The same for an array: whether rows and columns are exchanged first, then rows reversed, then columns."""
 _LATE = (b"eXIf", b"XML:com.adobe.xmp", b"Raw profile type exif")
-"""What holds an orientation in a PNG; ExifTool writes it behind the pixels, where Pillow sees it only after decoding."""
+"""What holds an orientation in a PNG. ExifTool writes it behind the pixels, where Pillow finds it after decoding."""
 _EXIF = ("exif", "XML:com.adobe.xmp", "xmp", "Raw profile type exif")
 """The same, as Pillow calls it in `Image.info`."""
 _SHORT = 3
@@ -102,6 +102,26 @@ def stored(array: np.ndarray, orientation: int) -> np.ndarray:
     return array.swapaxes(0, 1) if exchanged else array
 
 
+def stored_box(box: tuple[int, int, int, int], shape: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
+    """Where a part of the upright image lies in the stored one.
+
+    Args:
+        box: top, bottom, left and right of the part, in pixels of the upright image.
+        shape: height and width of the upright image.
+        orientation: of the file.
+
+    Returns:
+        top, bottom, left and right in the stored image.
+    """
+    exchanged, rows, columns = _STEPS[orientation]
+    top, bottom, left, right = box
+    if rows:
+        top, bottom = shape[0] - bottom, shape[0] - top
+    if columns:
+        left, right = shape[1] - right, shape[1] - left
+    return (left, right, top, bottom) if exchanged else (top, bottom, left, right)
+
+
 def exchanges_sides(orientation: int) -> bool:
     """Whether the upright image is as high as the stored one is wide."""
     return _STEPS[orientation][0]
@@ -114,8 +134,16 @@ def tiff_orientation(path: Path) -> int:
     """
     try:
         with path.open("rb") as file:
-            value = _first_tag(file)
-    except (OSError, struct.error, KeyError):
+            return tag_of_tiff(file)
+    except OSError:
+        return AS_STORED
+
+
+def tag_of_tiff(file: BinaryIO) -> int:
+    """As `tiff_orientation`, of an opened file."""
+    try:
+        value = _first_tag(file)
+    except (struct.error, KeyError):
         return AS_STORED
     return value if value in _METHODS else AS_STORED
 
@@ -141,17 +169,18 @@ def _unpacked(file: BinaryIO, form: str) -> tuple[int, ...]:
     return struct.unpack(form, file.read(struct.calcsize(form)))
 
 
-def raster_orientation(path: Path, raster: Any) -> int:
+def raster_orientation(path: Path, raster: Any, content: BinaryIO | None = None) -> int:
     """How to turn what rasterio reads of a TIFF.
 
     Args:
         path: of the file.
         raster: the same, opened by rasterio.
+        content: the file, where it is in memory only.
 
     Raises:
         DataError: it is georeferenced too, which GIS programs relate to the pixels as they are stored.
     """
-    orientation = tiff_orientation(path)
+    orientation = tiff_orientation(path) if content is None else tag_of_tiff(content)
     if orientation == AS_STORED:
         return AS_STORED
     if raster.crs is not None or not raster.transform.is_identity or raster.gcps[0] or raster.rpcs is not None:
@@ -172,3 +201,21 @@ def file_orientation(path: Path) -> int:
         return tiff_orientation(path)
     with Image.open(path) as image:
         return orientation_of(image)
+
+
+def turned_remark(turned: int, of: int, what: str = "images") -> list[str]:
+    """Says how many files were turned upright; nothing where none was."""
+    were = "was" if of == 1 else "were"
+    what = what.removesuffix("s") if of == 1 else what
+    return [f"{turned} of {of} {what} {were} turned upright, as the orientation in the file says"] * bool(turned)
+
+
+def why_other_size(image: int, mask: int) -> str:
+    """Ends the message that an image and its mask differ in size, where their orientations may be the reason."""
+    if exchanges_sides(image) == exchanges_sides(mask):
+        return ""
+    turned_file, orientation = ("image", image) if exchanges_sides(image) else ("mask", mask)
+    return (
+        f", and they are those of the {turned_file} turned upright, as its orientation ({orientation}) says; remove "
+        "the orientation if the mask was drawn on the stored image, or turn the mask too"
+    )

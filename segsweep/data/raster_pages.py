@@ -1,4 +1,4 @@
-"""TIFF files whose bands are pages, as tifffile and ImageJ write arrays: stacked to one raster by a GDAL virtual raster.
+"""TIFF files whose bands are pages, as tifffile and ImageJ write arrays: stacked by a GDAL virtual raster.
 
 GDAL shows the first page alone; overviews and masks are no pages. https://gdal.org/en/stable/drivers/raster/vrt.html
 """
@@ -62,19 +62,19 @@ def stacked(path: Path, pages: Sequence[str]) -> Iterator[Any]:
             )
         if any(each.transform != first.transform or each.crs != first.crs for each in opened):
             raise DataError(f"{path}: its {len(pages)} pages lie in different places; save each as a file of its own")
-        content = _virtual_raster(path.absolute(), opened)
+        content = _virtual_raster(pages, opened)
     with MemoryFile(content, filename=_STACK[1:]) as memory, memory.open(driver="VRT") as raster:
         yield raster
 
 
-def _virtual_raster(path: Path, pages: Sequence[Any]) -> bytes:
+def _virtual_raster(names: Sequence[str], pages: Sequence[Any]) -> bytes:
     first = pages[0]
     root = ElementTree.Element("VRTDataset", rasterXSize=str(first.width), rasterYSize=str(first.height))
     if first.crs is not None:
         ElementTree.SubElement(root, "SRS").text = first.crs.to_wkt()
     if not first.transform.is_identity:
         ElementTree.SubElement(root, "GeoTransform").text = ", ".join(map(repr, first.transform.to_gdal()))
-    for number, page in enumerate(pages, 1):
+    for number, (name, page) in enumerate(zip(names, pages, strict=True), 1):
         band = ElementTree.SubElement(root, "VRTRasterBand", dataType=_GDAL_TYPES[page.dtypes[0]], band=str(number))
         if page.nodata is not None:
             ElementTree.SubElement(band, "NoDataValue").text = repr(page.nodata)
@@ -84,6 +84,6 @@ def _virtual_raster(path: Path, pages: Sequence[Any]) -> bytes:
         if page.descriptions[0]:
             ElementTree.SubElement(band, "Description").text = page.descriptions[0]
         source = ElementTree.SubElement(band, "SimpleSource")
-        ElementTree.SubElement(source, "SourceFilename", relativeToVRT="0").text = f"GTIFF_DIR:{number}:{path}"
+        ElementTree.SubElement(source, "SourceFilename", relativeToVRT="0").text = name
         ElementTree.SubElement(source, "SourceBand").text = "1"
     return ElementTree.tostring(root)

@@ -25,7 +25,9 @@ def with_exif(value):
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "I;16"])
 def test_pictures_and_arrays_are_turned_as_pillow_turns_them(tmp_path, value, mode):
     pixels = noise()[..., 0]
-    image = Image.fromarray(pixels.astype(np.uint16) * 200) if mode == "I;16" else Image.fromarray(noise()).convert(mode)
+    image = (
+        Image.fromarray(pixels.astype(np.uint16) * 200) if mode == "I;16" else Image.fromarray(noise()).convert(mode)
+    )
     image.save(tmp_path / "a.png", exif=with_exif(value))
     with Image.open(tmp_path / "a.png") as opened:
         expected = np.asarray(ImageOps.exif_transpose(opened))
@@ -51,7 +53,9 @@ def test_the_tag_of_a_tiff_of_the_other_byte_order_is_found(tmp_path):
     assert tiff_orientation(tmp_path / "a.tif") == 6
 
 
-@pytest.mark.parametrize("content", [b"", b"II", b"II*\0", b"hello, world", b"II*\0\xff\xff\xff\xff", b"MM\0+" + bytes(9)])
+@pytest.mark.parametrize(
+    "content", [b"", b"II", b"II*\0", b"hello, world", b"II*\0\xff\xff\xff\xff", b"MM\0+" + bytes(9)]
+)
 def test_a_file_that_is_no_tiff_has_no_tag(tmp_path, content):
     (tmp_path / "a.tif").write_bytes(content)
     assert tiff_orientation(tmp_path / "a.tif") == 1
