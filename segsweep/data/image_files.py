@@ -128,7 +128,7 @@ def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS) -> np.ndarray:
 
 def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     with opened(path) as image:
-        _require_kind(path, image, kind)
+        _require_alike(path, image, kind)
         if kind.is_deep:
             return fit_image(read_deep(path, image, kind), fit)
         standing = upright(image)
@@ -158,7 +158,7 @@ def read_deep(path: Path, image: Image.Image, kind: ImageKind, content: bytes | 
     return np.ascontiguousarray(turned(pixels, orientation_of(image)))
 
 
-def _require_kind(path: Path, image: Image.Image, kind: ImageKind) -> None:
+def _require_alike(path: Path, image: Image.Image, kind: ImageKind) -> None:
     """Refuse a picture of which something would be lost where it is read as `kind`."""
     own = picture_kind(image, kind.bands)
     if own.dtype != kind.dtype:
