@@ -100,8 +100,9 @@ def test_overviews_and_masks_are_no_pages(tmp_path):
         with rasterio.open(tmp_path / "a.tif", "r+") as file:
             file.write_mask(np.full((64, 64), 255, np.uint8))
             file.build_overviews([2, 4])
-    with Image.open(tmp_path / "a.tif") as opened:
-        assert opened.n_frames > 1
+    with rasterio.open(tmp_path / "a.tif") as file:
+        assert file.overviews(1) == [2, 4]
+        assert rasterio.enums.MaskFlags.per_dataset in file.mask_flag_enums[0]
     np.testing.assert_array_equal(read(tmp_path / "a.tif"), np.moveaxis(bands, 0, -1))
 
 
