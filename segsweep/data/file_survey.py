@@ -119,13 +119,13 @@ def _look_or_problem(pair: FilePair, reading: Reading) -> FileSurvey | str:
 
 def _look(pair: FilePair, reading: Reading) -> FileSurvey:
     image = read_image(pair.image, reading.kind)
-    files = [path for path in (pair.image, pair.mask) if path is not None]
-    orientations = [file_orientation(path) for path in files] + [AS_STORED] * (2 - len(files))
+    orientations = [file_orientation(pair.image), AS_STORED]
     if pair.mask is None:
         labels: np.ndarray = np.full(image.shape[:2], IGNORE, np.uint8)
         content = file_digest(pair.image) + bytes(32)
     else:
         values = read_values(pair.mask, reading.labelling.coloured)
+        orientations[1] = file_orientation(pair.mask)
         if values.shape != image.shape[:2]:
             raise DataError(
                 f"{pair.mask}: a mask of {_size(values)} for an image of {_size(image)} ({pair.image.name}); "

@@ -40,6 +40,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """Of pictures that may come from anybody; Pillow knows some that start programs."""
 _ONE_OF_MANY = ("MPO", "TIFF")
 """Formats in which further images are no further frames."""
+_WHITE = 255
 _HIGHEST = 2**16 - 1
 """The largest value that is kept of a picture's 32-bit integers."""
 
@@ -203,7 +204,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
         with Image.open(source, formats=formats) as image:
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError
-            _require_one_frame(path, image)
+            _require_whole(path, image)
             yield image
     except DataError:
         raise
@@ -220,12 +221,18 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
 
 
-def _require_one_frame(path: Path, image: Image.Image) -> None:
+def _require_whole(path: Path, image: Image.Image) -> None:
+    """Refuse a picture of which Pillow would give a part without a word."""
     # The further images of an MPO are other views of the same, as cameras and drones write them; the pages of a TIFF
     # may be smaller copies.
     frames = 1 if image.format in _ONE_OF_MANY else getattr(image, "n_frames", 1)
     if frames > 1:
         raise DataError(f"{path}: is animated, and of its {frames} images only one could be read; save that as PNG")
+    for tile in getattr(image, "tile", ()):
+        # PPM, of which the second argument is the largest value, and SGI.
+        deepest = tile.args[1] if tile.codec_name in ("ppm", "ppm_plain") else 0
+        if tile.codec_name == "SGI16" or (deepest > _WHITE and image.mode == "RGB"):
+            raise DataError(f"{path}: colours of 16 bits, of which 8 would be lost; save it as PNG or TIFF")
 
 
 @contextmanager

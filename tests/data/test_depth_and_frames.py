@@ -191,3 +191,12 @@ def test_integers_beyond_16_bits_are_not_clipped(tmp_path, highest, right):
     else:
         with pytest.raises(DataError, match=r"values from \d+ to 65536"):
             read_image(path, kind)
+
+
+def test_a_ppm_of_16_bits_is_refused_and_one_of_8_read(tmp_path):
+    pixels = sixteen_bits(0).transpose(1, 2, 0)
+    (tmp_path / "a.ppm").write_bytes(b"P6\n32 24\n65535\n" + pixels.astype(">u2").tobytes())
+    with pytest.raises(DataError, match="colours of 16 bits, of which 8 would be lost; save it as PNG or TIFF"):
+        kind_of(tmp_path / "a.ppm")
+    (tmp_path / "a.ppm").write_bytes(b"P6\n32 24\n255\n" + picture(0).tobytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "a.ppm", kind_of(tmp_path / "a.ppm")), picture(0))
