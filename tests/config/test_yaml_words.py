@@ -59,12 +59,18 @@ NO, YES, COLOUR = "put names in quotes, such as 'no'", "put names in quotes, suc
         (f"{FOLDER}ids: {{no: 0, yes: 1}}\n", f"data.ids: YAML reads no, off and false without quotes as False; {NO}"),
         (f"{TYPED_FOLDER}ids: {{no: 0, yes: 1}}\n", "YAML reads yes, no, on and off as booleans; put them in quotes"),
         (f"{FOLDER}palette: {{no: '#000000', a: '#FFFFFF'}}\n", f"data.palette: YAML reads no, off and .*; {NO}"),
-        (f"{PLAIN}classes: ground, roof\n", r"data.classes=ground, roof is a text; it must be a list: \[ground, roof\]"),
+        (
+            f"{PLAIN}classes: ground, roof\n",
+            r"data.classes=ground, roof is a text; it must be a list: \[ground, roof\]",
+        ),
         (f"{TYPED}classes: ground, roof\n", r"it must be a list, such as \[ground, roof\]"),
         (f"{PLAIN}classes: [a, b]\nmerge: {{x: a}}\n", r"data.merge.x=a is a text; it must be a list: \[a\]"),
         (f"{FOLDER}palette:\n  ground: #000000\n", f"data.palette.ground is empty: # begins a comment .*; {COLOUR}"),
         (f"{TYPED_FOLDER}palette:\n  ground: #000000\n", f"# begins a comment in YAML; {COLOUR}, such as '#3C1098'"),
-        (f"{FOLDER}palette: {{ground: #000000, roof: #FFFFFF}}\n", f"mine.yaml.*a # without quotes begins .*; {COLOUR}"),
+        (
+            f"{FOLDER}palette: {{ground: #000000, roof: #FFFFFF}}\n",
+            f"mine.yaml.*a # without quotes begins .*; {COLOUR}",
+        ),
     ],
 )
 @pytest.mark.parametrize("multirun", [[], ["-m"]])

@@ -12,7 +12,9 @@ def test_the_shared_list_with_a_byte_order_mark_is_read(tmp_path):
     assert read_list(made("yaml_words", tmp_path) / "list_with_bom.txt") == ["00", "01"]
 
 
-@pytest.mark.parametrize("content", [b"\xef\xbb\xbf1\r\n2\r\n", b"\xef\xbb\xbf# mine\r\n1\r\n\r\n2", b"1\n2\n", b"1\r2"])
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbf1\r\n2\r\n", b"\xef\xbb\xbf# mine\r\n1\r\n\r\n2", b"1\n2\n", b"1\r2"]
+)
 def test_every_end_of_line_is_read(folder, content):
     (folder / "test.txt").write_bytes(content)
     assert [pair.name for pair in _test_pairs(load(folder, test="test.txt"))] == ["1", "2"]

@@ -1,5 +1,7 @@
 """Folders whose images or masks are stored otherwise than upright, against `PIL.ImageOps.exif_transpose`."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -8,8 +10,9 @@ from rasterio.transform import from_origin
 from saved_folders import everything, ids, load, picture, save
 from shared_cases import made
 
-from segsweep.config.data_schema import PatchConfig
+from segsweep.config.data_schema import ClassFoldersConfig, PatchConfig
 from segsweep.data.orientation import stored
+from segsweep.data.sources import load_dataset
 from segsweep.errors import DataError
 
 EVERY = range(2, 9)
@@ -171,3 +174,42 @@ def test_a_tiff_with_an_orientation_and_a_place_is_refused_and_the_remedy_works(
         (tmp_path / "new.tif").replace(path)
     images, _ = everything(load(tmp_path, images="images/*.tif"))
     assert {image.tobytes() for image in images} == {picture(index).tobytes() for index in range(10)}
+
+
+def test_photographs_in_folders_of_classes_are_turned(tmp_path):
+    for index in range(12):
+        kind = "ab"[index % 2]
+        save(tmp_path / f"{kind}/{index}.png", stored(picture(index), 6), exif=with_exif(6))
+    dataset = load_dataset(ClassFoldersConfig(root=str(tmp_path)))
+    images, _ = everything(dataset)
+    assert {image.tobytes() for image in images} == {picture(index).tobytes() for index in range(12)}
+    assert dataset.remarks == ("12 of 12 images were turned upright, as the orientation in the file says",)
+
+
+def test_unlabelled_photographs_and_the_reference_of_histograms_are_turned(upright):
+    root = upright
+    exif = with_exif(6)
+    for index in range(20, 24):
+        save(root / f"others/{index}.png", stored(picture(index), 6), exif=exif)
+    found = load(root, unlabelled="others/*.png")
+    images, _ = found.unlabelled.read(np.arange(4))
+    assert {image.tobytes() for image in images} == {picture(index).tobytes() for index in range(20, 24)}
+    (root / "reference").mkdir()
+    save(root / "reference/a.png", stored(picture(50), 6), exif=exif)
+    save(root / "reference/b.png", picture(50))
+    tables = [
+        load(root, histogram="match", histogram_reference=str(root / f"reference/{name}.png")).histogram.table
+        for name in "ab"
+    ]
+    np.testing.assert_array_equal(*tables)
+
+
+def test_what_was_found_out_by_an_earlier_version_is_not_used_again():
+    """What is kept between processes depends on the code that turns images."""
+    from segsweep.data import declared_scale, georeference, orientation, raster_pages
+    from segsweep.data.file_survey import _CODE as of_surveys
+    from segsweep.data.preprocessing import _CODE as of_histograms
+
+    names = {Path(module.__file__) for module in (declared_scale, orientation, raster_pages)}
+    assert names <= set(of_histograms)
+    assert names | {Path(georeference.__file__)} <= set(of_surveys)
