@@ -83,7 +83,9 @@ def _may_say(image: Image.Image) -> bool:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF says; itself where there is nothing to turn."""
+    """The picture, decoded and turned as its EXIF says; itself where there is nothing to turn."""
+    # Decoded first: then all that a PNG says is known.
+    image.load()
     method = _METHODS.get(orientation_of(image))
     return image if method is None else image.transpose(method)
 
