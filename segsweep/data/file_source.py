@@ -15,7 +15,7 @@ from segsweep.data.file_lists import is_list, read_list, rows_matching, rows_of
 from segsweep.data.file_split import FilePair, FileSplit, Reading
 from segsweep.data.file_survey import FileSurvey, survey_files
 from segsweep.data.fitting import Fit, Patches
-from segsweep.data.image_files import RASTERS, ImageKind, opened_raster
+from segsweep.data.image_files import COLOURS, RASTERS, ImageKind, opened_raster
 from segsweep.data.independent_groups import joined_groups
 from segsweep.data.labelling import Labelling
 from segsweep.data.late_split import LateSplit
@@ -101,7 +101,7 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
 
     reading = _reading(config, files)
     survey = survey_files(pairs, reading, files.problems)
-    remarks = list(files.remarks)
+    remarks = [*files.remarks, *survey.remarks()]
     if config.duplicates == "drop":
         listed_rows, rows = rows, without_duplicates(rows, survey)
         remarks += _dropped(listed_rows, rows)
@@ -117,7 +117,7 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
         role: _split(pairs, survey, reading, rows[role], cache, once=role != "train", groups=given) for role in ROLES
     }
     channels = splits["train"].image_shape[2]
-    default = _COLOURS if files.kind.mode == "RGB" else None
+    default = _COLOURS if files.kind.mode in COLOURS else None
     return Dataset(
         name=config.name,
         classes=files.labelling.classes,

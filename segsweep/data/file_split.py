@@ -15,6 +15,7 @@ from segsweep.data.fitting import CountedPart, Fit, Patches, fit_image, fit_labe
 from segsweep.data.image_files import ImageKind, read_image
 from segsweep.data.labelling import Labelling
 from segsweep.data.mask_files import read_labels
+from segsweep.data.orientation import file_orientation, why_other_size
 from segsweep.data.parallel import in_parallel
 from segsweep.data.sample_cache import Sample, SampleCache
 from segsweep.data.survey import Survey
@@ -69,7 +70,8 @@ class Reading:
             return self.fitted(image, np.full(image.shape[:2], IGNORE, np.uint8))
         labels = read_labels(pair.mask, self.labelling, self.fit)
         if self.fit.size is None and labels.shape != image.shape[:2]:
-            raise DataError(f"{pair.mask}: is {labels.shape} pixels large for an image of {image.shape[:2]}")
+            why = why_other_size(file_orientation(pair.image), file_orientation(pair.mask))
+            raise DataError(f"{pair.mask}: is {labels.shape} pixels large for an image of {image.shape[:2]}{why}")
         return self.fitted(image, labels)
 
 

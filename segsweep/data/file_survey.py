@@ -7,19 +7,36 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
+from segsweep.data import (
+    declared_scale,
+    file_split,
+    fitting,
+    georeference,
+    image_files,
+    labelling,
+    mask_files,
+    orientation,
+    raster_pages,
+    survey,
+)
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import IGNORE
 from segsweep.data.file_split import FilePair, Reading
-from segsweep.data.image_files import decoders, file_digest, read_image
+from segsweep.data.georeference import require_one_place
+from segsweep.data.image_files import RASTERS, decoders, file_digest, opened_raster, read_image
 from segsweep.data.mask_files import check_values, read_values
+from segsweep.data.orientation import AS_STORED, file_orientation, turned_remark, why_other_size
 from segsweep.data.parallel import in_parallel
 from segsweep.data.survey import LABELS, Survey, joined, survey_images
 from segsweep.errors import DataError
 
 _NAMED = 3
 """Problems that a message names."""
-_CODE = [Path(module.__file__ or "") for module in (file_split, fitting, image_files, labelling, mask_files, survey)]
+_MODULES = (
+    *(declared_scale, file_split, fitting, georeference, image_files),
+    *(labelling, mask_files, orientation, raster_pages, survey),
+)
+_CODE = [Path(module.__file__ or "") for module in _MODULES]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +56,14 @@ class FileSurvey:
     image counts once."""
     counted: np.ndarray
     """(N, 256) int32: pixels of each label in that part."""
+    turned: np.ndarray
+    """(P, 2) bool: whether the image and the mask are stored otherwise than upright."""
     patches: Survey
+
+    def remarks(self) -> list[str]:
+        """What was done to files that their owner should know, a sentence each."""
+        images, masks = self.turned.sum(axis=0).tolist()
+        return turned_remark(images, len(self.turned)) + turned_remark(masks, len(self.turned), "masks")
 
 
 def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Sequence[str] = ()) -> FileSurvey:
@@ -75,7 +99,7 @@ def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Se
     return FileSurvey(**own, patches=Survey(**arrays))
 
 
-_OWN = ("content", "corners", "shapes", "parts", "counted")
+_OWN = ("content", "corners", "shapes", "turned", "parts", "counted")
 
 
 def _state(pair: FilePair) -> list[str | int]:
@@ -100,16 +124,19 @@ def _look_or_problem(pair: FilePair, reading: Reading) -> FileSurvey | str:
 
 def _look(pair: FilePair, reading: Reading) -> FileSurvey:
     image = read_image(pair.image, reading.kind)
+    orientations = [file_orientation(pair.image), AS_STORED]
     if pair.mask is None:
         labels: np.ndarray = np.full(image.shape[:2], IGNORE, np.uint8)
         content = file_digest(pair.image) + bytes(32)
     else:
         values = read_values(pair.mask, reading.labelling.coloured)
+        orientations[1] = file_orientation(pair.mask)
         if values.shape != image.shape[:2]:
             raise DataError(
                 f"{pair.mask}: a mask of {_size(values)} for an image of {_size(image)} ({pair.image.name}); "
-                "the sizes must be equal"
+                f"the sizes must be equal{why_other_size(*orientations)}"
             )
+        _require_one_place(pair.image, pair.mask)
         check_values(pair.mask, values, reading.labelling)
         labels = reading.labelling.apply(values)
         content = file_digest(pair.image) + file_digest(pair.mask)
@@ -126,8 +153,15 @@ def _look(pair: FilePair, reading: Reading) -> FileSurvey:
         shapes=np.array([labels.shape for _, labels in cut], np.int64),
         parts=np.array([astuple(part) for part in parts], np.int64),
         counted=np.array([np.bincount(each.ravel(), minlength=LABELS) for each in counted], np.int32),
+        turned=np.array([orientations]) != AS_STORED,
         patches=joined(survey_images(image[None], labels[None]) for image, labels in cut),
     )
+
+
+def _require_one_place(image: Path, mask: Path) -> None:
+    if image.suffix.lower() in RASTERS and mask.suffix.lower() in RASTERS:
+        with opened_raster(image) as image_raster, opened_raster(mask) as mask_raster:
+            require_one_place(image_raster, mask_raster, image, mask)
 
 
 def _other_sizes(pairs: Sequence[FilePair], parts: Sequence[FileSurvey], reading: Reading) -> list[str]:

@@ -11,7 +11,17 @@ import numpy as np
 
 from segsweep.config.data_schema import DataConfig
 from segsweep.config.keys import versions
-from segsweep.data import file_split, fitting, image_files, labelling, mask_files, survey
+from segsweep.data import (
+    declared_scale,
+    file_split,
+    fitting,
+    image_files,
+    labelling,
+    mask_files,
+    orientation,
+    raster_pages,
+    survey,
+)
 from segsweep.data import histogram as histograms
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset, SourceImages, Split, sources_of
@@ -28,7 +38,10 @@ _IN_MEMORY = 2**29
 """Bytes up to which the changed images of a split in memory are kept there."""
 _SHARE_OF_CACHE = 0.25
 """Of the cache for decoded images, what the changed images of one split may take."""
-_MODULES = (file_split, fitting, histograms, image_files, labelling, mask_files, survey)
+_MODULES = (
+    *(declared_scale, file_split, fitting, histograms, image_files),
+    *(labelling, mask_files, orientation, raster_pages, survey),
+)
 _CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
 
 

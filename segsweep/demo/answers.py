@@ -20,6 +20,7 @@ from segsweep.data.pictures import GREY, png, true_colour
 from segsweep.demo.limits import LONGEST_SHOWN
 from segsweep.demo.uploads import uploaded_scene
 from segsweep.evaluation.latency import cpu_name, measure_latency
+from segsweep.predict.adapted_readers import suited
 from segsweep.predict.answering import channels_of
 from segsweep.predict.areas import count_classes
 from segsweep.predict.blending import SceneBlender
@@ -113,7 +114,7 @@ class Answers:
             bands = model.member.shape[2]
             if bands not in scenes:
                 scenes[bands] = uploaded_scene(PurePath(name), content, bands)
-            scene = scenes[bands]
+            scene = suited(scenes[bands], [model.member], self._request)
             settings = self._settings(model, whole)
             used = (channels_of(model.member, scene, self._request),)
             with scene.opened() as reader:

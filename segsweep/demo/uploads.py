@@ -7,14 +7,17 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
-from PIL import ImageOps
 
-from segsweep.data.image_files import opened, picture_kind
+from segsweep.data.declared_scale import DeclaredScale, declared_scale
+from segsweep.data.image_files import opened, picture_kind, read_deep
+from segsweep.data.orientation import raster_orientation, turned, upright
+from segsweep.data.raster_pages import pages_of, stacked
 from segsweep.demo.limits import MOST_NUMBERS, MOST_PIXELS
 from segsweep.errors import DataError
+from segsweep.predict.adapted_readers import scaled_scene
 from segsweep.predict.picture_scene import ArrayReader
 from segsweep.predict.request import ARRAYS, PICTURES, RASTERS
 from segsweep.predict.scene import Scene
@@ -40,7 +43,7 @@ def uploaded_scene(name: PurePath, content: bytes, bands: int) -> Scene:
         raise DataError(f"{name}: not an image by its name; images end in {', '.join(_TAKEN)}")
     if not content:
         raise DataError(f"{name}: is empty")
-    image, nodata, names = _READERS[suffix](name, content, bands)
+    image, nodata, names, scale = _READERS[suffix](name, content, bands)
     if image.dtype.kind not in "uif":
         raise DataError(f"{name}: its pixels are {image.dtype}; images are of numbers")
 
@@ -49,20 +52,25 @@ def uploaded_scene(name: PurePath, content: bytes, bands: int) -> Scene:
         yield ArrayReader(image, nodata)
 
     height, width, channels = image.shape
-    return Scene(name, name.stem, height, width, channels, image.dtype.name, reading, names)  # type: ignore[arg-type]
+    scene = Scene(name, name.stem, height, width, channels, image.dtype.name, reading, names)  # type: ignore[arg-type]
+    return scene if scale is None else scaled_scene(scene, scale)
 
 
-_Read = tuple[np.ndarray, float | None, tuple[str, ...]]
-"""An image (H, W, C), what pixels without data have, and the names of its bands; empty where they are not known."""
+_Read = tuple[np.ndarray, float | None, tuple[str, ...], DeclaredScale | None]
+"""An image (H, W, C), what pixels without data have, the names of its bands (empty where they are not known), and the
+scale that the file declares."""
 
 
 def _picture(name: PurePath, content: bytes, bands: int) -> _Read:
     with opened(name, content) as picture:  # type: ignore[arg-type]
         _require_size(name, picture.height, picture.width, len(picture.getbands()))
+        kind = picture_kind(picture, bands)
+        if kind.is_deep:
+            return read_deep(name, picture, kind, content), None, (), None  # type: ignore[arg-type]
         # A photograph says in its head how the camera was held.
-        upright = ImageOps.exif_transpose(picture)
-        kind = picture_kind(upright, bands)
-        return np.atleast_3d(np.asarray(upright if upright.mode == kind.mode else upright.convert(kind.mode))), None, ()
+        standing = upright(picture)
+        pixels = standing if standing.mode == kind.mode else standing.convert(kind.mode)
+        return np.atleast_3d(np.asarray(pixels)), None, (), None
 
 
 def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -79,16 +87,28 @@ def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     try:
         # No other driver: some read what a file names, from elsewhere.
-        with rasterio.MemoryFile(content) as memory, memory.open(driver="GTiff") as raster:
+        with rasterio.MemoryFile(content) as memory, _opened_tiff(name, memory) as raster:
             types = sorted(set(raster.dtypes))
             if len(types) > 1:
                 raise DataError(f"{name}: bands of the types {', '.join(types)}; all need one type")
             _require_size(name, raster.height, raster.width, raster.count)
             names = tuple(each for each in raster.descriptions if each)
-            image = np.moveaxis(raster.read(), 0, -1)
-            return image, raster.nodata, names if len(names) == raster.count else ()
+            orientation = raster_orientation(name, raster, io.BytesIO(content))  # type: ignore[arg-type]
+            image = turned(np.moveaxis(raster.read(), 0, -1), orientation)
+            return image, raster.nodata, names if len(names) == raster.count else (), declared_scale(raster)
     except RasterioError as error:
         raise DataError(f"{name}: cannot be read as TIFF; it may be truncated") from error
+
+
+@contextmanager
+def _opened_tiff(name: PurePath, memory: Any) -> Iterator[Any]:
+    with memory.open(driver="GTiff") as raster:
+        pages = pages_of(raster)
+        if not pages:
+            yield raster
+    if pages:
+        with stacked(name, pages) as raster:  # type: ignore[arg-type]
+            yield raster
 
 
 def _array(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -123,7 +143,7 @@ def _first_image(name: PurePath, file: IO[bytes], size: int) -> _Read:
         raise DataError(f"{name}: is truncated: its array {shape} is larger than the file")
     data = file.read(wanted)
     array = np.frombuffer(data, dtype, math.prod(image)).astype(dtype.newbyteorder("="), copy=False)
-    return array.reshape(image, order="F" if fortran else "C"), None, ()
+    return array.reshape(image, order="F" if fortran else "C"), None, (), None
 
 
 def _damage_named(name: PurePath, read: Callable[[], _Read]) -> _Read:

@@ -8,8 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from segsweep.data.orientation import turned_remark
 from segsweep.data.parallel import cores
 from segsweep.errors import DataError, SegsweepError
+from segsweep.predict.adapted_readers import suited
 from segsweep.predict.areas import Areas, write_areas
 from segsweep.predict.ensemble import Ensemble
 from segsweep.predict.map_files import map_suffix
@@ -46,12 +48,14 @@ def answer(request: Request, told: Told) -> None:
     told.stage("reading")
     bands = members[0].shape[2]
     staging, output = Path(request.staging), Path(request.output)
-    scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, request.nodata, staging)]
+    found_scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, request.nodata, staging)]
+    scenes = [suited(scene, members, request) for scene in found_scenes]
     used = [tuple(channels_of(member, scene, request) for member in members) for scene in scenes]
     _require_new(scenes, request, output)
     if len(scenes) > 1:
         _require_whole(scenes)
-    for note in dict.fromkeys(note for scene in scenes for note in scene.notes):
+    turned = turned_remark(sum(scene.turned for scene in scenes), len(scenes))
+    for note in (*turned, *dict.fromkeys(note for scene in scenes for note in scene.notes)):
         told.say(note=note)
     ensemble = _ensemble(members, request)
     tiles = [1 if request.whole else _tiles(scene, ensemble, request.overlap) for scene in scenes]

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from segsweep.data.declared_scale import declared_scale
 from segsweep.data.image_files import opened_raster
+from segsweep.data.orientation import AS_STORED, raster_orientation
+from segsweep.data.raster_pages import is_stack
 from segsweep.errors import DataError
+from segsweep.predict.adapted_readers import scaled_scene, turned_scene
 from segsweep.predict.pixel_areas import PixelAreas, UnknownAreas, pixel_areas
 from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, missing_values
 
@@ -80,7 +84,7 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
         DataError: it cannot be read, is truncated, or cannot be read by windows.
     """
     with opened_raster(path) as raster:
-        if raster.driver not in _DRIVERS:
+        if raster.driver not in _DRIVERS and not is_stack(raster):
             raise DataError(f"{path}: is {raster.driver} by its content; rasters are GeoTIFF or JPEG 2000")
         _check(path, raster)
         place, notes = _place(path, raster)
@@ -88,13 +92,14 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
         flags = {flag.name for band in raster.mask_flag_enums for flag in band}
         names = tuple(name for name in raster.descriptions if name)
         scene_shape = (raster.height, raster.width, raster.count, raster.dtypes[0])
+        orientation, scale = raster_orientation(path, raster), declared_scale(raster)
 
     @contextmanager
     def reading() -> Iterator[RasterReader]:
         with opened_raster(path) as opened:
             yield RasterReader(opened, value, bool(flags & {"per_dataset", "alpha"}))
 
-    return Scene(
+    scene = Scene(
         path,
         path.stem,
         *scene_shape,
@@ -104,6 +109,8 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
         is_raster=True,
         notes=notes,
     )
+    scene = scene if orientation == AS_STORED else turned_scene(scene, orientation)
+    return scene if scale is None else scaled_scene(scene, scale)
 
 
 def _check(path: Path, raster: Any) -> None:

@@ -80,6 +80,10 @@ class Scene:
     """Whether its maps are rasters too, and not pictures."""
     notes: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
+    turned: bool = False
+    """Whether the file is stored otherwise than upright, as which it is read."""
+    as_stored: "Scene | None" = None
+    """Where the file declares a scale or an offset of its values: the scene without them. None: it declares none."""
 
     @property
     def whole(self) -> Window:
