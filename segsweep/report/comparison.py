@@ -15,6 +15,7 @@ from segsweep.report.comparison_rows import baseline_sizes, measures, row, varyi
 from segsweep.report.gain import quantization_aware_gain  # noqa: F401
 from segsweep.report.pareto import pareto_optimal
 from segsweep.report.reasons import keep_reasons
+from segsweep.report.references import differences_of, reference_remarks, references_of
 from segsweep.report.remarks import remarks
 from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
@@ -81,6 +82,8 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
       difference;
     - `gain_mean_iou`: by run id of a `qat_int8` the ends of the interval of its gain, and the run it is against;
     - `test_data`: by run id what stands for the test images; rows of different ones do not compare;
+    - `references`: what the networks must beat, see :func:`segsweep.report.references.references_of`;
+    - `against`: how they do, see :func:`segsweep.report.references.differences_of`;
     - `reasons`: why rows are not finished, see :func:`segsweep.report.reasons.reasons_of`;
     - `remarks`: sentences that must stand beside the table, as that the sweep is still running;
     - of a search, `objectives` and `pareto_optimal`: what it was after, and the run ids that no other beats.
@@ -107,7 +110,9 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
         table = table.astype({"size_bytes": "int64"})
     table.attrs |= {**_attributes(runs.values()), "test_data": images_by_run(members, runs)}
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
-    table.attrs["remarks"] = KeptList(remarks(sweep, table))
+    table.attrs["references"] = references_of(store, sweep, runs.values())
+    table.attrs["against"] = differences_of(runs.values())
+    table.attrs["remarks"] = KeptList([*remarks(sweep, table), *reference_remarks(table)])
     if wanted:
         optimal = pareto_optimal(table, wanted)
         table.attrs["objectives"] = wanted
