@@ -7,7 +7,7 @@ import pytest
 from small_jobs import dataset, job, split
 
 from segsweep.config import loss_schema, schema, training_schema
-from segsweep.config.model_schema import BackboneUnetConfig
+from segsweep.config.model_schema import BackboneUnetConfig, PixelMlpConfig
 from segsweep.config.used_training_settings import SWITCHES
 from segsweep.data.dataset import ArraySplit
 from segsweep.data.point_labels import PointSplit
@@ -123,6 +123,16 @@ def test_used_settings_name_what_bears_on_a_variant():
     assert not [name for name in float32 if name.startswith("quantization.") and name != "quantization.name"]
     assert "quantization.calibration.samples" in used_settings(BASE)
     assert "quantization.epochs" in used_settings(lineage(job("qat_int8"), dataset()).asked)
+
+
+def test_a_linear_classifier_has_no_width():
+    def asked(width, depth):
+        return lineage(job("float32", model=PixelMlpConfig(width=width, depth=depth)), dataset()).asked
+
+    assert asked(8, 0).training.key == asked(16, 0).training.key
+    assert asked(8, 1).training.key != asked(16, 1).training.key
+    assert "model.width" not in used_settings(asked(8, 0))
+    assert used_settings(asked(8, 1))["model.width"] == 8
 
 
 ON = [

@@ -21,6 +21,7 @@ LAYERS = [
     {
         "job",
         "runs",
+        "references",
         "lineage",
         "resolving",
         "engines",
@@ -65,6 +66,7 @@ LIGHT = [
     "lineage",
     "predict",
     "profiling",
+    "references",
     "report",
     "scoring",
     "tflite",

@@ -142,6 +142,11 @@ RULES: dict[str, Range | OneOf | Interval] = {
 }
 """By override name. A setting that is `null` is not checked: its type says whether it may be."""
 
+RULES_OF_MODELS: dict[str, dict[str, Range]] = {
+    "pixel_mlp": {"model.depth": Range("0 to 7", lambda value: 0 <= value <= 7)},
+}
+"""By the model's name: rules that take the place of those in `RULES`."""
+
 
 def check(leaves: dict[str, Any]) -> None:
     """Refuse the first value out of its range.
@@ -152,8 +157,9 @@ def check(leaves: dict[str, Any]) -> None:
     Raises:
         ConfigError: with the override name, the value and what would be right.
     """
+    rules = RULES | RULES_OF_MODELS.get(leaves.get("model.name", ""), {})
     for name, value in leaves.items():
-        rule = RULES.get(name)
+        rule = rules.get(name)
         if rule is None or value is None:
             continue
         if isinstance(rule, OneOf):

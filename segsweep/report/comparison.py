@@ -17,6 +17,7 @@ from segsweep.report.independence import independent_by_run
 from segsweep.report.older_scores import by_current_rules, older_remark
 from segsweep.report.pareto import column_of, pareto_optimal
 from segsweep.report.reasons import keep_reasons
+from segsweep.report.references import differences_of, reference_remarks, references_of
 from segsweep.report.remarks import class_remarks, remarks
 from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
@@ -88,6 +89,8 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
       :class:`segsweep.report.independence.Independence`;
     - `test_data`, `validation_data`: by run id what stands for the images of the split; rows of different ones do not
       compare;
+    - `references`: what the networks must beat, see :func:`segsweep.report.references.references_of`;
+    - `against`: how they do, see :func:`segsweep.report.references.differences_of`;
     - `reasons`: why rows are not finished, see :func:`segsweep.report.reasons.reasons_of`;
     - `remarks`: sentences that must stand beside the table, as that the sweep is still running;
     - of a search, `objectives` and `pareto_optimal`: what it was after, and the run ids that no other beats.
@@ -117,9 +120,10 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     table.attrs["validation_data"] = images_by_run(members, runs, "validation")
     table.attrs["independent"] = independent_by_run(runs.values())
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
-    table.attrs["remarks"] = KeptList(
-        [*remarks(sweep, table), *class_remarks(runs.values()), *older_remark(runs.values())]
-    )
+    table.attrs["references"] = references_of(store, sweep, runs.values())
+    table.attrs["against"] = differences_of(runs.values())
+    said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
+    table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)
         table.attrs["objectives"] = wanted

@@ -11,7 +11,7 @@ from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.keys import environment
 from segsweep.config.schema import EnsembleConfig, LatencyConfig, TrackingConfig
-from segsweep.errors import ConfigError, JobsFailed, SegsweepError
+from segsweep.errors import ConfigError, JobsFailed, SegsweepError, reason_of
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
 from segsweep.lineage.specs import VariantSpec
 from segsweep.processes import end_children
@@ -33,6 +33,7 @@ from segsweep.sweep.needs import fetch_needed_weights, require_gpu
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Impossible, Point, data_notes, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
+from segsweep.sweep.references import add_references
 from segsweep.sweep.running import Failure, Launch, Runner
 from segsweep.sweep.search import Result, Search
 from segsweep.sweep.waves import Job
@@ -104,6 +105,9 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
             work.measure_latency(display)
             if first.ensemble.name != "none":
                 work.add_ensembles(first.ensemble, display)
+            lacking = work.add_references(display)
+        if lacking is not None:
+            print(f"segsweep: note: references: not computed: {lacking}", file=sys.stderr)
         # Those on other hosts that gave no sign of life since this sweep began.
         store.bury_the_dead()
         files = {names.MEMBERS_FILE: members_file(work.members), **search.summary()}
@@ -177,6 +181,23 @@ class _Work:
             member = ensure_ensemble(spec, self._store, self._sweep_id)
             self._list_members(merged(self.members, [member]))
         display.note("")
+
+    def add_references(self, display: SweepDisplay) -> str | None:
+        """Compare the variants with the references of their data; return why that failed, None where it did not.
+
+        The work itself is done: whatever fails here is told, and fails nothing else.
+        """
+        display.note("comparing with the references")
+        try:
+            with quiet(self._folder / LOG_FOLDER / "references.log"):
+                configs = [spec.config for spec in self._specs.values()]
+                variants = finished_variants(self._store, {member.evaluation_key for member in self.members})
+                add_references(self._store, self._sweep_id, configs, variants.values())
+        except Exception as error:
+            return reason_of(error)
+        finally:
+            display.note("")
+        return None
 
     def _list_members(self, members: list[Member]) -> None:
         self.members = members

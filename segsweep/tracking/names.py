@@ -8,6 +8,8 @@ KIND = "segsweep.kind"
 SWEEP, TRAINING, VARIANT = "sweep", "training", "variant"
 SEARCH = "search"
 """Of a search for a file of mixed precision."""
+REFERENCE = "reference"
+"""Of what the networks on a data set must beat."""
 
 SWEEP_ID = "segsweep.sweep_id"
 TRAINING_KEY = "segsweep.training_key"
@@ -18,6 +20,11 @@ ENSEMBLE = "ensemble"
 VARIANT_KEY = "segsweep.variant_key"
 EVALUATION_KEY = "segsweep.evaluation_key"
 BASELINE_RUN_ID = "segsweep.baseline_run_id"
+REFERENCE_KEY = "segsweep.reference_key"
+REFERENCE_NAME = "segsweep.reference"
+"""Which reference it is, see `segsweep.references.table`."""
+REFERENCES = "segsweep.references"
+"""On a sweep: the keys of the references of its data; on a variant: of those it was compared with. A JSON list."""
 SHA256 = "segsweep.sha256/"
 """Beginning of a tag for each artifact, followed by its path; the value is the hex sha256 of its bytes."""
 CENSUS = "segsweep.census"
@@ -96,6 +103,8 @@ ACCURACY, MEAN_IOU, MEAN_DICE = "test/accuracy", "test/mean_iou", "test/mean_dic
 TOP5_ACCURACY, MACRO_F1 = "test/top5_accuracy", "test/macro_f1"
 """Of image-level labels; top-1 is `test/accuracy`, and the macro F1 is the same number as `test/mean_dice`."""
 MEAN_PRECISION, MEAN_RECALL = "test/mean_precision", "test/mean_recall"
+VALIDATION_ACCURACY, VALIDATION_MEAN_IOU = "validation/accuracy", "validation/mean_iou"
+VALIDATION_MEAN_DICE = "validation/mean_dice"
 BOUNDARY_IOU = "test/boundary_iou"
 """Mean over the classes; also what the names of its classes begin with, as `class_metrics` makes them."""
 IOU, DICE, PRECISION, RECALL = "test/iou", "test/dice", "test/precision", "test/recall"
@@ -184,6 +193,14 @@ SMALL_PLOT_FILE = "sweep/overview.png"
 TABLE_FILE = "sweep/table.json"
 """The comparison in the form that the MLflow UI shows as a table."""
 FAILURE_FILE = "failure/traceback.txt"
+
+
+def against(reference: str, score: str) -> str:
+    """Name of the metric of a variant's difference to a reference, in `accuracy` or `mean_iou`.
+
+    With `_low` and `_high` behind it, the name of an end of its 95 % interval.
+    """
+    return f"against/{reference}_{score}"
 
 
 def class_metrics(stem: str, classes: Sequence[str]) -> list[str]:

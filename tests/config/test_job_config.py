@@ -61,6 +61,14 @@ def test_what_is_wrong_is_named_with_what_would_be_right(changes, message):
         composed(**changes)
 
 
+def test_no_hidden_layer_is_for_the_pixel_mlp_alone():
+    assert composed(model={"name": "pixel_mlp", "depth": 0}).model.depth == 0
+    with pytest.raises(ConfigError, match=r"model\.depth=8 is out of range; it must be 0 to 7"):
+        composed(model={"name": "pixel_mlp", "depth": 8})
+    with pytest.raises(ConfigError, match=r"model\.depth=0 is out of range; it must be 1 to 7"):
+        composed(model={"name": "strided_unet", "depth": 0})
+
+
 def job(*words: str) -> JobConfig:
     """The job of the words of a command line."""
     given = OmegaConf.create(SETTINGS)

@@ -21,6 +21,7 @@ from segsweep.report.formats.certainty_markdown import (
 from segsweep.report.formats.escaping import markdown_text
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.gain import quantization_aware_gain
+from segsweep.report.references import reference_lines
 
 _INTERVAL = "95 % interval"
 _INTERVALS = {
@@ -45,6 +46,7 @@ def to_markdown(report: ReportInput) -> str:
         if name:
             parts.append(f"### {markdown_text(name)}")
         parts.append(_markdown(_shown(rows, columns, view.decimals, table.attrs)))
+    parts += [markdown_text(line) for line in reference_lines(table, view.decimals)]
     reasons = reasons_markdown(table)
     if reasons:
         parts.append(reasons)
