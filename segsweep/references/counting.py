@@ -49,7 +49,7 @@ def always(label: int, counts: ImageCounts) -> ImageCounts:
     cells = sparse.csr_array(
         (truth[images, labels], (images, labels * counts.classes + label)), shape=counts.cells.shape
     )
-    return ImageCounts(cells, counts.classes)
+    return ImageCounts(cells, counts.classes, counts.groups)
 
 
 def _counts(classifier: LinearClassifier, name: str, dataset: Dataset, split: Split) -> ImageCounts:

@@ -54,8 +54,7 @@ def _differences(own: ImageCounts, reference: ImageCounts, name: str) -> dict[st
     for score, compute in _SCORES.items():
         metric = names.against(name, score)
         found[metric] = float(compute(own.total[None])[0] - compute(reference.total[None])[0])
-        # Draws from a single image are all the same and would look certain.
-        interval = paired_interval(own, reference, compute) if len(own) > 1 else None
+        interval = paired_interval(own, reference, compute, groups=own.groups)
         if interval is not None:
             found |= {f"{metric}_low": interval.low, f"{metric}_high": interval.high}
     return found

@@ -30,6 +30,7 @@ from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import failure_table, members_file, members_of, merged, skipped_members, with_runs
 from segsweep.sweep.needs import fetch_needed_weights, require_gpu
+from segsweep.sweep.older_store import older_store_remarks
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Impossible, Point, data_notes, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
@@ -83,6 +84,8 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
     for remark in ensemble_remarks(jobs, first.ensemble) if search.total <= len(points) else []:
         print(f"segsweep: note: ensemble: {remark}", file=sys.stderr)
     store = _store(first.tracking)
+    for remark in older_store_remarks(store):
+        print(f"segsweep: note: store: {remark}", file=sys.stderr)
     fetch_needed_weights(store, jobs)
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
