@@ -292,3 +292,23 @@ def test_where_there_is_nothing_to_label():
     labels = training_schema.PseudoLabelsConfig(rounds=1, images="both")
     with pytest.raises(ConfigError, match=r"they are \(8, 8, 2\) .* where the training images are \(16, 16, 2\)"):
         lineage(job(training=training_schema.TrainingConfig(pseudo_labels=labels)), smaller)
+
+
+def test_only_a_validation_without_a_class_makes_another_key_for_the_mean_that_chooses_the_epoch():
+    from segsweep.lineage.trainings import _means
+
+    whole = dataset()
+    labels = whole.validation.labels
+    lacking = dataset(validation=ArraySplit(whole.validation.images, np.zeros_like(labels)))
+    by_mean, by_loss = (
+        job(
+            "float32",
+            training=training_schema.TrainingConfig(
+                early_stopping=training_schema.EarlyStoppingConfig(monitor=monitor)
+            ),
+        )
+        for monitor in ("val/mean_iou", "val/loss")
+    )
+    assert _means(by_mean, lacking)
+    assert not _means(by_loss, lacking)
+    assert not _means(by_mean, whole)
