@@ -142,6 +142,19 @@ def test_a_declared_scale_is_applied_as_the_model_was_trained(scaled, capfd, mod
     assert (ids("tags/tags_ids.tif")[:5] == 255).all()
 
 
+def test_each_band_has_the_scale_that_was_declared_for_it(folder):
+    values = np.moveaxis(handmade.noise(50, 70), -1, 0)
+    tiff("tags.tif", values)
+    scales = np.array([0.5, 1.0, 2.0, 4.0])
+    with rasterio.open("tags.tif", "r+") as file:
+        file.scales = scales
+    tiff("floats.tif", (values * scales[:, None, None]).astype(np.float32))
+    Path("floats.tflite").write_bytes(handmade.pixelwise(4, dtype="float32"))
+    for name in ("tags", "floats"):
+        assert predict("floats.tflite", f"{name}.tif", "--output", name, "--channels", "3,1,0,2") == 0
+    np.testing.assert_array_equal(ids("tags/tags_ids.tif"), ids("floats/floats_ids.tif"))
+
+
 def test_a_scale_that_is_one_is_not_spoken_of(folder, capfd):
     values = np.moveaxis(handmade.noise(50, 70), -1, 0)
     tiff("scene.tif", values, 1.0, 0.0, crs="EPSG:32633", transform=from_origin(500_000, 5_000_000, 10, 10))
