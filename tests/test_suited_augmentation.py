@@ -58,6 +58,7 @@ def test_every_experiment_is_in_the_table():
     assert EXPERIMENTS.keys() == {path.stem for path in conf.glob("*.yaml")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiments_turn_upside_down_what_has_no_up(experiment):
     words = [f"experiment={experiment}"]
@@ -70,6 +71,7 @@ def test_experiments_turn_upside_down_what_has_no_up(experiment):
     assert NOTE not in data_remarks([Point((), config)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "keys"),
     [
