@@ -147,7 +147,7 @@ class Watched(ArraySplit):
 
 
 def test_the_sample_is_bounded_and_always_the_same():
-    small = learnable(400, 2)
+    small = learnable(400, 2, size=24)
     data = of(Watched(small.images, small.labels), 2)
     features, labels = training_sample(data)
     assert len(set(data.train.seen)) == SAMPLE["images"] == 256
@@ -156,6 +156,12 @@ def test_the_sample_is_bounded_and_always_the_same():
     np.testing.assert_array_equal(again[0], features)
     np.testing.assert_array_equal(again[1], labels)
     assert set(labels) == {0, 1}
+
+
+def test_many_bands_take_fewer_pixels(monkeypatch):
+    monkeypatch.setattr(linear_classifier, "SAMPLE", {**SAMPLE, "values": 90})
+    features, _ = training_sample(of(learnable(6, 2)))
+    assert features.shape == (30, 3)
 
 
 def test_images_without_any_label_are_not_drawn():
