@@ -183,6 +183,8 @@ def test_large_images_are_predicted_part_by_part(monkeypatch):
 
 
 def test_scikit_learn_is_imported_where_a_classifier_is_fitted_and_nowhere_else():
-    modules = "segsweep.references.runs, segsweep.sweep.references, segsweep.report.references, segsweep.predict.worker"
+    modules = (
+        "segsweep.references.runs, segsweep.references.of_sweep, segsweep.report.references, segsweep.predict.worker"
+    )
     code = f"import sys, {modules}; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
