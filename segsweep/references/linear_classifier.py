@@ -17,10 +17,18 @@ import numpy as np
 from segsweep.data.dataset import IGNORE, Dataset, survey_of
 from segsweep.references.table import LINEAR_IMAGES, LINEAR_PIXELS
 
-SAMPLE: Mapping[str, int] = {"pixels": 20_000, "images": 256, "whole_images": 10_000, "seed": 0}
-"""What the classifier is fitted to, at most: pixels, of so many images; or so many images that have one class each.
+SAMPLE: Mapping[str, int] = {
+    "pixels": 100_000,
+    "values": 4_000_000,
+    "images": 256,
+    "whole_images": 10_000,
+    "seed": 0,
+}
+"""What the classifier is fitted to, at most: so many pixels with so many values in all, of so many images; or so many
+images that have one class each.
 
-With 50,000 pixels in place of 20,000 the validation accuracy changed by 0.25 points at most, with 5,000 by 1.15."""
+Another seed changed the test accuracy on two sets of Sentinel-2 crops by 0.7 and 2.4 points (standard deviation) with
+20,000 pixels, and by 0.04 and 0.2 points with 100,000, which take 0.2 s."""
 
 _VALUES_AT_ONCE = 2**22
 """Scores (pixels times classes) that are in memory at a time."""
@@ -59,7 +67,8 @@ def training_sample(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     most = SAMPLE["images" if dataset.task.by_pixel else "whole_images"]
     counting = np.flatnonzero(survey_of(dataset.train).counts[:, :IGNORE].any(axis=1))
     chosen = np.sort(rng.permutation(counting)[:most])
-    each = -(-SAMPLE["pixels"] // len(chosen))
+    pixels = min(SAMPLE["pixels"], SAMPLE["values"] // dataset.train.image_shape[2])
+    each = max(1, -(-pixels // len(chosen)))
     rows, labels = [], []
     for index in chosen:
         images, truth = dataset.train.read(np.array([index]))

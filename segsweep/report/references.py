@@ -1,7 +1,7 @@
 """The references of a comparison: the sentence under its table, and the remark on the rows that do not beat them."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
 
-_SCORES: Mapping[str, str] = {"accuracy": names.ACCURACY, "mean_iou": names.MEAN_IOU}
+_SCORES = ("accuracy", "mean_iou")
 _MOST_NAMED = 4
 """Rows that a remark names."""
 
@@ -57,10 +57,11 @@ def references_of(store: Store, sweep: RunRecord, runs: Collection[RunRecord]) -
             newest.setdefault(run.tags[names.REFERENCE_KEY], run)
     return KeptList(
         ShownReference(
-            run.tags[names.REFERENCE_NAME],
-            *(run.metrics.get(metric, float("nan")) for metric in _SCORES.values()),
-            run.run_id,
-            frozenset(rows[run.tags[names.DATA_FINGERPRINT]]),
+            name=run.tags[names.REFERENCE_NAME],
+            accuracy=run.metrics.get(names.ACCURACY, float("nan")),
+            mean_iou=run.metrics.get(names.MEAN_IOU, float("nan")),
+            run_id=run.run_id,
+            rows=frozenset(rows[run.tags[names.DATA_FINGERPRINT]]),
         )
         for run in (newest[key] for key in keys if key in newest)
         if run.tags.get(names.DATA_FINGERPRINT) in rows

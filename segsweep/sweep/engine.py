@@ -17,6 +17,7 @@ from segsweep.lineage.specs import VariantSpec
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
+from segsweep.references.of_sweep import add_references
 from segsweep.report.comparison import compare
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.formats.table import FORMATS, WITH_SWEEP
@@ -34,7 +35,6 @@ from segsweep.sweep.older_store import older_store_remarks
 from segsweep.sweep.plan import plan_text
 from segsweep.sweep.points import Impossible, Point, data_notes, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
-from segsweep.sweep.references import add_references
 from segsweep.sweep.running import Failure, Launch, Runner
 from segsweep.sweep.search import Result, Search
 from segsweep.sweep.waves import Job

@@ -147,7 +147,7 @@ class Watched(ArraySplit):
 
 
 def test_the_sample_is_bounded_and_always_the_same():
-    small = learnable(400, 2)
+    small = learnable(400, 2, size=24)
     data = of(Watched(small.images, small.labels), 2)
     features, labels = training_sample(data)
     assert len(set(data.train.seen)) == SAMPLE["images"] == 256
@@ -156,6 +156,12 @@ def test_the_sample_is_bounded_and_always_the_same():
     np.testing.assert_array_equal(again[0], features)
     np.testing.assert_array_equal(again[1], labels)
     assert set(labels) == {0, 1}
+
+
+def test_many_bands_take_fewer_pixels(monkeypatch):
+    monkeypatch.setattr(linear_classifier, "SAMPLE", {**SAMPLE, "values": 90})
+    features, _ = training_sample(of(learnable(6, 2)))
+    assert features.shape == (30, 3)
 
 
 def test_images_without_any_label_are_not_drawn():
@@ -177,6 +183,8 @@ def test_large_images_are_predicted_part_by_part(monkeypatch):
 
 
 def test_scikit_learn_is_imported_where_a_classifier_is_fitted_and_nowhere_else():
-    modules = "segsweep.references.runs, segsweep.sweep.references, segsweep.report.references, segsweep.predict.worker"
+    modules = (
+        "segsweep.references.runs, segsweep.references.of_sweep, segsweep.report.references, segsweep.predict.worker"
+    )
     code = f"import sys, {modules}; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
