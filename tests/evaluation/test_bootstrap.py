@@ -65,7 +65,7 @@ def test_degrees_of_freedom_come_from_the_kurtosis_of_scipy(pair):
     found = paired_interval(_counts(variant, 1000), _counts(baseline, 1000), accuracies)
     shares = (variant - baseline) / 1000
     assert _tuple(found) == pytest.approx(_expected(shares))
-    assert found.high - found.low > 1.3 * np.diff(stats.ttest_1samp(shares, 0).confidence_interval())
+    assert found.high - found.low > 1.2 * np.diff(stats.ttest_1samp(shares, 0).confidence_interval())
 
 
 @pytest.mark.parametrize("changed", [1, 2, 3, 4, 6, 7, 8, 12])
