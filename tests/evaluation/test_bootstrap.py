@@ -1,11 +1,13 @@
 """Intervals over groups of images, against SciPy's t interval, its kurtosis and its exact test, and by hand."""
 
+import time
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from segsweep.evaluation.bootstrap import Interval, paired_interval
-from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious, scores
+from segsweep.evaluation.confusion import accuracies, count_confusions, mean_dices, mean_ious, scores
 from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.evaluation.score_interval import score_interval
 
@@ -181,3 +183,17 @@ def test_scores_of_many_matrices_are_those_of_each():
     np.testing.assert_allclose(accuracies(totals), [scores(each).accuracy for each in totals])
     np.testing.assert_allclose(mean_ious(totals), [scores(each).mean_iou for each in totals])
     np.testing.assert_allclose(mean_dices(totals), [scores(each).mean_dice for each in totals])
+
+
+@pytest.mark.parametrize(("classes", "pixels"), [(20, 400), (100, 1)], ids=["masks", "whole images"])
+def test_two_thousand_images_take_less_than_a_second(classes, pixels):
+    rng = np.random.default_rng(6)
+
+    def part() -> ImageCounts:
+        truth, predicted = rng.integers(0, classes, (2, 100, 1, pixels)).astype(np.uint8)
+        return ImageCounts.of(count_confusions(truth, predicted, classes))
+
+    one, other = (ImageCounts.joined([part() for _ in range(20)]) for _ in range(2))
+    started = time.perf_counter()
+    assert paired_interval(one, other, mean_ious).groups == 2000
+    assert time.perf_counter() - started < 1
