@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from segsweep.candidates.options import (
     add_shared_options,
     deadline,
@@ -54,11 +56,18 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     from segsweep.candidates.search_text import front_text, is_exact, layers_text, refusal
     from segsweep.candidates.source import source_of
     from segsweep.candidates.trying import Trying
+    from segsweep.evaluation.jackknife import LEAST_GROUPS
 
     goal = Goal(options.metric, max_drop, max_size, options.by)
     source = source_of(options, compose)
     with quiet(Path(os.devnull)):
         problem = source.problem(options.images or DEFAULT_IMAGES)
+    groups = len(np.unique(problem.groups))
+    if options.by == "upper" and max_drop is not None and groups < LEAST_GROUPS:
+        raise ConfigError(
+            f"segsweep search: {groups} independent validation images have no 95 % interval, by which --by upper judges "
+            f"drops; at least {LEAST_GROUPS} are needed: give more --images or validation images, or --by value"
+        )
     with (
         progress("trying files") as on_trial,
         Trying(

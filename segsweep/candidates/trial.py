@@ -26,6 +26,8 @@ METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accurac
 """What candidates are judged by; from confusion matrices (R, K, K) to scores (R,)."""
 METRIC_WORDS: Mapping[str, str] = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
 """The same for people."""
+_INTERVAL = "jackknife t"
+"""Of `Trial.lowest`. Trials that an earlier version stored have a percentile bootstrap's, and are made again."""
 _BATCH = 8
 NOT_FINITE = "it answers with numbers that are not finite"
 
@@ -48,7 +50,7 @@ class Candidate:
         ranges = made.pop("calibration")
         if ranges is not None:
             made["ranges"] = {name: list(limits) for name, limits in sorted(ranges["ranges"].items())}
-        return content_key({"problem": problem.key, "images": images, "candidate": made})
+        return content_key({"problem": problem.key, "images": images, "candidate": made, "interval": _INTERVAL})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from segsweep.evaluation.bootstrap import Interval
 NEAREST = 3
 
 Difference = Callable[[Candidate, Candidate], Interval | None]
-"""The first one's score minus the second one's, with the interval of a paired bootstrap; None where it is not known."""
+"""The first one's score minus the second one's, with its paired interval; None where it is not known."""
 
 
 @dataclass(frozen=True)

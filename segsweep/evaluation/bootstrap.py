@@ -6,7 +6,7 @@ import numpy as np
 
 from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.evaluation.image_counts import ImageCounts
-from segsweep.evaluation.jackknife import LEAST_GROUPS, Score, estimate
+from segsweep.evaluation.jackknife import LEAST_GROUPS, Score, jackknife
 
 __all__ = ["Interval", "accuracies", "is_noise", "is_too_few", "mean_dices", "mean_ious", "paired_interval"]
 
@@ -51,7 +51,10 @@ def paired_interval(
     groups: np.ndarray | None = None,
     level: float = 0.95,
 ) -> Interval | None:
-    """A score's difference between two files on the same images, with its interval.
+    """A score's difference between two files on the same images, with its t interval over groups of images.
+
+    The interval is deterministic; no bootstrap that was tried holds its promise as well (`benchmarks/README.md`). Where
+    both files score equally without each group, it is a single point.
 
     Args:
         counts: (N, K, K) confusion counts of a file, image by image.
@@ -63,6 +66,12 @@ def paired_interval(
 
     Returns:
         None where fewer than 6 groups have a counted pixel: the interval would promise more than it holds.
+
+    Raises:
+        ValueError: the counts, or the groups, are of other images.
     """
-    found = estimate([counts, baseline], lambda totals: score(totals[0]) - score(totals[1]), groups=groups, level=level)
-    return None if found is None else Interval(found.value, max(found.low, -1), min(found.high, 1), found.groups)
+    found = jackknife([counts, baseline], lambda totals: score(totals[0]) - score(totals[1]), groups)
+    if found is None:
+        return None
+    reach = found.reach(level)
+    return Interval(found.value, max(found.value - reach, -1.0), min(found.value + reach, 1.0), found.groups)

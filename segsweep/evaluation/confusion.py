@@ -4,9 +4,10 @@ All scores are of the whole split at once: intersections and unions are summed o
 divided. A mean of per-image IoUs is another, larger number, and an image without a class has none.
 
 Means are over the classes that occur in the truth, which are the same for every file that is scored on a split. A class
-that occurs nowhere would enter a mean with 0 as soon as one file predicts it in one pixel, and leave it where another
-file does not. scikit-learn gives the same numbers with the labels that occur: `jaccard_score(truth, predicted,
-labels=numpy.unique(truth), average="macro", zero_division=0)`.
+that occurs nowhere would otherwise enter a mean with 0 as soon as one file predicts it in one pixel, and not where
+another file does not. This is the mIoU of `SemSegEvaluator` in detectron2 (detectron2/evaluation/sem_seg_evaluation.py:
+classes with `pos_gt > 0`), and what scikit-learn gives for the labels that occur: `jaccard_score(truth, predicted,
+labels=numpy.unique(truth), average="macro")`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,14 @@
-"""The standard error of a statistic of summed confusion counts: a jackknife that leaves out one group at a time.
+"""How far a statistic of summed confusion counts is off, from what it is without each group of images in turn.
 
-Miller 1974, The jackknife - a review, Biometrika 61(1); Efron & Tibshirani, An Introduction to the Bootstrap (1993),
-chapter 11.
+Images of one scene, or patches of one image, go up and down together; groups are independent. The standard error is
+that of the delete-one-group jackknife: Miller, The jackknife - a review, Biometrika 61 (1974); Efron & Tibshirani, An
+Introduction to the Bootstrap (1993), chapter 11.
+
+The degrees of freedom of its t interval come from the kurtosis of the groups' influence, as those of a sample variance
+do: 2 G / (kurtosis - (G - 3) / (G - 1)), O'Neill, Some useful moment results in sampling problems, The American
+Statistician 68 (2014); G - 1 for a normal kurtosis, and never more. They are few where few groups make most of the
+variance: large ones, or the few in which a rare class occurs. `benchmarks/README.md` has the coverage of this and of
+other intervals.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,40 +20,47 @@ from scipy import sparse, stats
 from segsweep.evaluation.image_counts import ImageCounts
 
 LEAST_GROUPS = 6
-"""Of fewer groups no interval is made."""
-_CELLS_AT_A_TIME = 2**21
+"""Fewer groups have no interval: too few to tell how much groups differ."""
+_CELLS_AT_A_TIME = 2**19
 
 Score = Callable[[np.ndarray], np.ndarray]
-"""From confusion matrices (R, K, K) to their scores (R,)."""
+"""From confusion matrices (R, K, K) to their scores (R,), each 0..1."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic of all groups together, and an interval for its expectation."""
+    """A statistic of all groups together, and how sure it is."""
 
     value: float
-    low: float
-    high: float
+    error: float
+    """Its standard error; 0 where no group changes it."""
+    freedom: float
+    """Degrees of freedom of `error`, above 2 and at most `groups` - 1."""
     groups: int
     """Number of groups with a counted pixel."""
 
+    def reach(self, level: float) -> float:
+        """Half the width of the t interval of a promised coverage, 0..1."""
+        return float(self.error * stats.t.ppf((1 + level) / 2, self.freedom))
 
-def estimate(
+
+def jackknife(
     files: Sequence[ImageCounts | np.ndarray],
     statistic: Callable[[Sequence[np.ndarray]], np.ndarray],
     groups: np.ndarray | None,
-    level: float,
 ) -> Estimate | None:
-    """A statistic of the counts of some files on the same images, with its t interval over groups of images.
+    """A statistic of the counts of one or more files on the same images, and how sure it is.
 
     Args:
         files: (N, K, K) confusion counts of each file.
-        statistic: from the stacks (R, K, K) of all files to values (R,).
+        statistic: from a stack (R, K, K) for each file to values (R,).
         groups: (N,) integers, the group of each image; None: each image is a group.
-        level: promised coverage, 0..1.
 
     Returns:
         None where fewer than `LEAST_GROUPS` groups have a counted pixel, and where a value is not finite.
+
+    Raises:
+        ValueError: the files, or the groups, are of other images.
     """
     summed = grouped([ImageCounts.of(each) for each in files], groups)
     count = len(summed[0])
@@ -59,13 +73,24 @@ def estimate(
     without = np.concatenate(
         [statistic([total - each.dense(part) for total, each in zip(totals, summed, strict=True)]) for part in parts]
     )
-    error = np.sqrt((count - 1) / count * np.square(without - without.mean()).sum())
-    reach = float(error * stats.t.ppf((1 + level) / 2, count - 1))
-    return Estimate(value, value - reach, value + reach, count) if np.isfinite([value, reach]).all() else None
+    if not (np.isfinite(value) and np.isfinite(without).all()):
+        return None
+    squares = np.square(without - without.mean())
+    error = float(np.sqrt((count - 1) / count * squares.sum()))
+    return Estimate(value, error, _freedom(squares), count)
+
+
+def _freedom(squares: np.ndarray) -> float:
+    """Degrees of freedom of the mean of squared deviations (G,)."""
+    count = len(squares)
+    if not squares.any():
+        return count - 1
+    kurtosis = np.square(squares / squares.mean()).mean()
+    return float(min(2 * count / (kurtosis - (count - 3) / (count - 1)), count - 1))
 
 
 def grouped(files: Sequence[ImageCounts], groups: np.ndarray | None) -> list[ImageCounts]:
-    """The counts (N, K, K) of each file, summed over the images of each group (G, K, K).
+    """The counts (N, K, K) of each file, summed over the images of each group: (G, K, K).
 
     Groups in which no file has a counted pixel are left out.
     """

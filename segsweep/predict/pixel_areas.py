@@ -144,7 +144,8 @@ def _geodetic(wkt: str) -> tuple[Any, float, float, float]:
     from pyproj.exceptions import DataDirError, ProjError
 
     try:
-        system = CRS.from_wkt(wkt)
+        # Of the systems that are left below, all have what pyproj's types call optional.
+        system: Any = CRS.from_wkt(wkt)
         while system.is_bound or system.is_compound:
             system = system.source_crs if system.is_bound else system.sub_crs_list[0]
         if not (system.is_projected or system.is_geographic):
