@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from segsweep.candidates.options import (
     add_shared_options,
     deadline,
@@ -62,11 +60,11 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     source = source_of(options, compose)
     with quiet(Path(os.devnull)):
         problem = source.problem(options.images or DEFAULT_IMAGES)
-    groups = len(np.unique(problem.groups))
+    groups = len(set(problem.groups.tolist()))
     if options.by == "upper" and max_drop is not None and groups < LEAST_GROUPS:
         raise ConfigError(
-            f"segsweep search: {groups} independent validation images have no 95 % interval, by which --by upper judges "
-            f"drops; at least {LEAST_GROUPS} are needed: give more --images or validation images, or --by value"
+            f"segsweep search: {groups} independent validation images have no 95 % interval, by which --by upper "
+            f"judges drops; at least {LEAST_GROUPS} are needed: give more --images or validation images, or --by value"
         )
     with (
         progress("trying files") as on_trial,
