@@ -2,9 +2,9 @@
 
 python benchmarks/choice_optimism.py [--seeds 5] [--fresh 400] [--folder DIR]
 
-For each seed, of network and data alike, the sweep runs once. Then the variant with the highest test mean IoU is
-and the one with the highest validation mean IoU. Both files are scored on fresh scenes of the same generator, which no
-choice has seen; the test score minus that is the optimism. A folder that is kept finds the sweeps done.
+For each seed, of network and data alike, the sweep runs once. The variant with the highest test mean IoU is chosen, and
+the one with the highest validation mean IoU. Both files are scored on fresh scenes of the same generator, which no
+choice has seen. The test score minus that score is the optimism. A folder that is kept finds the sweeps done.
 """
 
 import argparse

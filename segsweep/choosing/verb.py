@@ -107,7 +107,7 @@ def best(arguments: list[str]) -> int:
     if options.register is not None:
         from segsweep.choosing.registering import register_winner
 
-        registered = register_winner(store, decision.winner, options.register, decision.text)
+        registered = register_winner(store, decision.winner, options.register, decision.text, options.choose_on)
         already = "" if registered.is_new else ", as which it was registered before"
         print(f"segsweep: {registered.uri}{already}", file=sys.stderr)
     return 0
