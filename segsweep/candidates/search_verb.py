@@ -61,8 +61,8 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
         problem = source.problem(options.images or DEFAULT_IMAGES)
     if options.by == "upper" and max_drop is not None and len(problem.images) < LEAST_GROUPS:
         raise ConfigError(
-            f"segsweep search: {len(problem.images)} validation images have no 95 % interval, by which --by upper judges "
-            f"drops: at least {LEAST_GROUPS} are needed; give more --images or validation images, or --by value"
+            f"segsweep search: --by upper needs a 95 % interval, which {len(problem.images)} validation images have "
+            f"not: give {LEAST_GROUPS} or more, by --images or in the data, or --by value"
         )
     with (
         progress("trying files") as on_trial,
