@@ -15,8 +15,9 @@ from segsweep.config.model_schema import (
     UnetConfig,
 )
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
+from segsweep.data.task import CLASSIFICATION
 from segsweep.errors import ConfigError
-from segsweep.models.table import ARCHITECTURES, build_model, size_multiple
+from segsweep.models.table import ARCHITECTURES, build_model, check_task, size_multiple
 
 CONFIGS = {
     "strided_unet": StridedUnetConfig(width=2, depth=2),
@@ -210,6 +211,12 @@ class TestPixelMlp:
         other[0, 2, 5] += 1
         changed = (model(one).numpy() != model(other).numpy()).any(axis=-1)
         assert np.argwhere(changed).tolist() == [[0, 2, 5]]
+
+    def test_labels_of_whole_images_are_refused(self):
+        with pytest.raises(
+            ConfigError, match=r"model=pixel_mlp is for segmentation, .*; choose one of classifier, conv"
+        ):
+            check_task(PixelMlpConfig(), CLASSIFICATION, "cifar100")
 
     def test_odd_sizes_are_taken_as_they_are(self):
         assert build_model(PixelMlpConfig(), (101, 7, 3), 2, seed=0).output_shape == (None, 101, 7, 2)
