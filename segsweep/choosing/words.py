@@ -53,7 +53,7 @@ class Grounds:
 
 def choice_text(choice: Choice, grounds: Grounds, limits: Sequence[Limit], considered: int) -> str:
     """The variant to ship and why it won, some lines."""
-    winner, metric = choice.winner, grounds.metric
+    winner = choice.winner
     lines = [winner.label, *(f"  {name:<10} {text}" for name, text in _facts(winner, grounds)), ""]
     if limits:
         lines.append(f"Wished: {wishes(limits, grounds.words)}. {len(choice.fitting)} of {considered} variants fit.")

@@ -34,7 +34,7 @@ _FIRST = "quantization"
 INTERVAL = "interval"
 _HINTS = {
     "accuracy": "share of the counted test pixels with the right class",
-    "mean_iou": "intersection over union, mean over the classes that occur in the test masks, as scikit-learn's jaccard_score over these labels",
+    "mean_iou": "intersection over union, mean over the classes that occur in the test masks, the same for every file",
     "validation_mean_iou": "the same on the validation images, by which segsweep best and Pareto marks choose",
     "delta_mean_iou": "against float32 of the same training",
     "agreement": "share of test pixels with the class that float32 predicts",
