@@ -46,7 +46,7 @@ def overview(report: ReportInput) -> Overview:
         tested = f"; its test mean IoU is {row['mean_iou']:.4f}" if pd.notna(row["mean_iou"]) else ""
         facts.append(
             f"The highest validation mean IoU, {row['validation_mean_iou']:.4f}, has {_name(labels[chosen], row)}"
-            f"{tested}. `segsweep best` chooses by it, and prefers a smaller file that cannot be told apart."
+            f"{tested}. segsweep best chooses by it, and prefers a smaller file that cannot be told apart."
         )
     best = best_rows(table, rows)
     if len(best) == 1 and best[0] != chosen:

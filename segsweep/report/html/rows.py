@@ -47,6 +47,9 @@ _HINTS = {
     "distinct_weights": "most different weights in a layer, of those that can be clustered",
 }
 
+_SHORT_TITLES = {"validation_mean_iou": "val. mean IoU"}
+"""Of columns whose title would make the table too wide."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -189,7 +192,7 @@ def _column(table: pd.DataFrame, name: str) -> Column:
     if name == INTERVAL:
         return Column(name, "95 % interval", "of Δ mean IoU; ~ where 0 is in it", True)
     kinds = [isinstance(value, numbers.Real) for value in table[name] if not is_missing(value)]
-    return Column(name, title(name), _HINTS.get(name, ""), name not in TEXTS and all(kinds))
+    return Column(name, _SHORT_TITLES.get(name, title(name)), _HINTS.get(name, ""), name not in TEXTS and all(kinds))
 
 
 def _fronts(table: pd.DataFrame) -> list[Sequence[str]]:
