@@ -16,6 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from segsweep.config.keys import versions
 from segsweep.data.fitting import Fit, fit_image, fit_picture
+from segsweep.data.no_data import NoDataRule, equal_to, marked
+from segsweep.data.raster_no_data import declared, invalid_values
 from segsweep.errors import DataError
 
 RASTERS = (".tif", ".tiff")
@@ -71,23 +73,48 @@ RGB = ImageKind(3, "uint8", "RGB")
 
 
 AS_IT_IS = Fit(None, "resize")
+NO_RULE = NoDataRule()
 
 
-def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS) -> np.ndarray:
-    """The image (H, W, C), brought to the size of `fit`.
+def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS, rule: NoDataRule = NO_RULE) -> np.ndarray:
+    """The image (H, W, C), brought to the size of `fit`; floating, and NaN where it has values that are no data.
+
+    Args:
+        path: of the file.
+        kind: of all images of the data set.
+        fit: what size it is brought to.
+        rule: what is no data, besides NaN and what the file declares.
 
     Raises:
         DataError: it cannot be read, or is of another kind.
     """
-    array = _read_raster(path, fit) if path.suffix.lower() in RASTERS else _read_picture(path, kind, fit)
+    if path.suffix.lower() in RASTERS:
+        array = _read_raster(path, kind, fit, rule)
+    elif rule.value is None:
+        array = _read_picture(path, kind, fit)
+        _require_kind(path, array, kind)
+    else:
+        stored = _read_picture(path, kind, AS_IT_IS)
+        _require_kind(path, stored, kind)
+        invalid = equal_to(stored, rule.value)
+        array = fit_image(marked(stored, invalid), fit, rounded=stored.dtype.kind in "iu")
+    if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
+        missing = np.isnan(array)
+        wrong = int((~(np.abs(array) <= np.finfo(np.float32).max) & ~missing).sum())
+        if wrong:
+            raise DataError(
+                f"{path}: {wrong} infinite values (or beyond 32-bit floats); fill them, or give them as data.nodata"
+            )
+        array = marked(array, missing)
+    return array
+
+
+def _require_kind(path: Path, array: np.ndarray, kind: ImageKind) -> None:
+    """Refuse an image (H, W, C) of another kind."""
     if array.shape[2] != kind.bands or array.dtype != kind.dtype:
         raise DataError(
             f"{path}: {array.shape[2]} bands of {array.dtype} where the first image has {kind.bands} of {kind.dtype}"
         )
-    if kind.dtype.startswith("float") and not (np.abs(array) <= np.finfo(np.float32).max).all():
-        wrong = int((~(np.abs(array) <= np.finfo(np.float32).max)).sum())
-        raise DataError(f"{path}: {wrong} NaN or infinite values (or beyond 32-bit floats); fill them")
-    return array
 
 
 def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
@@ -102,9 +129,15 @@ def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     return fit_image(array[..., None], fit)
 
 
-def _read_raster(path: Path, fit: Fit) -> np.ndarray:
+def _read_raster(path: Path, kind: ImageKind, fit: Fit, rule: NoDataRule) -> np.ndarray:
     with opened_raster(path) as raster:
-        return fit_image(np.ascontiguousarray(np.moveaxis(raster.read(), 0, -1)), fit)
+        pixels = raster.read()
+        says = declared(raster)
+        invalid = invalid_values(raster, says, pixels, value=rule.value, alpha_is_mask=rule.alpha_is_mask)
+    stored = np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
+    _require_kind(path, stored, kind)
+    image = stored if invalid is None else marked(stored, np.moveaxis(invalid, 0, -1))
+    return fit_image(image, fit, rounded=stored.dtype.kind in "iu")
 
 
 @contextmanager

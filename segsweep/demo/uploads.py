@@ -6,6 +6,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO
 
@@ -13,6 +14,8 @@ import numpy as np
 from PIL import ImageOps
 
 from segsweep.data.image_files import opened, picture_kind
+from segsweep.data.raster_no_data import declared as declared_by
+from segsweep.data.raster_no_data import invalid_values, is_mask
 from segsweep.demo.limits import MOST_NUMBERS, MOST_PIXELS
 from segsweep.errors import DataError
 from segsweep.predict.picture_scene import ArrayReader
@@ -24,13 +27,17 @@ _IMAGES = "X"
 _TAKEN = (*PICTURES, ".tif", ".tiff", *ARRAYS)
 
 
-def uploaded_scene(name: PurePath, content: bytes, bands: int) -> Scene:
+def uploaded_scene(
+    name: PurePath, content: bytes, bands: int, nodata: float | None = None, alpha_is_band: bool = False
+) -> Scene:
     """The scene in a file.
 
     Args:
         name: of the file; its suffix says what it is.
         content: the file's bytes, which may come from anybody.
         bands: how many the model takes; where that is 4, a fourth one is not taken for transparency.
+        nodata: value that is no data, where the file does not say it.
+        alpha_is_band: whether the alpha band of a TIFF is no mask.
 
     Raises:
         DataError: it is no image, is damaged, or too large.
@@ -40,20 +47,36 @@ def uploaded_scene(name: PurePath, content: bytes, bands: int) -> Scene:
         raise DataError(f"{name}: not an image by its name; images end in {', '.join(_TAKEN)}")
     if not content:
         raise DataError(f"{name}: is empty")
-    image, nodata, names = _READERS[suffix](name, content, bands)
+    found = _READERS[suffix](name, content, bands)
+    image, names = found.image, found.names
+    declared = found.declared
+    if found.hidden is not None and not alpha_is_band:
+        declared = found.hidden if declared is None else declared | found.hidden
     if image.dtype.kind not in "uif":
         raise DataError(f"{name}: its pixels are {image.dtype}; images are of numbers")
 
     @contextmanager
     def reading() -> Iterator[ArrayReader]:
-        yield ArrayReader(image, nodata)
+        yield ArrayReader(image, None if found.says_nodata else nodata, declared)
 
     height, width, channels = image.shape
     return Scene(name, name.stem, height, width, channels, image.dtype.name, reading, names)  # type: ignore[arg-type]
 
 
-_Read = tuple[np.ndarray, float | None, tuple[str, ...]]
-"""An image (H, W, C), what pixels without data have, and the names of its bands; empty where they are not known."""
+@dataclass(frozen=True)
+class _Read:
+    """What a file holds."""
+
+    image: np.ndarray
+    """(H, W, C)."""
+    names: tuple[str, ...] = ()
+    """Of the bands; empty where they are not known."""
+    says_nodata: bool = False
+    """Whether the file names a value that is no data."""
+    declared: np.ndarray | None = None
+    """(H, W, C) bool: what is no data by that value or by a mask; None: nothing."""
+    hidden: np.ndarray | None = None
+    """The same by an alpha band that holds what a mask does."""
 
 
 def _picture(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -62,7 +85,7 @@ def _picture(name: PurePath, content: bytes, bands: int) -> _Read:
         # A photograph says in its head how the camera was held.
         upright = ImageOps.exif_transpose(picture)
         kind = picture_kind(upright, bands)
-        return np.atleast_3d(np.asarray(upright if upright.mode == kind.mode else upright.convert(kind.mode))), None, ()
+        return _Read(np.atleast_3d(np.asarray(upright if upright.mode == kind.mode else upright.convert(kind.mode))))
 
 
 def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -85,8 +108,18 @@ def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
                 raise DataError(f"{name}: bands of the types {', '.join(types)}; all need one type")
             _require_size(name, raster.height, raster.width, raster.count)
             names = tuple(each for each in raster.descriptions if each)
-            image = np.moveaxis(raster.read(), 0, -1)
-            return image, raster.nodata, names if len(names) == raster.count else ()
+            pixels, says = raster.read(), declared_by(raster)
+            invalid = invalid_values(raster, says, pixels)
+            hidden = None
+            if says.alpha is not None and is_mask(pixels[says.alpha]):
+                hidden = np.broadcast_to(pixels[says.alpha, ..., None] == 0, (*pixels.shape[1:], len(pixels)))
+            return _Read(
+                np.moveaxis(pixels, 0, -1),
+                names if len(names) == raster.count else (),
+                says_nodata=raster.nodata is not None,
+                declared=None if invalid is None else np.moveaxis(invalid, 0, -1),
+                hidden=hidden,
+            )
     except RasterioError as error:
         raise DataError(f"{name}: cannot be read as TIFF; it may be truncated") from error
 
@@ -123,7 +156,7 @@ def _first_image(name: PurePath, file: IO[bytes], size: int) -> _Read:
         raise DataError(f"{name}: is truncated: its array {shape} is larger than the file")
     data = file.read(wanted)
     array = np.frombuffer(data, dtype, math.prod(image)).astype(dtype.newbyteorder("="), copy=False)
-    return array.reshape(image, order="F" if fortran else "C"), None, ()
+    return _Read(array.reshape(image, order="F" if fortran else "C"))
 
 
 def _damage_named(name: PurePath, read: Callable[[], _Read]) -> _Read:

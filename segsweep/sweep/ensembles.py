@@ -193,7 +193,7 @@ def _evaluate(spec: EnsembleSpec, dataset: Dataset, store: Store) -> Evaluation:
         normalization = Normalization(np.array(said.mean, np.float32), np.array(said.std, np.float32))
         members.append(EnsembleMember(TFLiteModel(content), normalization))
     predictor = EnsemblePredictor(members, _weights(spec.members, spec.config), spec.config.combine, shape)
-    as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32))
+    as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32), keeps_missing=True)
     try:
         return evaluate(
             predictor,
