@@ -92,10 +92,10 @@ def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS, rule: NoDataRul
         array = _read_raster(path, kind, fit, rule)
     elif rule.value is None:
         array = _read_picture(path, kind, fit)
-        _require_kind(path, array, kind)
+        _require_alike(path, array, kind)
     else:
         stored = _read_picture(path, kind, AS_IT_IS)
-        _require_kind(path, stored, kind)
+        _require_alike(path, stored, kind)
         invalid = equal_to(stored, rule.value)
         array = fit_image(marked(stored, invalid), fit, rounded=stored.dtype.kind in "iu")
     if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
@@ -109,7 +109,7 @@ def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS, rule: NoDataRul
     return array
 
 
-def _require_kind(path: Path, array: np.ndarray, kind: ImageKind) -> None:
+def _require_alike(path: Path, array: np.ndarray, kind: ImageKind) -> None:
     """Refuse an image (H, W, C) of another kind."""
     if array.shape[2] != kind.bands or array.dtype != kind.dtype:
         raise DataError(
@@ -135,7 +135,7 @@ def _read_raster(path: Path, kind: ImageKind, fit: Fit, rule: NoDataRule) -> np.
         says = declared(raster)
         invalid = invalid_values(raster, says, pixels, value=rule.value, alpha_is_mask=rule.alpha_is_mask)
     stored = np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
-    _require_kind(path, stored, kind)
+    _require_alike(path, stored, kind)
     image = stored if invalid is None else marked(stored, np.moveaxis(invalid, 0, -1))
     return fit_image(image, fit, rounded=stored.dtype.kind in "iu")
 
