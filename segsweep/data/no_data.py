@@ -62,7 +62,7 @@ def is_empty(images: np.ndarray) -> np.ndarray | None:
     missing = missing_in(images)
     if missing is None:
         return None
-    empty = missing.all(axis=-1)
+    empty = np.asarray(missing.all(axis=-1))
     return empty if empty.any() else None
 
 

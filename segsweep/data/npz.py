@@ -56,9 +56,10 @@ def load(config: NpzConfig) -> Dataset:
     groups = equal_images(train.images) if train.groups is None else _numbered(train.groups)
 
     used = used_channels(config, train.images.shape[3], f"X of {train.path}")
-    full = {"train": train, "validation": validation, "test": test}
-    rows = {role: _with_data(archive, used, config) for role, archive in full.items() if archive is not None}
-    left_out = sum(len(full[role].images) - len(found) for role, found in rows.items())
+    given = {"train": train, "validation": validation, "test": test}
+    whole = {role: archive for role, archive in given.items() if archive is not None}
+    rows = {role: _with_data(archive, used, config) for role, archive in whole.items()}
+    left_out = sum(len(archive.images) - len(rows[role]) for role, archive in whole.items())
     if test is None:
         rows["train"], rows["test"] = split_by_fraction(
             rows["train"], groups, config.test_fraction, config.split_seed, "data.test_fraction"

@@ -103,12 +103,12 @@ def not_finite(pixels: np.ndarray) -> np.ndarray | None:
 def either(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
     """What is true in one of them; None where nothing is."""
     found = [each for each in (one, other) if each is not None and each.any()]
-    return found[0] | found[1] if len(found) == 2 else found[0] if found else None
+    return np.logical_or.reduce(found) if found else None
 
 
 def missing_pixels(invalid: np.ndarray | None) -> np.ndarray | None:
     """Which pixels, (h, w) bool, have no data in any band, by what is `invalid` (C, h, w); None where all have some."""
     if invalid is None:
         return None
-    missing = invalid.all(axis=0)
+    missing = np.asarray(invalid.all(axis=0))
     return missing if missing.any() else None

@@ -31,9 +31,9 @@ def band_tables(scene: Scene, reader: Reader, channels: Sequence[int], member: M
             for band, own, valid in zip(pixels, counts, there, strict=True):
                 own += np.bincount(band[valid].ravel(), minlength=levels)
         else:
-            for band, own, valid in zip(pixels, samples, there, strict=True):
+            for band, parts, valid in zip(pixels, samples, there, strict=True):
                 kept = valid if valid is ... else valid[::step, ::step]
-                own.append(band[::step, ::step][kept].ravel())
+                parts.append(band[::step, ::step][kept].ravel())
     if counted:
         return [_table(np.flatnonzero(own), own[own > 0], number, member) for number, own in enumerate(counts)]
     bands = [np.concatenate(parts) for parts in samples]
