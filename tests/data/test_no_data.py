@@ -300,6 +300,25 @@ def test_a_training_sees_the_mean_where_nothing_is(dataset):
     assert seen > 500
 
 
+@pytest.mark.parametrize("scale", [0.6, 1.7])
+def test_no_data_does_not_spread_where_images_are_scaled(scale):
+    image, label = np.full((1, 20, 20, 2), 700.0, np.float32), np.zeros((1, 20, 20), np.uint8)
+    image[0, 4:9, 6:12, 0] = np.nan
+    image[0, :, 13:] = np.nan
+    label[0, :, 13:] = IGNORE
+    settings = AugmentationConfig(flips=False, turns=False, scale=[scale, scale])
+    drawn = draw(1, settings, square=True, seed=3, epoch=0)
+    changed, labels = drawn.change(np.array([0]), image, label)
+    assert set(np.rint(changed[~np.isnan(changed)])) == {700}
+    empty = np.isnan(changed[0]).all(axis=-1)
+    assert (labels[0][empty] == IGNORE).all()
+    # Beyond the edge, where the image goes on by reflection, labels count nowhere either.
+    inside = slice(7, 13) if scale < 1 else slice(None)
+    np.testing.assert_array_equal(labels[0, inside, inside] == IGNORE, empty[inside, inside])
+    lost = np.isnan(changed[0, ..., 0]).sum() - empty.sum()
+    assert lost == pytest.approx(30 * scale**2, rel=0.5) or scale < 1
+
+
 def test_the_contrast_is_about_the_mean_of_the_valid_pixels():
     images = np.zeros((1, 4, 4, 1), np.float32)
     images[0, :2] = 3.0
@@ -341,6 +360,7 @@ def test_data_whose_histograms_change(tmp_path, how):
     np.testing.assert_array_equal(truth == IGNORE, np.isnan(read).all(axis=-1))
     np.testing.assert_allclose(dataset.normalization.mean, np.nanmean(read.astype(float), axis=(0, 1, 2)), rtol=1e-5)
     assert dataset.normalization.mean.min() > (0.4 if how == "equalize" else 500)
+    assert dataset.stored_dtype == "float32"
 
 
 def test_pictures_are_stretched_by_the_valid_pixels():
@@ -376,7 +396,7 @@ def test_nothing_is_labelled_where_nothing_is_seen(dataset):
 def test_images_far_apart_are_so_by_their_valid_pixels():
     # Of image 3 a band is missing as a whole; that it is 0 in the survey is no distance.
     images, labels = tiles(8)
-    images[0] = np.where(images[0] == NODATA, NODATA, images[0] + 300)
+    images[0] = np.where(images[0] == NODATA, NODATA, images[0] + 100)
     images[3, ..., 1] = NODATA
     for seed in range(8):
         chosen = far_apart(ArraySplit(with_no_data(images, NODATA), labels), 2, seed)

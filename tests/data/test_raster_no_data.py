@@ -83,6 +83,18 @@ def test_a_nodata_value(tmp_path, dtype, nodata):
     np.testing.assert_array_equal(read[~np.isnan(read)], pixels[~np.isnan(read)])
 
 
+@pytest.mark.parametrize("written", [LOWEST, -3.40282306e38])
+def test_the_lowest_float_with_too_few_digits(tmp_path, written):
+    pixels = numbers(0, 2, np.float32)
+    pixels[3] = LOWEST
+    pixels[4, 0] = -3.0e38
+    write(tmp_path / "a.tif", pixels, written)
+    read = read_image(tmp_path / "a.tif", kind_of(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(np.isnan(read[:4]), oracle(tmp_path / "a.tif")[:4])
+    assert np.isnan(read).sum() == 2 * 24
+    assert (read[4, 0] == np.float32(-3.0e38)).all()
+
+
 @pytest.mark.parametrize("sidecar", [False, True])
 def test_a_mask(tmp_path, sidecar):
     pixels, there = numbers(0, 3, np.uint16), np.ones((20, 24), bool)
