@@ -55,6 +55,7 @@ def measure(experiment: str) -> str:
     from segsweep.data.batches import network_size, training_batches
     from segsweep.data.class_frequencies import class_frequencies
     from segsweep.data.sources import load_dataset
+    from segsweep.data.view import suited
     from segsweep.models.table import build_model, size_multiple
     from segsweep.training.losses import build_loss
     from segsweep.training.optimizers import build_optimizer
@@ -73,7 +74,7 @@ def measure(experiment: str) -> str:
             dataset.normalization,
             size=size,
             batch_size=config.training.batch_size,
-            augmentation=config.training.augmentation,
+            augmentation=suited(config.training.augmentation, dataset.view),
             seed=0,
             epoch=epoch,
         )

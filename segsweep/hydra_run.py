@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segsweep.config.yaml_words import remedy_of
 from segsweep.errors import ConfigError, JobsFailed, SegsweepError, StoreError
 from segsweep.quiet import VERBOSE_VARIABLE
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _PLUS = re.compile(r"^\+{1,2}(?=[^=\s]+=)")
 _DOTTED = re.compile(r"^(?!hydra\.)[a-z_]+(\.\w+)+=")
+_FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")
+"""Before the folders of a user's own YAML files."""
 _RESERVED = (
     "sweep.id=",
     "sweep.number=",
@@ -89,6 +92,8 @@ def run(arguments: Sequence[str], own: Sequence[str] = ()) -> int:
         return 1
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise as_config_error(error) from error
+    except UnicodeDecodeError as error:
+        raise _encoding_error(error, words) from error
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -216,6 +221,21 @@ def _task(composed: "DictConfig") -> object:
     return None
 
 
+def _encoding_error(error: UnicodeDecodeError, words: Sequence[str]) -> Exception:
+    """The complaint that a YAML file in the folders that the words name is not UTF-8; `error` where all of them are."""
+    folders = [following for word, following in zip(words, [*words[1:], ""]) if word in _FOLDER_FLAGS]
+    folders += [word.partition("=")[2] for word in words if word.partition("=")[0] in _FOLDER_FLAGS]
+    for path in (path for folder in folders for path in sorted(Path(folder).rglob("*.y*ml"))):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as found:
+            line = path.read_bytes()[: found.start].count(b"\n") + 1
+            return ConfigError(f"{path}: is not UTF-8 (line {line}); save it as UTF-8")
+        except OSError:
+            continue
+    return error
+
+
 def as_config_error(error: Exception) -> SegsweepError:
     """Hydra's complaint in one line."""
     from omegaconf.errors import ConfigKeyError
@@ -232,4 +252,5 @@ def as_config_error(error: Exception) -> SegsweepError:
     kept = [
         line for line in lines if not line.startswith(("full_key:", "reference_type", "object_type", "Set the env"))
     ]
-    return ConfigError(" ".join(kept) + "; see segsweep run --help")
+    complaint = " ".join(kept)
+    return ConfigError(f"{complaint}; {remedy_of(complaint) or 'see segsweep run --help'}")

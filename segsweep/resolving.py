@@ -8,6 +8,7 @@ from segsweep.config.schema import JobConfig
 from segsweep.config.training_schema import PseudoLabelsConfig
 from segsweep.data.dataset import IGNORE, Dataset, survey_of
 from segsweep.data.pseudo_labels import require_apart
+from segsweep.data.view import suited
 from segsweep.errors import ConfigError
 from segsweep.models.encoders import frozen_blocks
 from segsweep.models.initial_weights import check_initial_weights
@@ -58,7 +59,11 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
         training = replace(training, fine_tuning=tuning)
     if training.initial_weights is not None:
         check_initial_weights(training.initial_weights, config.model, dataset.train.image_shape[2], dataset.classes)
-    training = replace(training, pseudo_labels=_pseudo_labels(training.pseudo_labels, dataset))
+    training = replace(
+        training,
+        augmentation=suited(training.augmentation, dataset.view),
+        pseudo_labels=_pseudo_labels(training.pseudo_labels, dataset),
+    )
     data: Any = config.data
     if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
         data = replace(data, normalize="standard")

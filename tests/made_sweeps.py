@@ -70,6 +70,9 @@ def scored(mean_iou: float, delta: float = 0.0, half: float | None = None, **mor
         names.DELTA_MEAN_IOU: delta,
         names.DELTA_ACCURACY: delta,
         names.AGREEMENT: 0.99,
+        names.VALIDATION_MEAN_IOU: mean_iou,
+        names.VALIDATION_ACCURACY: mean_iou + 0.1,
+        names.VALIDATION_MEAN_DICE: mean_iou + 0.05,
         names.SIZE_BYTES: 1000,
         **ends,
         **more,
@@ -83,7 +86,10 @@ def make_run(store: Store, row: Row, sweep_id: str = "some sweep") -> str:
         names.EVALUATION_KEY: row.key,
         names.TRAINING_KEY: row.training,
         names.TRAINING_KIND: row.kind,
-        names.DATA_FINGERPRINT: json.dumps({"train": "a", "validation": "b", "test": row.test}),
+        names.DATA_FINGERPRINT: json.dumps(
+            {"train": "a", "validation": f"validation beside {row.test}", "test": row.test}
+        ),
+        names.SCORE_RULES: names.CURRENT_RULES,
         **({names.PARENT_TRAINING_KEY: row.float_training} if row.kind != "float" else {}),
         **row.tags,
     }

@@ -19,7 +19,8 @@ def made(case: str, root: Path) -> Path:
 
 def _generator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("generated_cases", GENERATOR)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

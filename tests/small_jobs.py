@@ -5,6 +5,7 @@ import numpy as np
 from segsweep.config import data_schema, schema, training_schema
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
+from segsweep.data.view import NADIR
 
 
 def split(seed: int, images: int = 6, size: int = 16) -> ArraySplit:
@@ -26,6 +27,7 @@ def dataset(**changes) -> Dataset:
         "validation": split(1, 2),
         "test": split(2, 3),
         "normalization": fit_normalization(train),
+        "known_view": NADIR,
     }
     return Dataset(**{**values, **changes})
 

@@ -48,6 +48,15 @@ def photos():
     return test.read(np.arange(len(test)))[0]
 
 
+def test_a_classifier_is_compared_with_one_of_band_means_and_deviations(store, capsys):
+    linear, commonest = store.of_kind(names.REFERENCE)
+    assert linear.name == "a linear classifier of band means and deviations"
+    assert commonest.metrics["test/accuracy"] < linear.metrics["test/accuracy"]
+    assert f"against/{linear.tags['segsweep.reference']}_accuracy_low" in int8_of(store).metrics
+    assert main(["report"]) == 0
+    assert "; a linear classifier of band means and deviations: accuracy 0." in capsys.readouterr().out
+
+
 def int8_of(store):
     (found,) = [run for run in store.of_kind(names.VARIANT) if run.params["quantization.name"] == "int8"]
     return found

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.config.schema import LossConfig, StridedUnetConfig
-from segsweep.config.training_schema import TrainingConfig
+from segsweep.config.training_schema import AugmentationConfig, TrainingConfig
 from segsweep.data.dataset import ArraySplit, Dataset
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sources import load_dataset
@@ -47,7 +47,7 @@ def shuffled(split: ArraySplit, seed: int) -> ArraySplit:
 def trained(dataset: Dataset) -> keras.Model:
     """The quickstart's network of width 8 at its best learning rate."""
     model = build_model(StridedUnetConfig(width=8), dataset.train.image_shape, 2, seed=0)
-    training = TrainingConfig(learning_rate=0.01)
+    training = TrainingConfig(learning_rate=0.01, augmentation=AugmentationConfig(flips=True, turns=True))
     fit(model, dataset, training=training, loss=LossConfig(name="cross_entropy"), size=(64, 64), seed=0)
     return model
 

@@ -7,7 +7,7 @@ import pytest
 from small_jobs import dataset, job, split
 
 from segsweep.config import loss_schema, schema, training_schema
-from segsweep.config.model_schema import BackboneUnetConfig
+from segsweep.config.model_schema import BackboneUnetConfig, PixelMlpConfig
 from segsweep.config.used_training_settings import SWITCHES
 from segsweep.data.dataset import ArraySplit
 from segsweep.data.point_labels import PointSplit
@@ -123,6 +123,16 @@ def test_used_settings_name_what_bears_on_a_variant():
     assert not [name for name in float32 if name.startswith("quantization.") and name != "quantization.name"]
     assert "quantization.calibration.samples" in used_settings(BASE)
     assert "quantization.epochs" in used_settings(lineage(job("qat_int8"), dataset()).asked)
+
+
+def test_a_linear_classifier_has_no_width():
+    def asked(width, depth):
+        return lineage(job("float32", model=PixelMlpConfig(width=width, depth=depth)), dataset()).asked
+
+    assert asked(8, 0).training.key == asked(16, 0).training.key
+    assert asked(8, 1).training.key != asked(16, 1).training.key
+    assert "model.width" not in used_settings(asked(8, 0))
+    assert used_settings(asked(8, 1))["model.width"] == 8
 
 
 ON = [
@@ -282,3 +292,23 @@ def test_where_there_is_nothing_to_label():
     labels = training_schema.PseudoLabelsConfig(rounds=1, images="both")
     with pytest.raises(ConfigError, match=r"they are \(8, 8, 2\) .* where the training images are \(16, 16, 2\)"):
         lineage(job(training=training_schema.TrainingConfig(pseudo_labels=labels)), smaller)
+
+
+def test_only_a_validation_without_a_class_makes_another_key_for_the_mean_that_chooses_the_epoch():
+    from segsweep.lineage.trainings import _means
+
+    whole = dataset()
+    labels = whole.validation.labels
+    lacking = dataset(validation=ArraySplit(whole.validation.images, np.zeros_like(labels)))
+    by_mean, by_loss = (
+        job(
+            "float32",
+            training=training_schema.TrainingConfig(
+                early_stopping=training_schema.EarlyStoppingConfig(monitor=monitor)
+            ),
+        )
+        for monitor in ("val/mean_iou", "val/loss")
+    )
+    assert _means(by_mean, lacking)
+    assert not _means(by_loss, lacking)
+    assert not _means(by_mean, whole)

@@ -21,6 +21,7 @@ LAYERS = [
     {
         "job",
         "runs",
+        "references",
         "lineage",
         "resolving",
         "engines",
@@ -65,6 +66,7 @@ LIGHT = [
     "lineage",
     "predict",
     "profiling",
+    "references",
     "report",
     "scoring",
     "tflite",
@@ -226,3 +228,34 @@ def test_files_are_named_for_what_they_do(checkout: list[Path]) -> None:
 
 def test_files_are_small(checkout: list[Path]) -> None:
     assert not [relative(path) for path in checkout if path.stat().st_size > 1_000_000]
+
+
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+    *(f"docs/{name}.md" for name in ("report", "scores")),
+]
+_NAMED_PATH = re.compile(
+    r"`((?:segsweep|conf|tests|benchmarks|docs|examples|hydra_plugins)/[\w./-]*)`|\]\(([\w./-]+)\)"
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_a_document_names_exists(document):
+    named = {
+        (path.rstrip("/"), bool(link))
+        for path, link in _NAMED_PATH.findall((ROOT / document).read_text())
+        for path in [path or link]
+        if "NAME" not in path
+    }
+    assert named
+    missing = [
+        path for path, is_link in named if not ((ROOT / document).parent / path if is_link else ROOT / path).exists()
+    ]
+    assert not missing
+
+
+def test_the_readme_starts_with_the_two_commands_that_do_all_the_set_up():
+    head = (ROOT / "README.md").read_text().splitlines()[:6]
+    assert [line.partition("#")[0].strip() for line in head if line.startswith("make ")] == ["make demo", "make test"]

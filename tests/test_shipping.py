@@ -180,6 +180,7 @@ def test_an_exported_folder_predicts_alone(store, images, tmp_path, capsys, quan
         *(run.name, run_id, run.sha256[names.MODEL_FILE], "B8A", "cultivated", "training.learning_rate", "95 %"),
         *(f"{run.metrics[name]:.4f}" for name in (names.MEAN_IOU, names.ACCURACY, "test/iou_cultivated")),
         json.loads(run.tags[names.DATA_FINGERPRINT])["test"],
+        "chosen by validation mean IoU",
     ):
         assert fact in card, fact
 
@@ -222,6 +223,8 @@ def test_the_registry_gets_a_version_that_predicts(store, images, capsys):
     version = mlflow.MlflowClient().get_model_version("fields", "1")
     assert "Why:" in version.description
     assert version.tags["quantization"] in ("int8", "int16x8")
+    assert version.tags["chosen_on"] == "validation"
+    assert "Why: chosen by validation mean IoU" in version.description
     expected = predicted(store, store.get(version.run_id), images)
     assert (mlflow.pyfunc.load_model("models:/fields/1").predict(images) == expected).mean() > 0.999
 

@@ -14,6 +14,7 @@ from segsweep.cli import main
 from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data.sources import load_dataset
 from segsweep.report.comparison import COLUMNS, comparison, find_sweep
+from segsweep.sweep import engine
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read
 from segsweep.tracking.store import Store
@@ -34,7 +35,7 @@ def store_of(folder: Path) -> Store:
 
 
 def counts_of(store: Store) -> dict[str, int]:
-    return {kind: len(store.of_kind(kind)) for kind in ("sweep", "training", "variant")}
+    return {kind: len(store.of_kind(kind)) for kind in ("sweep", "training", "variant", "reference")}
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,29 @@ def test_the_file_alone_says_what_it_is(inside):
         assert len(described.bands) == len(described.mean) == 12
         assert described.quantization == run.params["quantization.name"]
         assert described.training_key == run.tags["segsweep.training_key"]
+
+
+def test_the_references_of_the_data_are_there_once_and_every_variant_is_compared_with_them(inside):
+    store = store_of(inside)
+    sweep = find_sweep(store, None)
+    linear, commonest = store.of_kind("reference")
+    assert (commonest.name, linear.name) == ("always the commonest class", "a linear classifier of single pixels")
+    dataset = load_dataset(SyntheticParcelsConfig(**DATA))
+    commonest_label = np.bincount(dataset.train.labels.reshape(-1)).argmax()
+    assert commonest.metrics["test/accuracy"] == pytest.approx(np.mean(dataset.test.labels == commonest_label))
+    assert json.loads(sweep.tags["segsweep.references"]) == [
+        run.tags["segsweep.reference_key"] for run in (commonest, linear)
+    ]
+    for run in (commonest, linear):
+        assert run.tags["mlflow.parentRunId"] == sweep.run_id
+        for variant in store.of_kind("variant"):
+            stem = f"against/{run.tags['segsweep.reference']}"
+            for score in ("accuracy", "mean_iou"):
+                difference = variant.metrics[f"test/{score}"] - run.metrics[f"test/{score}"]
+                assert variant.metrics[f"{stem}_{score}"] == pytest.approx(difference, abs=1e-12)
+                ends = [variant.metrics[f"{stem}_{score}_{end}"] for end in ("low", "high")]
+                assert ends[0] <= difference <= ends[1]
+    assert b"For comparison: always the commonest class: accuracy" in store.artifacts.read(sweep, "sweep/comparison.md")
 
 
 def test_calibration_uses_training_images_only_and_says_which(inside):
@@ -331,6 +355,18 @@ def test_equal_jobs_merge(inside):
     assert main(["run", "-m", *TINY, "training.learning_rate=0.001,1e-3", "training.momentum=0.1,0.2"]) == 0
     store = store_of(inside)
     assert len(comparison(store, find_sweep(store, None))) == 1
+
+
+def test_references_that_fail_are_a_note_and_fail_no_sweep(inside, capfd, monkeypatch):
+    def fail(*given):
+        raise ValueError("no classifier\nis here")
+
+    monkeypatch.setattr(engine, "add_references", fail)
+    assert main(["run", "-m", *TINY, "training.learning_rate=0.001", "quantization=float32"]) == 0
+    told = capfd.readouterr()
+    assert told.err.count("segsweep: note: references: not computed: ValueError: no classifier\n") == 1
+    assert "For comparison" not in told.out
+    assert find_sweep(store_of(inside), None).status == "FINISHED"
 
 
 def test_a_plan_says_what_is_done_and_makes_nothing(inside, capfd):

@@ -26,10 +26,10 @@ class Claim:
         return float(getattr(self.evaluation.scores, metric))
 
     def change(self, metric: str) -> Interval | None:
-        """Against the float file, with its 95 % interval; None for a single image."""
-        if len(self.exact.counts) < 2:
-            return None
-        return paired_interval(self.evaluation.counts, self.exact.counts, METRICS[metric])
+        """Against the float file, with its 95 % interval; None where the images are too few for one."""
+        return paired_interval(
+            self.evaluation.counts, self.exact.counts, METRICS[metric], groups=self.exact.counts.groups
+        )
 
 
 def claim(recipe: Recipe, problem: Problem, source: Source) -> Claim:

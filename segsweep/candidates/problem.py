@@ -8,7 +8,8 @@ import numpy as np
 
 from segsweep.config.keys import content_key, versions
 from segsweep.data.batches import evaluation_batches
-from segsweep.data.dataset import Dataset, Normalization
+from segsweep.data.dataset import Dataset, Normalization, sources_of
+from segsweep.data.independent_groups import independent_groups
 from segsweep.evaluation.confusion import count_confusions
 from segsweep.quantization.post_training import Calibration
 from segsweep.tflite.interpreter import TFLiteModel
@@ -34,6 +35,8 @@ class Problem:
     reference: np.ndarray = field(repr=False)
     """(N, h, w) uint8: what the float file predicts."""
     classes: int
+    groups: np.ndarray = field(repr=False)
+    """(N,) int64: equal for images that are not independent of each other."""
     metadata: Metadata | None
     """What the exported files say about themselves; None for a file that others made."""
 
@@ -92,6 +95,7 @@ def problem_of(
         labels=np.concatenate(labelled)[back],
         reference=np.concatenate(predicted)[back],
         classes=len(dataset.classes),
+        groups=independent_groups(split)[sources_of(split).of_item][order],
         metadata=metadata,
     )
 

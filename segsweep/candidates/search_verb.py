@@ -18,6 +18,7 @@ from segsweep.candidates.options import (
 from segsweep.choosing import units
 from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import sources_of
 from segsweep.errors import ConfigError, SegsweepError
 from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN
 from segsweep.quiet import quiet
@@ -53,11 +54,18 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     from segsweep.candidates.search_text import front_text, is_exact, layers_text, refusal
     from segsweep.candidates.source import source_of
     from segsweep.candidates.trying import Trying
+    from segsweep.evaluation.jackknife import LEAST_GROUPS
 
     goal = Goal(options.metric, max_drop, max_size, options.by)
     source = source_of(options, compose)
     with quiet(Path(os.devnull)):
         problem = source.problem(options.images or DEFAULT_IMAGES)
+    groups = len(set(problem.groups.tolist()))
+    if options.by == "upper" and max_drop is not None and groups < LEAST_GROUPS:
+        raise ConfigError(
+            f"segsweep search: {groups} independent validation images have no 95 % interval, by which --by upper "
+            f"judges drops; at least {LEAST_GROUPS} are needed: give more --images or validation images, or --by value"
+        )
     with (
         progress("trying files") as on_trial,
         Trying(
@@ -79,7 +87,7 @@ def search(arguments: list[str], compose: Callable[[Sequence[str]], JobConfig]) 
     with quiet(Path(os.devnull)):
         claimed = claim(winner.recipe, problem, source)
         latencies = search_latencies(found, claimed, problem)
-    print(claim_text(claimed, len(source.dataset.test)) + latency_text(latencies))
+    print(claim_text(claimed, len(sources_of(source.dataset.test))) + latency_text(latencies))
     if file is not None:
         write_whole("--tflite", file, claimed.content)
         print(f"File: {file}.")

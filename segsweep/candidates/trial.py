@@ -11,8 +11,8 @@ from segsweep.candidates.problem import Problem
 from segsweep.config.keys import content_key
 from segsweep.data.dataset import IGNORE
 from segsweep.errors import ModelError, VariantError
-from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
-from segsweep.evaluation.confusion import Scores, count_confusions, scores
+from segsweep.evaluation.bootstrap import paired_interval
+from segsweep.evaluation.confusion import Scores, accuracies, count_confusions, mean_ious, scores
 from segsweep.quantization.activation_rounding import round_activations
 from segsweep.quantization.layers import by_name, layers
 from segsweep.quantization.mixed import quantize_mixed
@@ -26,7 +26,8 @@ METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accurac
 """What candidates are judged by; from confusion matrices (R, K, K) to scores (R,)."""
 METRIC_WORDS: Mapping[str, str] = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
 """The same for people."""
-_RESAMPLES = 1000
+_INTERVAL = "jackknife t"
+"""Of `Trial.lowest`. Trials that an earlier version stored have a percentile bootstrap's, and are made again."""
 _BATCH = 8
 NOT_FINITE = "it answers with numbers that are not finite"
 
@@ -49,7 +50,7 @@ class Candidate:
         ranges = made.pop("calibration")
         if ranges is not None:
             made["ranges"] = {name: list(limits) for name, limits in sorted(ranges["ranges"].items())}
-        return content_key({"problem": problem.key, "images": images, "candidate": made})
+        return content_key({"problem": problem.key, "images": images, "candidate": made, "interval": _INTERVAL})
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Trial:
     counts: tuple[tuple[int, ...], ...] = field(repr=False)
     """(K, K) confusion counts; rows truth. Empty where it failed."""
     lowest: Mapping[str, float]
-    """By metric, the lower end of the 95 % interval of the score's difference to the float file's: a paired bootstrap
-    over the images. Empty where it failed, and for one image."""
+    """By metric, the lower end of the 95 % interval of the score's difference to the float file's. Empty where it
+    failed, and where the images are too few for an interval."""
     seconds: float
     """Wall time of making, running and counting."""
     failure: str | None = None
@@ -86,7 +87,7 @@ class Trial:
         return exact.score(metric) - self.score(metric)
 
     def largest_drop(self, metric: str, exact: "Trial") -> float:
-        """The same at the upper end of its 95 % interval."""
+        """The same at the upper end of its 95 % interval; `drop` where the images are too few for an interval."""
         return max(self.drop(metric, exact), -self.lowest.get(metric, float("inf")))
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,11 +125,9 @@ def try_candidate(candidate: Candidate, problem: Problem, images: int) -> Trial:
         counts, exact = counted(content, problem, images), problem.reference_counts[:images]
     except (ModelError, VariantError) as error:
         return failed(images, " ".join(str(error).split()), len(content), time.perf_counter() - started)
-    lowest = {
-        name: paired_interval(counts.by_image, exact, score, resamples=_RESAMPLES).low
-        for name, score in METRICS.items()
-        if images > 1
-    }
+    groups = problem.groups[:images]
+    intervals = {name: paired_interval(counts.by_image, exact, score, groups=groups) for name, score in METRICS.items()}
+    lowest = {name: interval.low for name, interval in intervals.items() if interval is not None}
     rows = tuple(tuple(int(value) for value in row) for row in counts.by_image.sum(axis=0))
     return Trial(images, len(content), counts.agreement, rows, lowest, time.perf_counter() - started)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segsweep.devices.footprint import Footprint, stated_footprint
-from segsweep.evaluation.bootstrap import accuracies, mean_ious
+from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.report.comparison import Comparison
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -19,11 +19,9 @@ CONTROL = "finetune"
 """The training kind of a control."""
 
 
-def mean_dices(totals: np.ndarray) -> np.ndarray:
-    """Mean Dice over the classes present (R,) of each of R confusion matrices (R, K, K)."""
-    areas = totals.sum(axis=1) + totals.sum(axis=2)
-    doubled = 2 * np.diagonal(totals, axis1=1, axis2=2)
-    return np.nanmean(np.divide(doubled, areas, out=np.full(areas.shape, np.nan), where=areas > 0), axis=1)
+VALIDATION, TEST = "validation", "test"
+SPLITS = (VALIDATION, TEST)
+"""What a choice may be made on; the first one unless somebody asks for the other."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,25 @@ class Metric:
 
     words: str
     name: str
-    """In the store."""
+    """Of the test split, in the store."""
+    validation_name: str
+    """Of the validation split, in the store."""
     score: Callable[[np.ndarray], np.ndarray]
     """From confusion matrices (R, K, K) to scores (R,)."""
 
+    def name_on(self, split: str) -> str:
+        """The metric of a split, in the store."""
+        return self.validation_name if split == VALIDATION else self.name
+
+    def words_on(self, split: str) -> str:
+        """`validation mean IoU`."""
+        return f"{split} {self.words}"
+
 
 METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric("accuracy", names.ACCURACY, accuracies),
-    "mean_iou": Metric("mean IoU", names.MEAN_IOU, mean_ious),
-    "mean_dice": Metric("mean Dice", names.MEAN_DICE, mean_dices),
+    "accuracy": Metric("accuracy", names.ACCURACY, names.VALIDATION_ACCURACY, accuracies),
+    "mean_iou": Metric("mean IoU", names.MEAN_IOU, names.VALIDATION_MEAN_IOU, mean_ious),
+    "mean_dice": Metric("mean Dice", names.MEAN_DICE, names.VALIDATION_MEAN_DICE, mean_dices),
 }
 """From the word after `--metric`."""
 
@@ -53,12 +61,13 @@ class Candidate:
     label: str
     """Its run's name, with the settings by which it differs from others of that name."""
     score: float
-    """Of the metric that decides."""
+    """Of the metric that decides, on the split that decides."""
     size_bytes: int
     latency_ms: float | None
     """Median of one image, one thread, on the host that measured it; None where nobody did."""
     drop: float | None
-    """By how much the score is below that of the baseline, the float32 file of the same float training."""
+    """By how much the score is below that of the baseline, the float32 file of the same float training, on the same
+    split."""
     footprint: Footprint | None = field(default=None, repr=False)
     """What it asks of a device; None where nobody knows."""
 
@@ -94,47 +103,50 @@ class Limit:
 
 
 def candidates(
-    comparison: Comparison, metric: Metric, footprint_of: Callable[[RunRecord], Footprint | None] = stated_footprint
+    comparison: Comparison,
+    metric: Metric,
+    split: str,
+    footprint_of: Callable[[RunRecord], Footprint | None] = stated_footprint,
 ) -> list[Candidate]:
-    """The finished variants of a comparison that have the score and a size, in its order; single files alone."""
+    """The finished single files of a comparison that have the score of `split`, in its order."""
     rows: list[Any] = comparison.table.to_dict("records")
     runs = [comparison.runs.get(str(row["run_id"])) for row in rows]
     labels = _labels(comparison.table, rows, runs)
+    deciding = metric.name_on(split)
     found = []
     for label, run in zip(labels, runs, strict=True):
-        if run is None or not run.is_finished or not {metric.name, names.SIZE_BYTES} <= run.metrics.keys():
-            continue
-        if run.tags.get(names.TRAINING_KIND) == names.ENSEMBLE:
+        if run is None or not is_file(run) or deciding not in run.metrics:
             continue
         baseline = comparison.runs.get(run.tags.get(names.BASELINE_RUN_ID, ""))
         found.append(
             Candidate(
                 run=run,
                 label=label,
-                score=run.metrics[metric.name],
+                score=run.metrics[deciding],
                 size_bytes=int(run.metrics[names.SIZE_BYTES]),
                 latency_ms=run.metrics.get(names.LATENCY_P50),
-                drop=_drop(run, baseline, metric),
+                drop=_drop(run, baseline, deciding),
                 footprint=footprint_of(run),
             )
         )
     return found
 
 
-def data_of(candidate: Candidate) -> str:
-    """The fingerprint of the test images that it was scored on; empty where an older version did not say."""
-    return str(json.loads(candidate.run.tags.get(names.DATA_FINGERPRINT, "{}")).get("test", ""))
+def is_file(run: RunRecord) -> bool:
+    """Whether a run is of a finished variant that is a single file."""
+    is_ensemble = run.tags.get(names.TRAINING_KIND) == names.ENSEMBLE
+    return run.is_finished and names.SIZE_BYTES in run.metrics and not is_ensemble
 
 
-def _drop(run: RunRecord, baseline: RunRecord | None, metric: Metric) -> float | None:
-    delta = run.metrics.get(
-        {names.MEAN_IOU: names.DELTA_MEAN_IOU, names.ACCURACY: names.DELTA_ACCURACY}.get(metric.name, "")
-    )
-    if delta is not None:
-        return -delta
-    if baseline is None or metric.name not in baseline.metrics:
+def data_of(candidate: Candidate, split: str) -> str:
+    """The fingerprint of the images of a split that it was scored on; empty where an older version did not say."""
+    return str(json.loads(candidate.run.tags.get(names.DATA_FINGERPRINT, "{}")).get(split, ""))
+
+
+def _drop(run: RunRecord, baseline: RunRecord | None, deciding: str) -> float | None:
+    if baseline is None or deciding not in baseline.metrics:
         return None
-    return baseline.metrics[metric.name] - run.metrics[metric.name]
+    return baseline.metrics[deciding] - run.metrics[deciding]
 
 
 def _labels(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], runs: Sequence[RunRecord | None]) -> list[str]:

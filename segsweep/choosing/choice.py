@@ -9,7 +9,7 @@ from segsweep.evaluation.bootstrap import Interval
 NEAREST = 3
 
 Difference = Callable[[Candidate, Candidate], Interval | None]
-"""The first one's score minus the second one's, with the interval of a paired bootstrap; None where it is not known."""
+"""The first one's score minus the second one's, with its paired interval; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Choice:
 
     winner: Candidate
     top: Candidate
-    """The highest score of those that fit; the winner itself, or one that is larger and within noise of it."""
+    """The highest score of those that fit: the winner itself, or a larger file within noise of it."""
     above: Interval | None
     """The top's score minus the winner's; None where they are one, or equal."""
     runner_up: Candidate | None
@@ -28,6 +28,8 @@ class Choice:
     fitting: tuple[Candidate, ...]
     compared: bool = True
     """Whether the top's differences to smaller files are known, as far as they were looked at."""
+    tied: int = 1
+    """How many of those that fit, the top among them, cannot be told apart from the top."""
 
 
 def choose(fitting: Sequence[Candidate], difference: Difference) -> Choice:
@@ -40,7 +42,13 @@ def choose(fitting: Sequence[Candidate], difference: Difference) -> Choice:
     others = [each for each in fitting if each is not winner]
     runner_up = _winner(others, difference)[0] if others else None
     ahead = difference(winner, runner_up) if runner_up is not None else None
-    return Choice(winner, top, above, runner_up, ahead, tuple(fitting), compared)
+    tied = sum(each is top or _is_tie(difference(top, each)) for each in fitting)
+    return Choice(winner, top, above, runner_up, ahead, tuple(fitting), compared, tied)
+
+
+def _is_tie(difference: Interval | None) -> bool:
+    """Whether nothing tells two files apart: without an interval, nothing does."""
+    return difference is None or difference.is_within_noise
 
 
 def nearest(candidates: Sequence[Candidate], limits: Sequence[Limit]) -> list[Candidate]:

@@ -4,14 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from segsweep.choosing.candidates import METRICS, Candidate, Limit, candidates, data_of
+from segsweep.choosing.candidates import (
+    METRICS,
+    TEST,
+    VALIDATION,
+    Candidate,
+    Limit,
+    Metric,
+    candidates,
+    data_of,
+    is_file,
+)
 from segsweep.choosing.choice import choose, nearest
 from segsweep.choosing.device_limits import device_limits, memory_limit, memory_remarks
 from segsweep.choosing.differences import Differences, same_truth
-from segsweep.choosing.words import choice_text, kib, misses, ms, nearest_text, points
+from segsweep.choosing.words import Grounds, choice_text, kib, misses, ms, nearest_text, points
 from segsweep.devices.footprint import footprint_of_run, stated_footprint
 from segsweep.devices.profile import Device
 from segsweep.errors import SegsweepError
+from segsweep.evaluation.score_interval import score_interval
 from segsweep.report.comparison import Comparison
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -27,6 +38,8 @@ class Wish:
     most: Mapping[str, tuple[str, float]]
     """By `size`, `gzip`, `memory` (bytes), `latency` (milliseconds) or `drop` (of the metric): the option as given, and
     the number."""
+    split: str = VALIDATION
+    """One of `SPLITS`: whose scores decide."""
     controls: bool = False
     """Whether float fine-tunes of the same budget as quantization-aware ones may be shipped."""
     device: tuple[str, Device] | None = None
@@ -51,26 +64,24 @@ def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -
     """Choose a variant of a sweep.
 
     Raises:
-        SegsweepError: no variant is finished, or they were scored on different test images.
+        SegsweepError: no variant is finished, none has a score of the split that decides, or they were scored on
+            different images of it.
     """
     metric = METRICS[wish.metric]
     needs_memory = wish.device is not None or "memory" in wish.most
     footprint_of = partial(footprint_of_run, store) if needs_memory else stated_footprint
-    everyone = candidates(comparison, metric, footprint_of)
+    everyone = candidates(comparison, metric, wish.split, footprint_of)
     allowed = [each for each in everyone if wish.controls or not each.is_control]
     name = f"sweep {sweep.run_id[:8]}"
     if not allowed:
-        raise SegsweepError(
-            f"{name}: none of its {len(comparison.table)} variants is finished and scored; `segsweep report --sweep "
-            f"{sweep.run_id[:8]}` shows why"
-        )
-    difference = Differences(store, metric)
-    _require_one_truth(everyone, difference, name)
+        raise SegsweepError(f"{name}: {_nothing(comparison, metric, wish, sweep)}")
+    difference = Differences(store, metric, wish.split)
+    _require_one_truth(everyone, difference, wish.split, name)
     limits = _limits(wish)
     fitting = [each for each in allowed if all(limit.is_kept(each) for limit in limits)]
     remarks = _remarks(comparison, allowed, wish)
     if not fitting:
-        text = nearest_text(allowed, metric, limits, difference)
+        text = nearest_text(allowed, metric, wish.split, limits, difference)
         first = nearest(allowed, limits)[0]
         given = " ".join(dict.fromkeys(limit.option for limit in limits))
         refusal = (
@@ -83,10 +94,43 @@ def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -
         other = choose(with_controls, difference).winner
         if other.is_control:
             remarks += (
-                f"the control {other.label} ({metric.words} {other.score:.4f}, {kib(other.size_bytes)}) would have won "
-                "if controls took part, as --controls lets them",
+                f"the control {other.label} ({metric.words_on(wish.split)} {other.score:.4f}, {kib(other.size_bytes)}) "
+                "would have won if controls took part, as --controls lets them",
             )
-    return Decision(choice.winner, choice_text(choice, metric, limits, len(allowed)), "", remarks)
+    grounds = _grounds(store, choice.winner, metric, wish.split)
+    return Decision(choice.winner, choice_text(choice, grounds, limits, len(allowed)), "", remarks)
+
+
+def _nothing(comparison: Comparison, metric: Metric, wish: Wish, sweep: RunRecord) -> str:
+    """Why there is nothing to choose from."""
+    scored = [run for run in comparison.runs.values() if is_file(run) and metric.name in run.metrics]
+    if scored and wish.split == VALIDATION:
+        return (
+            f"its {len(scored)} variants have no validation scores, since an older version made them; run the sweep "
+            "again, nothing is trained; or choose by the test scores with --choose-on test"
+        )
+    return (
+        f"none of its {len(comparison.table)} variants is finished and scored; `segsweep report --sweep "
+        f"{sweep.run_id[:8]}` shows why"
+    )
+
+
+def _grounds(store: Store, winner: Candidate, metric: Metric, split: str) -> Grounds:
+    """What the choice rests on, and the test score of what was chosen."""
+    counts = Differences(store, metric, TEST).counts(winner)
+    images, groups = (
+        (names.VALIDATION_IMAGES, names.VALIDATION_GROUPS)
+        if split == VALIDATION
+        else (names.TEST_IMAGES, names.TEST_GROUPS)
+    )
+    tags = winner.run.tags
+    return Grounds(
+        metric,
+        split,
+        int(tags[images]) if images in tags else None,
+        int(tags[groups]) if groups in tags else None,
+        score_interval(counts, metric.score, groups=counts.groups) if counts is not None else None,
+    )
 
 
 def _limits(wish: Wish) -> list[Limit]:
@@ -106,9 +150,9 @@ def _gzip_bytes(each: Candidate) -> float | None:
     return each.run.metrics.get(names.GZIP_BYTES)
 
 
-def _require_one_truth(everyone: Sequence[Candidate], difference: Differences, name: str) -> None:
-    """Refuse scores of different test images; the same images in other bands or sizes of file are the same."""
-    groups = {data_of(each): each for each in everyone}
+def _require_one_truth(everyone: Sequence[Candidate], difference: Differences, split: str, name: str) -> None:
+    """Refuse scores of different images; the same images in other bands or sizes of file are the same."""
+    groups = {data_of(each, split): each for each in everyone}
     if len(groups) < 2:
         return
     first, *others = groups.values()
@@ -118,13 +162,25 @@ def _require_one_truth(everyone: Sequence[Candidate], difference: Differences, n
         if counts is None or compared is None or not same_truth(counts, compared):
             data = sorted({each.run.params.get("data.name", "?") for each in everyone})
             raise SegsweepError(
-                f"{name}: its variants were scored on different test images (data: {', '.join(data)}), so their scores "
-                f"cannot be compared; name one with --where, such as --where data={data[0]}"
+                f"{name}: its variants were scored on different {split} images (data: {', '.join(data)}), so their "
+                f"scores cannot be compared; name one with --where, such as --where data={data[0]}"
             )
 
 
 def _remarks(comparison: Comparison, allowed: Sequence[Candidate], wish: Wish) -> tuple[str, ...]:
     remarks = []
+    if wish.split == TEST:
+        remarks.append(
+            "chosen by test scores: the test score of what was chosen is too good by chance; without --choose-on test, "
+            "the validation chooses and the test score is free of that"
+        )
+    unscored = sum(is_file(run) for run in comparison.runs.values()) - sum(
+        METRICS[wish.metric].name_on(wish.split) in run.metrics for run in comparison.runs.values() if is_file(run)
+    )
+    if unscored:
+        remarks.append(
+            f"{unscored} variants of an older version have no {wish.split} scores and took no part; run the sweep again"
+        )
     missing = len(comparison.table) - int((comparison.table["status"] == "FINISHED").sum())
     if missing:
         remarks.append(f"{missing} of {len(comparison.table)} variants are not finished and took no part")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from segsweep.choosing.candidates import Candidate, Metric
+from segsweep.choosing.candidates import VALIDATION, Candidate, Metric
 from segsweep.evaluation.bootstrap import Interval, paired_interval
 from segsweep.evaluation.image_counts import ImageCounts, read_counts
 from segsweep.tracking import names
@@ -10,26 +10,27 @@ from segsweep.tracking.store import Store
 
 
 class Differences:
-    """Differences between candidates; what is read is kept."""
+    """Differences between candidates on one split; what is read is kept."""
 
-    def __init__(self, store: Store, metric: Metric):
+    def __init__(self, store: Store, metric: Metric, split: str):
         self._store = store
         self._metric = metric
+        self._file = names.VALIDATION_CONFUSION_FILE if split == VALIDATION else names.CONFUSION_FILE
         self._counts: dict[str, ImageCounts | None] = {}
 
     def __call__(self, one: Candidate, other: Candidate) -> Interval | None:
-        """The first one's score minus the second one's; None where counts are missing, of other images, or of one
-        image alone, whose draws are all the same and would look certain."""
+        """The first one's score minus the second one's; None where counts are missing, of other images, or of too few
+        independent ones for an interval."""
         counts, others = self.counts(one), self.counts(other)
-        if counts is None or others is None or len(counts) < 2 or not same_truth(counts, others):
+        if counts is None or others is None or not same_truth(counts, others):
             return None
-        return paired_interval(counts, others, self._metric.score)
+        return paired_interval(counts, others, self._metric.score, groups=counts.groups)
 
     def counts(self, candidate: Candidate) -> ImageCounts | None:
         """Confusion counts (N, K, K) image by image; None where they are missing or damaged."""
         run = candidate.run
         if run.run_id not in self._counts:
-            content = self._store.artifacts.read(run, names.CONFUSION_FILE)
+            content = self._store.artifacts.read(run, self._file)
             self._counts[run.run_id] = None if content is None else read_counts(content)
         return self._counts[run.run_id]
 

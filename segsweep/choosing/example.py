@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
+from PIL import {pillow}
 
 here = Path(__file__).parent
 labels = (here / "labels.txt").read_text(encoding="utf-8").splitlines()
@@ -91,6 +91,7 @@ def example(metadata: Metadata, model: TFLiteModel, size: tuple[int, int], *, re
             given=f"{given} MASK.png" if by_pixel else given,
             mean=[*map(_short, metadata.mean)],
             std=[*map(_short, metadata.std)],
+            pillow="Image, ImageOps" if is_picture(metadata) else "Image",
         ),
         _histogram(metadata) if histogram else "",
         "\n",
@@ -122,7 +123,7 @@ def _read(metadata: Metadata, size: tuple[int, int], *, resized: bool) -> str:
     bands = " ".join(", ".join(metadata.bands).split())
     if is_picture(metadata):
         fitted = f".resize(({width}, {height}), Image.Resampling.BILINEAR)" if resized else ""
-        picture = f'Image.open(sys.argv[1]).convert("RGB"){fitted}'
+        picture = f'ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGB"){fitted}'
         return f"# {width} x {height} pixels: {bands}\nimage = np.asarray({picture}, np.float32)\n"
     dtype = f" as {metadata.dtype}" if metadata.dtype else ""
     return (

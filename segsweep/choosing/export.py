@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from segsweep.choosing.candidates import METRICS, Candidate
+from segsweep.choosing.candidates import METRICS, TEST, Candidate
 from segsweep.choosing.differences import Differences
 from segsweep.choosing.example import example
 from segsweep.choosing.model_card import CardInput, model_card
@@ -80,7 +80,7 @@ def _contents(store: Store, candidate: Candidate, why: str) -> dict[str, bytes]:
     with quiet(Path(os.devnull)):
         loaded = TFLiteModel(model)
     shape = loaded.input_shape
-    counts = Differences(store, METRICS["mean_iou"]).counts(candidate)
+    counts = Differences(store, METRICS["mean_iou"], TEST).counts(candidate)
     size, by_pixel = _image_size(store, run, shape), loaded.output_size == shape[:2]
     texts = {
         "labels.txt": "".join(f"{' '.join(name.split())}\n" for name in metadata.classes),

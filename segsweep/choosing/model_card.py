@@ -8,6 +8,7 @@ import numpy as np
 
 from segsweep.choosing.candidates import METRICS, Candidate
 from segsweep.choosing.words import kib, ms
+from segsweep.evaluation.bootstrap import is_too_few
 from segsweep.evaluation.confusion import scores
 from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.evaluation.score_interval import score_interval
@@ -89,7 +90,8 @@ def _scores(given: CardInput) -> str:
     run, candidate = given.candidate.run, given.candidate
     rows = []
     for metric in METRICS.values():
-        interval = score_interval(given.counts, metric.score) if given.counts is not None else None
+        counts = given.counts
+        interval = score_interval(counts, metric.score, groups=counts.groups) if counts is not None else None
         if metric.name in run.metrics:
             between = f"{interval.low:.4f} to {interval.high:.4f}" if interval is not None else ""
             rows.append((metric.words, f"{run.metrics[metric.name]:.4f}", between))
@@ -101,8 +103,7 @@ def _scores(given: CardInput) -> str:
         rows.append(
             (f"latency, one thread, {markdown_text(run.tags.get(names.CPU, '?'))}", ms(candidate.latency_ms), "")
         )
-    images = f" on {len(given.counts)} test images" if given.counts is not None else ""
-    text = f"Of this very file{images}; intervals: 95 %, bootstrap over the images.\n\n"
+    text = f"Of this very file{_images(given)}\n\n"
     text += _table(("score", "value", "interval"), rows)
     if given.counts is None:
         return text
@@ -112,6 +113,20 @@ def _scores(given: CardInput) -> str:
         for name, *values in zip(given.metadata.classes, found.iou, found.precision, found.recall, strict=True)
     ]
     return text + "\n\n" + _table(("class", "IoU", "precision", "recall"), by_class)
+
+
+def _images(given: CardInput) -> str:
+    """On what the scores of the test split rest, to the end of a sentence."""
+    if given.counts is None:
+        return "."
+    known = given.candidate.run.tags.get(names.TEST_GROUPS)
+    groups = f" ({known} independent groups)" if known not in (None, str(len(given.counts))) else ""
+    images = f" on {len(given.counts)} test images{groups}"
+    if is_too_few(int(known) if known is not None else len(given.counts)):
+        return f"{images}; too few for intervals. Means are over the classes that occur in the test masks."
+    return (
+        f"{images}; intervals: 95 %, over independent images. Means are over the classes that occur in the test masks."
+    )
 
 
 def _origin(given: CardInput) -> list[tuple[str, str]]:
@@ -138,7 +153,7 @@ def _limits(given: CardInput) -> str:
     lines = [
         "The scores are of test images from the same source as the training images; of other places, seasons or "
         "sensors they say nothing.",
-        "The intervals tell how much the choice of test images matters; another training may turn out otherwise.",
+        "The intervals tell how much other test images would change; another training may turn out otherwise.",
         "Latency was measured on the machine named above; another device must be measured itself.",
     ]
     if names.STANDIN in given.candidate.run.tags or given.metadata.data == "synthetic_parcels":

@@ -14,6 +14,7 @@ from segsweep.tracking.store import Store
 
 _TAGGED = {
     "mean_iou": names.MEAN_IOU,
+    "validation_mean_iou": names.VALIDATION_MEAN_IOU,
     "accuracy": names.ACCURACY,
     "size_bytes": names.SIZE_BYTES,
     "latency_p50_ms": names.LATENCY_P50,
@@ -21,8 +22,10 @@ _TAGGED = {
 """Tags of a version, and the metrics that they hold."""
 
 
-def register_winner(store: Store, candidate: Candidate, name: str, why: str) -> Registered:
+def register_winner(store: Store, candidate: Candidate, name: str, why: str, chosen_on: str) -> Registered:
     """Make a variant a version of the registered model `name`, with what it was chosen for as its description.
+
+    The tag `chosen_on` says which split chose it.
 
     A run of an older segsweep is first given what makes its file a model to MLflow.
 
@@ -41,6 +44,7 @@ def register_winner(store: Store, candidate: Candidate, name: str, why: str) -> 
         store.log(run.run_id, tags=model_tags(run.run_id, files))
     tags = {
         "quantization": run.params.get("quantization.name", ""),
+        "chosen_on": chosen_on,
         **{tag: f"{run.metrics[metric]:.6g}" for tag, metric in _TAGGED.items() if metric in run.metrics},
         **{key: run.tags[key] for key in (names.SWEEP_ID, names.VARIANT_KEY) if key in run.tags},
     }

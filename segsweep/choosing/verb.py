@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _MODEL_NAME = re.compile(r"(?=.*\S)[^/:'\n]+")
 _DESCRIPTION = """\
-Say which variant of a sweep to ship, and why: of those that fit the wishes the one with the highest score, or the
-smallest file of those that are within noise of it. Exit status 2 where nothing fits; then the nearest variants are
-printed, and what each misses."""
+Say which variant of a sweep to ship, and why: of those that fit the wishes the one with the highest validation score,
+or the smallest file of those that are within noise of it. Then say its test score. Exit status 2 where nothing fits;
+then the nearest variants are printed, and what each misses."""
 
 
 def best(arguments: list[str]) -> int:
@@ -51,6 +51,12 @@ def best(arguments: list[str]) -> int:
     )
     parser.add_argument(
         "--metric", choices=("accuracy", "mean_iou", "mean_dice"), default="mean_iou", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--choose-on",
+        choices=("validation", "test"),
+        default="validation",
+        help="whose scores decide; test scores that have chosen are too good. Default: %(default)s",
     )
     parser.add_argument(
         "--controls",
@@ -86,7 +92,8 @@ def best(arguments: list[str]) -> int:
     store = Store.open_to_read(options.tracking_uri, options.experiment)
     sweep = find_sweep(store, options.sweep)
     comparison = _selected(compare(store, sweep), options.where)
-    decision = decide(store, sweep, comparison, Wish(options.metric, numbers, options.controls, device))
+    wish = Wish(options.metric, numbers, options.choose_on, options.controls, device)
+    decision = decide(store, sweep, comparison, wish)
     print(decision.text, end="", flush=True)
     for remark in decision.remarks:
         print(f"segsweep: note: {remark}", file=sys.stderr)
@@ -100,7 +107,7 @@ def best(arguments: list[str]) -> int:
     if options.register is not None:
         from segsweep.choosing.registering import register_winner
 
-        registered = register_winner(store, decision.winner, options.register, decision.text)
+        registered = register_winner(store, decision.winner, options.register, decision.text, options.choose_on)
         already = "" if registered.is_new else ", as which it was registered before"
         print(f"segsweep: {registered.uri}{already}", file=sys.stderr)
     return 0

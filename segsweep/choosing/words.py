@@ -1,10 +1,11 @@
 """What `segsweep best` says."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from segsweep.choosing.candidates import Candidate, Limit, Metric
+from segsweep.choosing.candidates import TEST, VALIDATION, Candidate, Limit, Metric
 from segsweep.choosing.choice import Choice, Difference, choose, nearest
-from segsweep.evaluation.bootstrap import Interval
+from segsweep.evaluation.bootstrap import Interval, is_too_few
 from segsweep.tracking import names
 
 
@@ -23,20 +24,47 @@ def points(drop: float) -> str:
     return f"{drop:.4f}"
 
 
-def choice_text(choice: Choice, metric: Metric, limits: Sequence[Limit], considered: int) -> str:
+@dataclass(frozen=True)
+class Grounds:
+    """What a choice was made by, and what it is worth on the test images."""
+
+    metric: Metric
+    split: str
+    """The one that decides."""
+    images: int | None
+    """Images of that split, and how many groups of them are independent; None where an older version did not say."""
+    groups: int | None
+    test: Interval | None
+    """The test score of the winner with its interval; None where there is no interval."""
+
+    @property
+    def words(self) -> str:
+        """`validation mean IoU`."""
+        return self.metric.words_on(self.split)
+
+    @property
+    def images_words(self) -> str:
+        """`24 validation images`, with the independent groups where these are fewer."""
+        if self.images is None:
+            return f"the {self.split} images"
+        grouped = f" ({self.groups} independent groups)" if self.groups not in (None, self.images) else ""
+        return f"{self.images} {self.split} images{grouped}"
+
+
+def choice_text(choice: Choice, grounds: Grounds, limits: Sequence[Limit], considered: int) -> str:
     """The variant to ship and why it won, some lines."""
-    winner = choice.winner
-    lines = [winner.label, *(f"  {name:<10} {text}" for name, text in _facts(winner, metric)), ""]
+    winner, metric = choice.winner, grounds.metric
+    lines = [winner.label, *(f"  {name:<10} {text}" for name, text in _facts(winner, grounds)), ""]
     if limits:
         lines.append(f"Wished: {wishes(limits, metric)}. {len(choice.fitting)} of {considered} variants fit.")
-    lines.append(f"Why: {_why(choice, metric)}")
+    lines.append(f"Why: chosen by {grounds.words}: {_why(choice, grounds)}")
+    if choice.tied > 1 and choice.tied > (choice.winner is not choice.top) + 1:
+        lines.append(f"The best {choice.tied} of {len(choice.fitting)} cannot be told apart on {grounds.images_words}.")
     runner_up = choice.runner_up
     if runner_up is not None:
-        lines.append(f"Runner-up: {runner_up.label}: {_against(choice, metric)}")
+        lines.append(f"Runner-up: {runner_up.label}: {_against(choice, grounds)}")
     if choice.above is not None or choice.ahead is not None:
-        lines.append(
-            "(Intervals: 95 %, paired bootstrap over the test images; another training may turn out otherwise.)"
-        )
+        lines.append(f"(Intervals: 95 %, of {grounds.images_words}; another training may turn out otherwise.)")
     return "\n".join(lines) + "\n"
 
 
@@ -52,12 +80,12 @@ def wishes(limits: Sequence[Limit], metric: Metric) -> str:
 
 
 def nearest_text(
-    candidates: Sequence[Candidate], metric: Metric, limits: Sequence[Limit], difference: Difference
+    candidates: Sequence[Candidate], metric: Metric, split: str, limits: Sequence[Limit], difference: Difference
 ) -> str:
     """What comes nearest to wishes that nothing fulfils, what each misses, and what would do without one of them."""
     lines = [f"No variant has {wishes(limits, metric)}. The nearest:"]
     for each in nearest(candidates, limits):
-        lines.append(f"  {each.label}: {metric.words} {each.score:.4f}; {'; '.join(misses(each, limits))}")
+        lines.append(f"  {each.label}: {metric.words_on(split)} {each.score:.4f}; {'; '.join(misses(each, limits))}")
     for limit in limits:
         known = [each for each in candidates if limit.value(each) is not None]
         if known and limit.reasons is None and not any(limit.is_kept(each) for each in known):
@@ -70,7 +98,7 @@ def nearest_text(
         if fitting:
             best = choose(fitting, difference).winner
             lines.append(
-                f"Without {option}: {best.label}, {metric.words} {best.score:.4f}, {kib(best.size_bytes)}"
+                f"Without {option}: {best.label}, {metric.words_on(split)} {best.score:.4f}, {kib(best.size_bytes)}"
                 f"{f', {ms(best.latency_ms)}' if best.latency_ms is not None else ''}."
             )
     return "\n".join(lines) + "\n"
@@ -96,11 +124,23 @@ def within(interval: Interval) -> str:
     return f"95 % {interval.low:+.4f} to {interval.high:+.4f}{noise}"
 
 
-def _facts(winner: Candidate, metric: Metric) -> list[tuple[str, str]]:
-    tags = winner.run.tags
-    facts = [("run", winner.run.run_id), (metric.words, f"{winner.score:.4f}")]
+def _facts(winner: Candidate, grounds: Grounds) -> list[tuple[str, str]]:
+    tags, metric = winner.run.tags, grounds.metric
+    facts = [("run", winner.run.run_id), (grounds.split, f"{metric.words} {winner.score:.4f}")]
     if winner.drop is not None and tags.get(names.BASELINE_RUN_ID) != winner.run.run_id:
-        facts[-1] = (metric.words, f"{winner.score:.4f}, {-winner.drop:+.4f} against float32 of the same training")
+        facts[-1] = (
+            facts[-1][0],
+            f"{facts[-1][1]}, {round(-winner.drop, 4) + 0.0:+.4f} against float32 of the same training",
+        )
+    tested = winner.run.metrics.get(metric.name)
+    if tested is not None:
+        text = f"{metric.words} {tested:.4f}"
+        if grounds.test is not None:
+            text += f" (95 % {grounds.test.low:.4f} to {grounds.test.high:.4f})"
+        if grounds.split == VALIDATION:
+            facts.append((TEST, text))
+        else:
+            facts[-1] = (TEST, facts[-1][1].replace(f"{metric.words} {winner.score:.4f}", text, 1))
     facts.append(("size", kib(winner.size_bytes)))
     if winner.latency_ms is not None:
         cpu = tags.get(names.CPU)
@@ -117,28 +157,29 @@ def _facts(winner: Candidate, metric: Metric) -> list[tuple[str, str]]:
     return facts
 
 
-def _why(choice: Choice, metric: Metric) -> str:
-    winner, top = choice.winner, choice.top
+def _why(choice: Choice, grounds: Grounds) -> str:
+    winner, top, words = choice.winner, choice.top, grounds.metric.words
     if len(choice.fitting) == 1:
         return "it is the only one."
     if top is winner and not choice.compared:
-        return f"it has the highest {metric.words}; how sure its lead over smaller files is was not measured."
+        few = f": {grounds.images_words} are too few for an interval" if is_too_few(grounds.groups) else ""
+        return f"it has the highest {words}; whether smaller files are worse is not known{few}."
     if top is winner:
-        return f"it has the highest {metric.words}, and no smaller file is within noise of it."
+        return f"it has the highest {words}, and no smaller file is within noise of it."
     assert choice.above is not None
     return (
-        f"the highest {metric.words} is {top.score:.4f} ({top.label}, {kib(top.size_bytes)}); "
+        f"the highest {words} is {top.score:.4f} ({top.label}, {kib(top.size_bytes)}); "
         f"{choice.above.difference:.4f} more is within noise ({choice.above.low:+.4f} to {choice.above.high:+.4f}), "
         f"and of those within noise this is the smallest file, {_share(winner, top)} of that one."
     )
 
 
-def _against(choice: Choice, metric: Metric) -> str:
+def _against(choice: Choice, grounds: Grounds) -> str:
     winner, other = choice.winner, choice.runner_up
     assert other is not None
-    text = f"{metric.words} {other.score:.4f} ({other.score - winner.score:+.4f}"
+    text = f"{grounds.words} {other.score:.4f} ({other.score - winner.score:+.4f}"
     if choice.ahead is not None:
-        turned = Interval(-choice.ahead.difference, -choice.ahead.high, -choice.ahead.low)
+        turned = Interval(-choice.ahead.difference, -choice.ahead.high, -choice.ahead.low, choice.ahead.groups)
         text += f"; {within(turned)}"
     text += f"), {kib(other.size_bytes)} ({_share(other, winner)})"
     return text + (f", {ms(other.latency_ms)}." if other.latency_ms is not None else ".")

@@ -49,6 +49,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "data.fit": OneOf(("resize", "crop", "pad")),
     "data.palette_tolerance": Range("0 to 127", lambda value: 0 <= value <= 127),
     "data.duplicates": OneOf(("refuse", "drop")),
+    "data.view": OneOf(("auto", "nadir", "upright")),
     "data.points": COUNT,
     "data.points_seed": AT_LEAST_ZERO,
     "data.labels": OneOf(("fine", "coarse")),
@@ -91,7 +92,8 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/mean_dice", "val/accuracy", "val/loss")),
     "training.early_stopping.patience": COUNT,
     "training.early_stopping.target": Range("finite", math.isfinite),
-    "training.augmentation.flips": OneOf((True, False, "horizontal")),
+    "training.augmentation.flips": OneOf(("auto", True, False, "horizontal")),
+    "training.augmentation.turns": OneOf(("auto", True, False)),
     "training.augmentation.scale": Interval(Range("0.25 to 8", lambda value: 0.25 <= value <= 8)),
     "training.augmentation.brightness": AT_LEAST_ZERO,
     "training.augmentation.contrast": Interval(AT_LEAST_ZERO),
@@ -141,6 +143,11 @@ RULES: dict[str, Range | OneOf | Interval] = {
 }
 """By override name. A setting that is `null` is not checked: its type says whether it may be."""
 
+RULES_OF_MODELS: dict[str, dict[str, Range]] = {
+    "pixel_mlp": {"model.depth": Range("0 to 7", lambda value: 0 <= value <= 7)},
+}
+"""By the model's name: rules that take the place of those in `RULES`."""
+
 
 def check(leaves: dict[str, Any]) -> None:
     """Refuse the first value out of its range.
@@ -151,8 +158,9 @@ def check(leaves: dict[str, Any]) -> None:
     Raises:
         ConfigError: with the override name, the value and what would be right.
     """
+    rules = RULES | RULES_OF_MODELS.get(leaves.get("model.name", ""), {})
     for name, value in leaves.items():
-        rule = RULES.get(name)
+        rule = rules.get(name)
         if rule is None or value is None:
             continue
         if isinstance(rule, OneOf):

@@ -21,6 +21,10 @@ class DataConfig:
     as if they had been clicked; at least 1; `null`: all labels. Validation and test keep theirs."""
     points_seed: int = 0
     """Seed of that draw."""
+    view: str = "auto"
+    """From where the images were taken, which decides what `training.augmentation` does where it is `auto`: `nadir`,
+    from above, so that any side may be up; `upright`, as people take photographs; `auto`: as the source knows it, and
+    of other files and archives `nadir` where they have more than 4 bands or a georeference, else `upright`."""
 
 
 @dataclass

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from segsweep.config.checks import check
 from segsweep.config.registration import SECTIONS, field_names, schema_of
 from segsweep.config.schema import INTERNAL, JobConfig
+from segsweep.config.yaml_words import remedy_of, require_text
 from segsweep.errors import ConfigError
 
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
@@ -80,7 +81,10 @@ def to_section(section: str, composed: DictConfig) -> Any:
     schema = schema_of(section, name)
     if schema is None:
         raise ConfigError(f"{section}.name={name} is not a choice; it must be one of {', '.join(SECTIONS[section])}")
-    return _checked_section(section, name or "", json.dumps(OmegaConf.to_container(given, resolve=True)))
+    content = OmegaConf.to_container(given, resolve=True)
+    assert isinstance(content, dict)
+    require_text(section, content, schema, typed=is_dataclass(OmegaConf.get_type(given)))
+    return _checked_section(section, name or "", json.dumps(content))
 
 
 @lru_cache(maxsize=512)
@@ -98,7 +102,8 @@ def _checked_section(section: str, name: str, given: str) -> Any:
         return OmegaConf.to_object(settings)
     except OmegaConfBaseException as error:
         what = str(error).splitlines()[0]
-        raise ConfigError(f"{section}.{error.full_key or ''}: {what}") from error
+        remedy = remedy_of(what)
+        raise ConfigError(f"{section}.{error.full_key or ''}: {what}{f'; {remedy}' if remedy else ''}") from error
 
 
 def _reject_strays(path: str, given: Mapping[str, Any], schema: type[Any]) -> None:

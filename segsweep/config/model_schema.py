@@ -26,6 +26,17 @@ class UnetConfig(ModelConfig):
 
 
 @dataclass
+class PixelMlpConfig(ModelConfig):
+    """A class for each pixel from its own bands alone: 1x1 convolutions, each with a batch norm and a ReLU."""
+
+    name: str = "pixel_mlp"
+    width: int = 32
+    """Channels of each hidden layer; at least 1; without effect where `depth` is 0."""
+    depth: int = 2
+    """Number of hidden layers; 0 to 7. With 0 the model is a linear classifier of pixels."""
+
+
+@dataclass
 class EncoderModelConfig(ModelConfig):
     """Settings of the models on an encoder of Keras's applications."""
 
@@ -99,3 +110,8 @@ class Deeplabv3Config(EncoderModelConfig):
     """Channels of each branch of the pyramid (256 in the publication); at least 1. The encoder has its own."""
     output_stride: int = 16
     """How much smaller the encoder's last features are than the image: 8 or 16."""
+
+
+def unused_model_settings(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the settings of a model that mean nothing with its others."""
+    return ("width",) if isinstance(config, PixelMlpConfig) and config.depth == 0 else ()

@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, type[Any]]] = {
     "model": {
         "strided_unet": schema.StridedUnetConfig,
         "unet": model_schema.UnetConfig,
+        "pixel_mlp": model_schema.PixelMlpConfig,
         "backbone_unet": model_schema.BackboneUnetConfig,
         "deeplabv3": model_schema.Deeplabv3Config,
         "classifier": model_schema.ClassifierConfig,

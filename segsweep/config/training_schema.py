@@ -3,15 +3,20 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+AUTO = "auto"
+"""What follows from the data."""
+
 
 @dataclass
 class AugmentationConfig:
     """Random changes of the training images, applied to image and mask together."""
 
-    flips: Any = True
-    """`true`: mirror left-right and top-bottom, each with probability 1/2; `horizontal`: left-right alone; `false`."""
-    turns: bool = True
-    """Turn by 0, 90, 180 or 270 degrees; only by 0 or 180 where height and width differ."""
+    flips: Any = AUTO
+    """`true`: mirror left-right and top-bottom, each with probability 1/2; `horizontal`: left-right alone; `false`;
+    `auto`: `true` for images taken from above, `horizontal` for upright ones (`data.view`)."""
+    turns: Any = AUTO
+    """`true`: turn by 0, 90, 180 or 270 degrees; only by 0 or 180 where height and width differ; `false`; `auto`:
+    `true` for images taken from above, `false` for upright ones (`data.view`)."""
     scale: list[float] | None = None
     """`[low, high]`: enlarge by a factor in between and cut out the input's size at random; below 1, the image goes on
     by reflection and what lies outside counts nowhere. `null`: not at all."""

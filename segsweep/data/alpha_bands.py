@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.config.data_schema import StoredDataConfig
-from segsweep.data import raster_no_data
+from segsweep.data import raster_no_data, raster_pages
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.image_files import RASTERS, opened_raster
 from segsweep.data.parallel import in_parallel
@@ -18,7 +18,7 @@ from segsweep.data.raster_no_data import declared, is_mask
 from segsweep.errors import DataError
 
 _AT_ONCE = 16
-_CODE = [Path(__file__), Path(raster_no_data.__file__ or "")]
+_CODE = [Path(__file__), *(Path(module.__file__ or "") for module in (raster_no_data, raster_pages))]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.dataset import IGNORE
 from segsweep.data.fitting import resized_band
+from segsweep.data.view import is_open
 
 # The second part of a seed; not 0, which would be as if there were none.
 _SCALE, _BRIGHTNESS, _CONTRAST, _NOISE = 1, 2, 3, 4
@@ -84,7 +85,11 @@ class Augmentation:
 
 
 def draw(images: int, settings: AugmentationConfig, *, square: bool, seed: int, epoch: int) -> Augmentation:
-    """The order and the changes of an epoch of so many images; without `square` ones, turns are by half alone."""
+    """The order and the changes of an epoch of so many images; without `square` ones, turns are by half alone.
+
+    In `settings`, nothing is `auto` any more.
+    """
+    assert not is_open(settings)
     random = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, epoch))))
     # Everything is drawn whatever the settings, so that switching one of them leaves the other draws as they were.
     order = random.permutation(images)
@@ -124,7 +129,8 @@ def draw(images: int, settings: AugmentationConfig, *, square: bool, seed: int, 
 
 
 def does_nothing(settings: AugmentationConfig) -> bool:
-    """Whether images come as they are."""
+    """Whether images come as they are, by settings of which nothing is `auto` any more."""
+    assert not is_open(settings)
     geometric = settings.flips is not False or settings.turns or settings.scale is not None
     return not (geometric or settings.brightness or settings.contrast is not None or settings.noise)
 

@@ -19,6 +19,7 @@ from segsweep.data.palette import palette
 from segsweep.data.resized_split import resized
 from segsweep.data.splits import equal_images, split_by_fraction
 from segsweep.data.task import CLASSIFICATION
+from segsweep.data.view import UPRIGHT
 from segsweep.errors import DataError
 
 SIDE = 32
@@ -73,6 +74,7 @@ def load(config: Cifar100Config) -> Dataset:
         normalization=fit_normalization(learnt, config.normalize),
         task=CLASSIFICATION,
         standin=config.standin,
+        known_view=UPRIGHT,
         remarks=(f"{dropped} training images are in the test part too; they are left out",) * bool(dropped),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from segsweep.config.data_schema import ClassFoldersConfig
 from segsweep.data.dataset import Dataset
-from segsweep.data.file_source import Files, folder_of, lists_of, load_files
+from segsweep.data.file_source import Files, folder_of, lists_of, load_files, view_of_files
 from segsweep.data.file_split import FilePair, FileSplit
 from segsweep.data.image_files import RASTERS, kind_of
 from segsweep.data.labelling import labelling
@@ -80,14 +80,16 @@ def load(config: ClassFoldersConfig) -> Dataset:
     lists = lists_of(config, root)
     if not any(lists.values()):
         lists = _divided(root, paths)
+    kind = kind_of(paths[0], len(config.bands) if config.bands is not None else None)
     dataset = load_files(
         config,
         Files(
             root=root,
             pairs=pairs,
-            kind=kind_of(paths[0], len(config.bands) if config.bands is not None else None),
+            kind=kind,
             labelling=meaning,
             lists=lists,
+            view=view_of_files(paths[0], kind),
         ),
     )
     numbers = {name: number for number, name in enumerate(names)}

@@ -11,6 +11,7 @@ from segsweep.data.histogram import Histogram
 from segsweep.data.no_data import missing_in
 from segsweep.data.survey import Survey, joined, survey_images
 from segsweep.data.task import SEGMENTATION, Task
+from segsweep.data.view import View, view_of_bands
 
 _CHUNK = 64
 
@@ -39,6 +40,25 @@ class Split(Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class SourceImages:
+    """Of S images from which N items of a split (the images themselves, or patches of them) were cut."""
+
+    of_item: np.ndarray = field(repr=False)
+    """(N,) int64: the source image of each item, 0 to S - 1, each of which occurs."""
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """(S,) int64: what `data.groups` says of each image, equal where images belong together; None: nothing is said."""
+
+    @classmethod
+    def numbered(cls, source: np.ndarray, groups: np.ndarray | None = None) -> "SourceImages":
+        """From any number (N,) for the source image of each item, and (N,) for the group of each item."""
+        _, first, of_item = np.unique(source, return_index=True, return_inverse=True)
+        return cls(of_item.reshape(-1), None if groups is None else groups[first])
+
+    def __len__(self) -> int:
+        return int(self.of_item.max(initial=-1)) + 1
+
+
 @dataclass(frozen=True)
 class ArraySplit:
     """A split that is in memory."""
@@ -47,6 +67,8 @@ class ArraySplit:
     """(N, H, W, C), any numeric type."""
     labels: np.ndarray = field(repr=False)
     """(N, H, W) uint8, or (N, 1, 1) of whole images."""
+    sources: SourceImages | None = field(default=None, repr=False)
+    """Where the images were cut from, and what `data.groups` says of them; None: nothing is known."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -79,6 +101,21 @@ class Surveyed(Protocol):
     @property
     def survey(self) -> Survey:
         """Of its images, in order."""
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """A split that knows where its items come from."""
+
+    @property
+    def sources(self) -> SourceImages | None:
+        """None where each item is an image of its own, and nothing is said about groups."""
+
+
+def sources_of(split: Split) -> SourceImages:
+    """Where the items of a split come from; without better knowledge, each is an image of its own."""
+    known = split.sources if isinstance(split, Sourced) else None
+    return known if known is not None else SourceImages(np.arange(len(split)))
 
 
 def survey_of(split: Split) -> Survey:
@@ -148,8 +185,15 @@ class Dataset:
     """`data.nodata`, by which values of files that declare none are no data."""
     alpha_is_band: bool = False
     """Whether files tag a band as alpha that was taken for a band like the others."""
+    known_view: View | None = None
+    """From where its images were taken; None where the source cannot tell."""
 
     @property
     def stored_dtype(self) -> str:
         """Data type of the images as they are stored."""
         return self.dtype or self.train.read(np.array([0]))[0].dtype.name
+
+    @property
+    def view(self) -> View:
+        """From where its images were taken, as far as one can tell."""
+        return self.known_view if self.known_view is not None else view_of_bands(len(self.bands))

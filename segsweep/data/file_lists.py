@@ -18,9 +18,9 @@ def read_list(path: Path, *, first_word: bool = False) -> list[str]:
         DataError: it cannot be read, or names nothing.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text; a list holds the name of an image a line") from error
+        raise DataError(f"{path}: is no text in UTF-8, the name of an image a line; save it as UTF-8") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); a list of images is needed") from error
     names = [line.split()[0] if first_word else line for line in lines if line and not line.startswith("#")]

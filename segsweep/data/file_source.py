@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,16 @@ from segsweep.data.file_lists import is_list, read_list, rows_matching, rows_of
 from segsweep.data.file_split import FilePair, FileSplit, Reading
 from segsweep.data.file_survey import FileSurvey, survey_files
 from segsweep.data.fitting import Fit, Patches
-from segsweep.data.image_files import ImageKind
+from segsweep.data.image_files import COLOURS, RASTERS, ImageKind, opened_raster
+from segsweep.data.independent_groups import joined_groups
 from segsweep.data.labelling import Labelling
 from segsweep.data.late_split import LateSplit
 from segsweep.data.mask_files import NOTHING_KEPT
 from segsweep.data.no_data import NoDataRule
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sample_cache import SampleCache
-from segsweep.data.splits import joined_groups, split_by_fraction
+from segsweep.data.splits import split_by_fraction
+from segsweep.data.view import NADIR, View, view_of_bands
 from segsweep.errors import DataError
 
 _COLOURS = ("red", "green", "blue")
@@ -51,6 +53,8 @@ class Files:
     """Found so far, such as images without a mask."""
     remarks: Sequence[str] = field(default=())
     """What is worth knowing and no problem."""
+    view: View | None = None
+    """From where the images were taken; None where that cannot be told."""
 
 
 def folder_of(config: FileDataConfig) -> Path:
@@ -69,6 +73,17 @@ def lists_of(config: FileDataConfig, root: Path) -> dict[str, Path | None]:
     """The lists or patterns that the settings name, by role."""
     named = {role: getattr(config, role) for role in ROLES}
     return {role: root / Path(path).expanduser() if path is not None else None for role, path in named.items()}
+
+
+def view_of_files(path: Path, kind: ImageKind) -> View:
+    """Of images in files: from above where this one, the first of them, has many bands or lies somewhere on Earth."""
+    known = view_of_bands(kind.bands)
+    if known is NADIR or path.suffix.lower() not in RASTERS:
+        return known
+    with opened_raster(path) as raster:
+        points, _ = raster.gcps
+        is_placed = raster.crs is not None or not raster.transform.is_identity or points or raster.rpcs is not None
+    return NADIR if is_placed else known
 
 
 def load_files(config: FileDataConfig, files: Files) -> Dataset:
@@ -91,7 +106,13 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
     reading = _reading(config, files, NoDataRule(config.nodata, alpha.is_mask))
     survey = survey_files(pairs, reading, files.problems)
     listed_rows, rows = rows, _with_data(rows, survey)
-    remarks = [*files.remarks, *filter(None, [alpha.remark]), *_without_data(listed_rows, rows), *_kept(survey, files)]
+    remarks = [
+        *files.remarks,
+        *survey.remarks(),
+        *filter(None, [alpha.remark]),
+        *_without_data(listed_rows, rows),
+        *_kept(survey, files),
+    ]
     if config.duplicates == "drop":
         before, rows = rows, without_duplicates(rows, survey)
         remarks += _dropped(before, rows)
@@ -102,9 +123,12 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
     rows = _set_aside(rows, groups, config)
 
     cache = SampleCache(config.cache_mib * 2**20)
-    splits = {role: _split(pairs, survey, reading, rows[role], cache) for role in ROLES}
+    given = groups if files.groups is not None else None
+    splits = {
+        role: _split(pairs, survey, reading, rows[role], cache, once=role != "train", groups=given) for role in ROLES
+    }
     channels = splits["train"].image_shape[2]
-    default = _COLOURS if files.kind.mode == "RGB" else None
+    default = _COLOURS if files.kind.mode in COLOURS else None
     return Dataset(
         name=config.name,
         classes=files.labelling.classes,
@@ -121,6 +145,7 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
         dtype=files.kind.dtype,
         nodata=config.nodata,
         alpha_is_band=alpha.is_band,
+        known_view=files.view,
     )
 
 
@@ -230,12 +255,25 @@ def _set_aside(rows: dict[str, np.ndarray], groups: np.ndarray, config: FileData
 
 
 def _split(
-    pairs: Sequence[FilePair], survey: FileSurvey, reading: Reading, rows: np.ndarray, cache: SampleCache
+    pairs: Sequence[FilePair],
+    survey: FileSurvey,
+    reading: Reading,
+    rows: np.ndarray,
+    cache: SampleCache,
+    *,
+    once: bool = False,
+    groups: np.ndarray | None = None,
 ) -> FileSplit:
-    """The patches of some of the pairs, but for those that have no valid pixel."""
+    """The patches of some of the pairs, but for those that have no valid pixel.
+
+    With `once`, each pixel has a label in one of them alone. `groups` (P,) are what `data.groups` says of the pairs.
+    """
     chosen = np.flatnonzero(np.isin(survey.source, rows) & survey.patches.valid.any(axis=1))
     height, width = (int(length) for length in survey.shapes[0])
     source = survey.source[chosen]
+    patches = survey.patches.take(chosen)
+    top, bottom, left, right = survey.parts[chosen].T
+    overlap = once and bool(((bottom - top) * (right - left) < survey.shapes[chosen].prod(axis=1)).any())
     return FileSplit(
         pairs=pairs,
         reading=reading,
@@ -243,6 +281,8 @@ def _split(
         corners=survey.corners[chosen],
         image_shape=(height, width, survey.patches.mean.shape[1]),
         content=survey.content[source],
-        survey=survey.patches.take(chosen),
+        survey=replace(patches, counts=survey.counted[chosen]) if overlap else patches,
         cache=cache,
+        parts=survey.parts[chosen] if overlap else None,
+        groups=None if groups is None else groups[source],
     )

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from segsweep.data.dataset import IGNORE
-from segsweep.data.fitting import Fit, Patches, fit_image, fit_labels
+from segsweep.data.dataset import IGNORE, SourceImages
+from segsweep.data.fitting import CountedPart, Fit, Patches, fit_image, fit_labels
 from segsweep.data.image_files import NO_RULE, ImageKind, read_image
 from segsweep.data.labelling import Labelling
 from segsweep.data.mask_files import read_labels
 from segsweep.data.no_data import NoDataRule, is_empty, wide_type
+from segsweep.data.orientation import file_orientation, why_other_size
 from segsweep.data.parallel import in_parallel
 from segsweep.data.sample_cache import Sample, SampleCache
 from segsweep.data.survey import Survey
@@ -78,7 +79,8 @@ class Reading:
             return self.fitted(image, np.full(image.shape[:2], IGNORE, np.uint8))
         labels = read_labels(pair.mask, self.labelling, self.fit)
         if self.fit.size is None and labels.shape != image.shape[:2]:
-            raise DataError(f"{pair.mask}: is {labels.shape} pixels large for an image of {image.shape[:2]}")
+            why = why_other_size(file_orientation(pair.image), file_orientation(pair.mask))
+            raise DataError(f"{pair.mask}: is {labels.shape} pixels large for an image of {image.shape[:2]}{why}")
         return self.fitted(image, labels)
 
 
@@ -97,6 +99,15 @@ class FileSplit:
     """(N, 64) uint8: sha256 of the image file and of the mask file."""
     survey: Survey = field(repr=False)
     cache: SampleCache = field(repr=False)
+    parts: np.ndarray | None = field(default=None, repr=False)
+    """(N, 4) first row, last row + 1, first column, last column + 1 of what is labelled in each patch, where pixels lie
+    in several patches and count once; None: all of each patch."""
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """(N,) int64: what images belong together; None: nothing is known."""
+
+    @cached_property
+    def sources(self) -> SourceImages:
+        return SourceImages.numbered(self.source, self.groups)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -107,6 +118,8 @@ class FileSplit:
         # Another decoder may make other pixels of the same bytes.
         digest.update(np.ascontiguousarray(self.survey.digests).data)
         digest.update(np.ascontiguousarray(self.survey.counts, np.int32).data)
+        if self.parts is not None:
+            digest.update(b"each pixel counts once")
         return digest.hexdigest()
 
     @cached_property
@@ -132,7 +145,8 @@ class FileSplit:
             for position in wanted[pair]:
                 row, column = self.corners[indices[position]]
                 images[position] = self.reading.patches.cut(image, (row, column))
-                labels[position] = self.reading.patches.cut(mask, (row, column))
+                cut = self.reading.patches.cut(mask, (row, column))
+                labels[position] = cut if self.parts is None else CountedPart(*self.parts[indices[position]]).only(cut)
 
         for _ in in_parallel(fill, list(wanted)):
             pass

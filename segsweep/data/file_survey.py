@@ -4,33 +4,42 @@ import contextlib
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from segsweep.data import (
+    declared_scale,
     file_split,
     fitting,
+    georeference,
     image_files,
     labelling,
     mask_files,
     no_data,
+    orientation,
     raster_no_data,
+    raster_pages,
     survey,
 )
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import IGNORE
 from segsweep.data.file_split import FilePair, Reading
-from segsweep.data.image_files import RASTERS, decoders, file_digest, read_image
+from segsweep.data.georeference import require_one_place
+from segsweep.data.image_files import RASTERS, decoders, file_digest, opened_raster, read_image
 from segsweep.data.mask_files import NOTHING_KEPT, check_values, read_numbers
+from segsweep.data.orientation import AS_STORED, file_orientation, turned_remark, why_other_size
 from segsweep.data.parallel import in_parallel
-from segsweep.data.survey import Survey, joined, survey_images
+from segsweep.data.survey import LABELS, Survey, joined, survey_images
 from segsweep.errors import DataError
 
 _NAMED = 3
 """Problems that a message names."""
-_MODULES = (file_split, fitting, image_files, labelling, mask_files, no_data, raster_no_data, survey)
+_MODULES = (
+    *(declared_scale, file_split, fitting, georeference, image_files, labelling),
+    *(mask_files, no_data, orientation, raster_no_data, raster_pages, survey),
+)
 _CODE = [Path(module.__file__ or "") for module in _MODULES]
 
 
@@ -48,7 +57,19 @@ class FileSurvey:
     """(N, 2) height and width of each patch."""
     kept_nodata: np.ndarray
     """(P,) int64: what the mask declares as nodata and is the number of a class, `NOTHING_KEPT` where there is none."""
+    parts: np.ndarray
+    """(N, 4) first row, last row + 1, first column, last column + 1 of what counts in each patch where each pixel of an
+    image counts once."""
+    counted: np.ndarray
+    """(N, 256) int32: pixels of each label in that part."""
+    turned: np.ndarray
+    """(P, 2) bool: whether the image and the mask are stored otherwise than upright."""
     patches: Survey
+
+    def remarks(self) -> list[str]:
+        """What was done to files that their owner should know, a sentence each."""
+        images, masks = self.turned.sum(axis=0).tolist()
+        return turned_remark(images, len(self.turned)) + turned_remark(masks, len(self.turned), "masks")
 
 
 def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Sequence[str] = ()) -> FileSurvey:
@@ -89,7 +110,7 @@ def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Se
     return FileSurvey(**own, patches=Survey(**arrays))
 
 
-_OWN = ("content", "corners", "shapes", "kept_nodata")
+_OWN = ("content", "corners", "shapes", "kept_nodata", "turned", "parts", "counted")
 
 
 def _state(pair: FilePair) -> list[str | int]:
@@ -107,7 +128,7 @@ def _state(pair: FilePair) -> list[str | int]:
 
 
 def _sidecars(path: Path) -> list[str | int]:
-    """What changes when a file beside a raster does, in which its mask or its nodata value may be."""
+    """What changes when a file beside a raster does, in which its mask, nodata value or scale may be."""
     found: list[str | int] = []
     if path.suffix.lower() in RASTERS:
         for beside in (f"{path}.msk", f"{path}.aux.xml"):
@@ -126,17 +147,20 @@ def _look_or_problem(pair: FilePair, reading: Reading) -> FileSurvey | str:
 
 def _look(pair: FilePair, reading: Reading) -> FileSurvey:
     image = read_image(pair.image, reading.kind, rule=reading.no_data)
+    orientations = [file_orientation(pair.image), AS_STORED]
     kept_nodata = NOTHING_KEPT
     if pair.mask is None:
         labels: np.ndarray = np.full(image.shape[:2], IGNORE, np.uint8)
         content = file_digest(pair.image) + bytes(32)
     else:
         values, kept_nodata = read_numbers(pair.mask, reading.labelling)
+        orientations[1] = file_orientation(pair.mask)
         if values.shape != image.shape[:2]:
             raise DataError(
                 f"{pair.mask}: a mask of {_size(values)} for an image of {_size(image)} ({pair.image.name}); "
-                "the sizes must be equal"
+                f"the sizes must be equal{why_other_size(*orientations)}"
             )
+        _require_one_place(pair.image, pair.mask)
         check_values(pair.mask, values, reading.labelling)
         labels = reading.labelling.apply(values)
         content = file_digest(pair.image) + file_digest(pair.mask)
@@ -144,14 +168,25 @@ def _look(pair: FilePair, reading: Reading) -> FileSurvey:
     patches = reading.patches
     corners = patches.corners((labels.shape[0], labels.shape[1]))
     cut = [(patches.cut(image, corner), patches.cut(labels, corner)) for corner in corners]
+    parts = patches.counted((labels.shape[0], labels.shape[1]))
+    counted = [part.only(mask) for part, (_, mask) in zip(parts, cut, strict=True)]
     return FileSurvey(
         content=np.frombuffer(content, np.uint8)[None],
         source=np.zeros(len(corners), np.int64),
         corners=np.array(corners, np.int64),
         shapes=np.array([labels.shape for _, labels in cut], np.int64),
         kept_nodata=np.array([kept_nodata], np.int64),
+        parts=np.array([astuple(part) for part in parts], np.int64),
+        counted=np.array([np.bincount(each.ravel(), minlength=LABELS) for each in counted], np.int32),
+        turned=np.array([orientations]) != AS_STORED,
         patches=joined(survey_images(image[None], labels[None]) for image, labels in cut),
     )
+
+
+def _require_one_place(image: Path, mask: Path) -> None:
+    if image.suffix.lower() in RASTERS and mask.suffix.lower() in RASTERS:
+        with opened_raster(image) as image_raster, opened_raster(mask) as mask_raster:
+            require_one_place(image_raster, mask_raster, image, mask)
 
 
 def _other_sizes(pairs: Sequence[FilePair], parts: Sequence[FileSurvey], reading: Reading) -> list[str]:

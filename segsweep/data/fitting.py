@@ -1,5 +1,6 @@
 """Bringing images of many sizes to one, and cutting them into patches."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,6 +117,25 @@ def pad_to(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class CountedPart:
+    """Rows and columns of a patch, from its upper left pixel, that count; the rest counts in other patches."""
+
+    top: int
+    bottom: int
+    """The last row + 1."""
+    left: int
+    right: int
+    """The last column + 1."""
+
+    def only(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (H, W) uint8 of the patch, `IGNORE` outside of the part."""
+        rows, columns = slice(self.top, self.bottom), slice(self.left, self.right)
+        kept = np.full_like(labels, IGNORE)
+        kept[rows, columns] = labels[rows, columns]
+        return kept
+
+
+@dataclass(frozen=True)
 class Patches:
     """How images are cut."""
 
@@ -130,6 +150,34 @@ class Patches:
             return [(0, 0)]
         rows, columns = (self._starts(length) for length in shape)
         return [(row, column) for row in rows for column in columns]
+
+    def counted(self, shape: tuple[int, int]) -> list["CountedPart"]:
+        """For each of `corners`, the part of its patch whose pixels are counted there.
+
+        A pixel that lies in several patches is counted in the one in whose middle it lies most: the parts of all
+        patches cover the image without overlap.
+        """
+        if self.size is None:
+            return [CountedPart(0, shape[0], 0, shape[1])]
+        rows, columns = (self._parts(length) for length in shape)
+        return [CountedPart(*row, *column) for row in rows for column in columns]
+
+    def overlap(self, shape: tuple[int, int]) -> bool:
+        """Whether pixels of an image of `shape` lie in several patches."""
+        if self.size is None:
+            return False
+        starts = [self._starts(length) for length in shape]
+        return any(after - before < self.size for each in starts for before, after in itertools.pairwise(each))
+
+    def _parts(self, length: int) -> list[tuple[int, int]]:
+        """First and last + 1 of the pixels, from the start of the patch, that are counted in each patch of a row."""
+        assert self.size is not None
+        starts = self._starts(length)
+        # Midway between the middles of two patches; where both are as near, the first one counts.
+        cuts = [(before + after + self.size - 1) // 2 + 1 for before, after in itertools.pairwise(starts)]
+        begins = [max(start, cut) - start for start, cut in zip(starts, [0, *cuts], strict=True)]
+        ends = [min(self.size, cut - start) for start, cut in zip(starts, [*cuts, starts[-1] + self.size], strict=True)]
+        return list(zip(begins, ends, strict=True))
 
     def _starts(self, length: int) -> list[int]:
         assert self.size is not None

@@ -10,24 +10,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from segsweep.config.keys import versions
+from segsweep.data.declared_scale import declared_scale
 from segsweep.data.fitting import Fit, fit_image, fit_picture
 from segsweep.data.no_data import NoDataRule, equal_to, marked
+from segsweep.data.orientation import orientation_of, raster_orientation, turned, upright
 from segsweep.data.raster_no_data import declared, invalid_values
+from segsweep.data.raster_pages import pages_of, stacked
 from segsweep.errors import DataError
 
 RASTERS = (".tif", ".tiff")
 _MODES = {"1": "L", "L": "L", "I;16": "I;16", "I;16B": "I;16", "I": "I;16", "F": "F"}
 """From how Pillow calls a file's pixels to how they are read; all others are colours."""
-_BANDS = {"L": 1, "I;16": 1, "F": 1, "RGB": 3, "RGBA": 4}
-_TYPES = {"L": "uint8", "I;16": "uint16", "F": "float32", "RGB": "uint8", "RGBA": "uint8"}
+_DEEP = {"RGB;16B": (1, 2, 3), "RGBA;16B": (1, 2, 3, 4), "LA;16B": (1,)}
+"""PNG files of which Pillow would give the high bytes alone, as it calls how they are stored: the bands to read by
+rasterio. Transparency is read where 4 bands are asked for."""
+_BANDS = {"L": 1, "I;16": 1, "F": 1, "RGB": 3, "RGBA": 4, **{mode: len(bands) for mode, bands in _DEEP.items()}}
+_TYPES = {
+    **{"L": "uint8", "I;16": "uint16", "F": "float32", "RGB": "uint8", "RGBA": "uint8"},
+    **dict.fromkeys(_DEEP, "uint16"),
+}
+COLOURS = ("RGB", "RGB;16B")
+"""Modes of images whose bands are red, green and blue."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """Of pictures that may come from anybody; Pillow knows some that start programs."""
+_ONE_OF_MANY = ("MPO", "TIFF")
+"""Formats in which further images are no further frames."""
+_WHITE = 255
+_HIGHEST = 2**16 - 1
+"""The largest value that is kept of a picture's 32-bit integers."""
 
 # Plugins are registered once, before threads open files. The warning is said below, as an error.
 Image.preinit()
@@ -42,7 +59,12 @@ class ImageKind:
     """As in the files."""
     dtype: str
     mode: str | None
-    """Pillow's mode; None for rasters."""
+    """Pillow's mode, or how a PNG of 16 bits a colour is stored (`RGB;16B`); None for rasters."""
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether images are PNG files of 16 bits a colour, which `read_deep` reads."""
+        return self.mode in _DEEP
 
 
 def kind_of(path: Path, bands: int | None = None) -> ImageKind:
@@ -58,15 +80,30 @@ def kind_of(path: Path, bands: int | None = None) -> ImageKind:
             types = sorted(set(raster.dtypes))
             if len(types) > 1:
                 raise DataError(f"{path}: bands of the types {', '.join(types)}; all need one type")
-            return ImageKind(raster.count, types[0], None)
+            return ImageKind(raster.count, "float32" if declared_scale(raster) else _real(path, types[0]), None)
     with opened(path) as image:
         return picture_kind(image, bands)
 
 
 def picture_kind(image: Image.Image, bands: int | None = None) -> ImageKind:
-    """As `kind_of`, of a picture."""
+    """As `kind_of`, of a picture that was opened and is not decoded yet."""
     mode = _MODES.get(image.mode, "RGBA" if image.mode == "RGBA" and bands == 4 else "RGB")
+    deep = stored_mode(image)
+    if deep in _DEEP:
+        mode = "RGB;16B" if deep == "RGBA;16B" and bands != 4 else deep
     return ImageKind(_BANDS[mode], _TYPES[mode], mode)
+
+
+def stored_mode(image: Image.Image) -> str:
+    """How the file of an opened picture, not decoded yet, holds a pixel, as Pillow calls it; empty where unknown."""
+    tiles = getattr(image, "tile", None)
+    return tiles[0].args if image.format == "PNG" and tiles and isinstance(tiles[0].args, str) else ""
+
+
+def _real(path: Path, dtype: str) -> str:
+    if dtype.startswith("complex"):
+        raise DataError(f"{path}: complex numbers ({dtype}); save real ones, such as amplitude or intensity")
+    return dtype
 
 
 RGB = ImageKind(3, "uint8", "RGB")
@@ -92,10 +129,10 @@ def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS, rule: NoDataRul
         array = _read_raster(path, kind, fit, rule)
     elif rule.value is None:
         array = _read_picture(path, kind, fit)
-        _require_alike(path, array, kind)
+        _require_kind(path, array, kind)
     else:
         stored = _read_picture(path, kind, AS_IT_IS)
-        _require_alike(path, stored, kind)
+        _require_kind(path, stored, kind)
         invalid = equal_to(stored, rule.value)
         array = fit_image(marked(stored, invalid), fit, rounded=stored.dtype.kind in "iu")
     if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
@@ -109,7 +146,7 @@ def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS, rule: NoDataRul
     return array
 
 
-def _require_alike(path: Path, array: np.ndarray, kind: ImageKind) -> None:
+def _require_kind(path: Path, array: np.ndarray, kind: ImageKind) -> None:
     """Refuse an image (H, W, C) of another kind."""
     if array.shape[2] != kind.bands or array.dtype != kind.dtype:
         raise DataError(
@@ -119,9 +156,11 @@ def _require_alike(path: Path, array: np.ndarray, kind: ImageKind) -> None:
 
 def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     with opened(path) as image:
-        if kind.mode in ("RGB", "RGBA", "L") and _TYPES[_MODES.get(image.mode, "RGB")] != "uint8":
-            raise DataError(f"{path}: pixels of more than 8 bits where the first image has 8")
-        converted = image if image.mode == kind.mode else image.convert(kind.mode)
+        _require_nothing_lost(path, image, kind)
+        if kind.is_deep:
+            return fit_image(read_deep(path, image, kind), fit)
+        standing = upright(image)
+        converted = standing if standing.mode == kind.mode else standing.convert(kind.mode)
         if kind.dtype == "uint8":
             # Before it becomes an array, which would have to be copied into a picture again.
             return fit_picture(converted, fit)
@@ -129,15 +168,61 @@ def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     return fit_image(array[..., None], fit)
 
 
+def read_deep(path: Path, image: Image.Image, kind: ImageKind, content: bytes | None = None) -> np.ndarray:
+    """The pixels (H, W, C) uint16 of a PNG with 16 bits a colour, upright.
+
+    Args:
+        path: of the file.
+        image: the same, opened by Pillow.
+        kind: one that `is_deep`.
+        content: what would be in the file, where it is in memory only.
+
+    Raises:
+        DataError: it cannot be read, or rasterio is not installed.
+    """
+    assert kind.mode is not None
+    with opened_raster(path) if content is None else _png_in_memory(path, content) as raster:
+        pixels = np.moveaxis(raster.read(_DEEP[kind.mode]), 0, -1)
+    return np.ascontiguousarray(turned(pixels, orientation_of(image)))
+
+
+def _require_nothing_lost(path: Path, image: Image.Image, kind: ImageKind) -> None:
+    """Refuse a picture of which something would be lost where it is read as `kind`."""
+    own = picture_kind(image, kind.bands)
+    if own.dtype != kind.dtype:
+        bits = {"uint8": "8 bits"}
+        raise DataError(
+            f"{path}: pixels of {bits.get(own.dtype, 'more than 8 bits')} ({own.dtype}) where the first image has "
+            f"{bits.get(kind.dtype, 'more')} ({kind.dtype}); save all images alike"
+        )
+    if kind.mode == "RGBA" and own.mode != "RGBA":
+        raise DataError(f"{path}: {own.bands} bands where the first image has 4; save all images alike")
+    if kind.mode == "L" and own.bands > 1 and _has_colours(image):
+        raise DataError(
+            f"{path}: colours where the first image is grey, and colours would be lost; save all as RGB, or all as grey"
+        )
+    if image.mode == "I" and kind.mode == "I;16":
+        low, high = image.getextrema()
+        if low < 0 or high > _HIGHEST:  # type: ignore[operator]
+            raise DataError(f"{path}: values from {low} to {high}, where {_HIGHEST} is the largest; save it as TIFF")
+
+
+def _has_colours(image: Image.Image) -> bool:
+    red, green, blue = image.convert("RGB").split()
+    return not red.tobytes() == green.tobytes() == blue.tobytes()
+
+
 def _read_raster(path: Path, kind: ImageKind, fit: Fit, rule: NoDataRule) -> np.ndarray:
     with opened_raster(path) as raster:
-        pixels = raster.read()
-        says = declared(raster)
-        invalid = invalid_values(raster, says, pixels, value=rule.value, alpha_is_mask=rule.alpha_is_mask)
-    stored = np.ascontiguousarray(np.moveaxis(pixels, 0, -1))
-    _require_alike(path, stored, kind)
-    image = stored if invalid is None else marked(stored, np.moveaxis(invalid, 0, -1))
-    return fit_image(image, fit, rounded=stored.dtype.kind in "iu")
+        values, scale, says = raster.read(), declared_scale(raster), declared(raster)
+        # A nodata value is one of the numbers that are stored, before any scale.
+        invalid = invalid_values(raster, says, values, value=rule.value, alpha_is_mask=rule.alpha_is_mask)
+        orientation = raster_orientation(path, raster)
+    meant = np.moveaxis(values if scale is None else scale.apply(values), 0, -1)
+    _require_kind(path, meant, kind)
+    known = meant if invalid is None else marked(meant, np.moveaxis(invalid, 0, -1))
+    standing = np.ascontiguousarray(turned(known, orientation))
+    return fit_image(standing, fit, rounded=meant.dtype.kind in "iu")
 
 
 @contextmanager
@@ -151,6 +236,7 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
         with Image.open(source, formats=formats) as image:
             if Image.MAX_IMAGE_PIXELS is not None and image.width * image.height > Image.MAX_IMAGE_PIXELS:
                 raise Image.DecompressionBombError
+            _require_whole(path, image)
             yield image
     except DataError:
         raise
@@ -167,16 +253,45 @@ def opened(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
 
 
+def _require_whole(path: Path, image: Image.Image) -> None:
+    """Refuse a picture of which Pillow would give a part without a word."""
+    # The further images of an MPO are other views of the same, as cameras and drones write them; the pages of a TIFF
+    # may be smaller copies.
+    frames = 1 if image.format in _ONE_OF_MANY else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise DataError(f"{path}: is animated, and of its {frames} images only one could be read; save that as PNG")
+    for tile in getattr(image, "tile", ()):
+        # PPM, of which the second argument is the largest value, and SGI.
+        deepest = tile.args[1] if tile.codec_name in ("ppm", "ppm_plain") else 0
+        if tile.codec_name == "SGI16" or (deepest > _WHITE and image.mode == "RGB"):
+            raise DataError(f"{path}: colours of 16 bits, of which 8 would be lost; save it as PNG or TIFF")
+
+
 @contextmanager
 def opened_raster(path: Path) -> Iterator["rasterio.DatasetReader"]:  # type: ignore[name-defined]  # noqa: F821
-    """A TIFF; what fails within is a DataError that names the file."""
+    """A TIFF, its pages stacked to bands; what fails within is a DataError that names the file."""
     rasterio = _rasterio(path)
     try:
         with rasterio.open(path) as raster:
-            yield raster
+            pages = pages_of(raster)
+            if not pages:
+                yield raster
+        if pages:
+            with stacked(path, pages) as raster:
+                yield raster
     except rasterio.errors.RasterioError as error:
         if not path.is_file():
             raise DataError(f"{path}: no such file") from error
+        raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
+
+
+@contextmanager
+def _png_in_memory(path: Path, content: bytes) -> Iterator[Any]:
+    rasterio = _rasterio(path)
+    try:
+        with rasterio.MemoryFile(content) as memory, memory.open(driver="PNG") as raster:
+            yield raster
+    except rasterio.errors.RasterioError as error:
         raise DataError(f"{path}: cannot be read ({_first_line(error)}); it may be truncated") from error
 
 
@@ -193,7 +308,8 @@ def _rasterio(path: Path) -> ModuleType:
         import rasterio
         import rasterio.errors
     except ImportError as error:
-        raise DataError(f"{path}: TIFF files need rasterio; pip install 'segsweep[geo]'") from error
+        what = "TIFF files" if path.suffix.lower() in RASTERS else "PNG files of 16 bits a colour"
+        raise DataError(f"{path}: {what} need rasterio; pip install 'segsweep[geo]'") from error
     # What goes wrong is raised too; and images need not lie anywhere on Earth.
     logging.getLogger("rasterio").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)

@@ -6,7 +6,7 @@ from pathlib import Path
 from segsweep.config.data_schema import ImageFolderConfig
 from segsweep.data.dataset import Dataset
 from segsweep.data.file_lists import is_list
-from segsweep.data.file_source import Files, folder_of, lists_of, load_files
+from segsweep.data.file_source import Files, folder_of, lists_of, load_files, view_of_files
 from segsweep.data.file_split import FilePair
 from segsweep.data.image_files import kind_of
 from segsweep.data.labelling import Labelling, labelling, parse_colour
@@ -40,12 +40,13 @@ def load(config: ImageFolderConfig) -> Dataset:
     pairs = [FilePair("/".join(match), path, masks[match]) for match, path in images.items() if match in masks]
     lists = lists_of(config, root)
     first = pairs[0].image if pairs else next(iter(images.values()))
+    kind = kind_of(first, len(config.bands) if config.bands is not None else None)
     return load_files(
         config,
         Files(
             root=root,
             pairs=pairs,
-            kind=kind_of(first, len(config.bands) if config.bands is not None else None),
+            kind=kind,
             labelling=meaning,
             lists=lists,
             groups=_groups(config.groups, [pair.image.relative_to(root).as_posix() for pair in pairs]),
@@ -53,6 +54,7 @@ def load(config: ImageFolderConfig) -> Dataset:
             # What no list names need not be a pair.
             problems=[] if is_list(lists["train"], root) else _singles(images, masks),
             remarks=_remarks(config, without),
+            view=view_of_files(first, kind),
         ),
     )
 

@@ -5,12 +5,17 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.data.fitting import Fit, fit_labels, pad_to, scale_mask
-from segsweep.data.image_files import AS_IT_IS, RASTERS, opened, opened_raster
+from segsweep.data.image_files import AS_IT_IS, RASTERS, opened, opened_raster, stored_mode
 from segsweep.data.labelling import NO_LABEL, Labelling
 from segsweep.data.no_data import equal_to
+from segsweep.data.orientation import raster_orientation, turned, upright
 from segsweep.errors import DataError
 
 _COLOURED = ("RGB", "RGBA", "CMYK", "YCbCr", "LA", "PA")
+_DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")
+"""PNG files of which Pillow gives the high bytes alone, as it calls how they are stored."""
+_SPREAD = {"L;2": 85, "L;4": 17}
+"""Pillow spreads grey levels of 2 and 4 bits over 0 to 255; here they are ids."""
 _JPEG = (".jpg", ".jpeg")
 _NEAR = 48
 """How far apart colours may be, each of red, green and blue, that compression made of one another."""
@@ -48,13 +53,16 @@ def read_values(path: Path, coloured: bool, fit: Fit = AS_IT_IS) -> np.ndarray:
     if path.suffix.lower() in RASTERS:
         return _whole_numbers(path, _read_raster(path, coloured)[0])
     with opened(path) as stored:
-        image = scale_mask(stored, fit)
+        how = stored_mode(stored)
+        if how in _DEEP:
+            raise DataError(f"{path}: colours of 16 bits, of which 8 would be lost; save the mask with 8 bits a colour")
+        image = scale_mask(upright(stored), fit)
         if coloured:
             return _colours(np.asarray(image.convert("RGB")))
         if image.mode == "1":
             return np.asarray(image).astype(np.uint8)
         if image.mode not in _COLOURED:
-            return np.asarray(image)
+            return np.asarray(image) // _SPREAD.get(how, 1)
         bands = np.asarray(image.convert("RGB"))
         ids = bands[..., 0]
         if (bands != ids[..., None]).any():
@@ -68,11 +76,12 @@ def _read_raster(path: Path, coloured: bool) -> tuple[np.ndarray, float | None]:
         if raster.count != (3 if coloured else 1):
             raise DataError(f"{path}: {raster.count} bands; a mask of {'colours has 3' if coloured else 'ids has 1'}")
         values, nodata = raster.read(), raster.nodata
+        upright_bands = turned(np.moveaxis(values, 0, -1), raster_orientation(path, raster))
     if not coloured:
-        return values[0], nodata
+        return upright_bands[..., 0], nodata
     # A colour is nodata where all three bands are.
     is_colour = nodata is not None and 0 <= nodata <= 255 and nodata == int(nodata)
-    return _colours(np.moveaxis(values, 0, -1)), int(nodata) * 0x010101 if is_colour else None
+    return _colours(upright_bands), int(nodata) * 0x010101 if is_colour else None
 
 
 def _whole_numbers(path: Path, values: np.ndarray) -> np.ndarray:

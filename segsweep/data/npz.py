@@ -10,7 +10,7 @@ import numpy as np
 
 from segsweep.config.data_schema import NpzConfig
 from segsweep.data.bands import band_names, shown_channels, used_channels
-from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Split, survey_of
+from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, SourceImages, Split, survey_of
 from segsweep.data.fitting import Patches
 from segsweep.data.labelling import merged_classes
 from segsweep.data.late_split import LateSplit
@@ -21,6 +21,7 @@ from segsweep.data.palette import palette
 from segsweep.data.patch_split import PatchSplit
 from segsweep.data.splits import equal_images, split_by_fraction
 from segsweep.data.task import CLASSIFICATION, SEGMENTATION, Task
+from segsweep.data.view import view_of_bands
 from segsweep.errors import DataError
 
 
@@ -96,7 +97,10 @@ def load(config: NpzConfig) -> Dataset:
     for role, archive in source.items():
         labels = _labels(archive, len(names), config.ignore_label)
         images = archive.images[rows[role]] if used is None else archive.images[rows[role]][..., list(used)]
-        splits[role] = _split(images, table[labels[rows[role]]], patches, config.nodata)
+        belongs = None if archive.groups is None else _numbered(archive.groups)[rows[role]]
+        splits[role] = _split(
+            images, table[labels[rows[role]]], patches, config.nodata, once=role != "train", groups=belongs
+        )
     _require_several_classes(splits["train"], train.path)
     channels = splits["train"].image_shape[2]
     return Dataset(
@@ -117,6 +121,7 @@ def load(config: NpzConfig) -> Dataset:
         remarks=(f"no data: {left_out} images without any valid pixel are left out",) * (left_out > 0),
         dtype=train.images.dtype.name,
         nodata=config.nodata,
+        known_view=view_of_bands(train.images.shape[3]),
     )
 
 
@@ -163,15 +168,23 @@ def _task(archive: Archive) -> Task:
     return CLASSIFICATION if archive.labels.shape[1:] == (1, 1) != archive.images.shape[1:3] else SEGMENTATION
 
 
-def _split(images: np.ndarray, labels: np.ndarray, patches: Patches, nodata: float | None) -> ArraySplit | PatchSplit:
+def _split(
+    images: np.ndarray,
+    labels: np.ndarray,
+    patches: Patches,
+    nodata: float | None,
+    *,
+    once: bool = False,
+    groups: np.ndarray | None = None,
+) -> ArraySplit | PatchSplit:
     images = with_no_data(images, nodata)
     empty = is_empty(images)
     if empty is not None and labels.shape == empty.shape:
         labels = np.where(empty, np.uint8(IGNORE), labels)
     if patches.size is None:
-        return ArraySplit(images, labels)
+        return ArraySplit(images, labels, None if groups is None else SourceImages(np.arange(len(images)), groups))
     # Patches that overlap are many times what they are cut from.
-    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches)
+    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches, once, groups)
 
 
 def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True, nodata: float | None = None) -> Archive:

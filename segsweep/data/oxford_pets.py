@@ -7,6 +7,7 @@ from segsweep.data.file_source import Files, folder_of, lists_of, load_files
 from segsweep.data.file_split import FilePair
 from segsweep.data.image_files import RGB
 from segsweep.data.labelling import labelling
+from segsweep.data.view import UPRIGHT
 
 TRIMAP = {"pet": 1, "background": 2, "border": 3}
 """What trimaps hold."""
@@ -37,4 +38,4 @@ def load(config: OxfordPetsConfig) -> Dataset:
         colours=COLOURS,
     )
     problems = absent_files(pairs)
-    return load_files(config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems))
+    return load_files(config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems, view=UPRIGHT))

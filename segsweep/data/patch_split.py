@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from segsweep.data.fitting import Patches
+from segsweep.data.dataset import SourceImages
+from segsweep.data.fitting import CountedPart, Patches
 from segsweep.data.no_data import is_empty
 from segsweep.data.survey import Survey, joined, survey_images
 
@@ -22,6 +23,21 @@ class PatchSplit:
     labels: np.ndarray = field(repr=False)
     """(N, H, W) uint8."""
     patches: Patches
+    once: bool = False
+    """Whether each pixel has its label in one patch alone, as where scores are counted; elsewhere it is `IGNORE`."""
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """(N,) int64: what images belong together; None: nothing is known."""
+
+    @property
+    def sources(self) -> SourceImages:
+        image = self._places // len(self.corners)
+        return SourceImages.numbered(image, None if self.groups is None else self.groups[image])
+
+    @cached_property
+    def _counted(self) -> list[CountedPart] | None:
+        """For each patch of an image, what counts in it; None where all does."""
+        shape = (self.images.shape[1], self.images.shape[2])
+        return self.patches.counted(shape) if self.once and self.patches.overlap(shape) else None
 
     @cached_property
     def corners(self) -> list[tuple[int, int]]:
@@ -43,6 +59,8 @@ class PatchSplit:
             for place in self._places.tolist():
                 image, patch = divmod(place, len(self.corners))
                 digest.update(np.ascontiguousarray(self.patches.cut(array[image], self.corners[patch])).data)
+        if self._counted is not None:
+            digest.update(b"each pixel counts once")
         return digest.hexdigest()
 
     @cached_property
@@ -69,5 +87,6 @@ class PatchSplit:
         for position, index in enumerate(indices):
             image, patch = divmod(int(self._places[index]), len(self.corners))
             images[position] = self.patches.cut(self.images[image], self.corners[patch])
-            labels[position] = self.patches.cut(self.labels[image], self.corners[patch])
+            cut = self.patches.cut(self.labels[image], self.corners[patch])
+            labels[position] = cut if self._counted is None else self._counted[patch].only(cut)
         return images, labels

@@ -11,11 +11,23 @@ import numpy as np
 
 from segsweep.config.data_schema import DataConfig, StoredDataConfig
 from segsweep.config.keys import versions
-from segsweep.data import file_split, fitting, image_files, labelling, mask_files, no_data, raster_no_data, survey
+from segsweep.data import (
+    declared_scale,
+    file_split,
+    fitting,
+    image_files,
+    labelling,
+    mask_files,
+    no_data,
+    orientation,
+    raster_no_data,
+    raster_pages,
+    survey,
+)
 from segsweep.data import histogram as histograms
 from segsweep.data.alpha_bands import alpha_band
 from segsweep.data.array_cache import cached_arrays
-from segsweep.data.dataset import ArraySplit, Dataset, Split
+from segsweep.data.dataset import ArraySplit, Dataset, SourceImages, Split, sources_of
 from segsweep.data.file_split import FileSplit
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
@@ -30,7 +42,10 @@ _IN_MEMORY = 2**29
 """Bytes up to which the changed images of a split in memory are kept there."""
 _SHARE_OF_CACHE = 0.25
 """Of the cache for decoded images, what the changed images of one split may take."""
-_MODULES = (file_split, fitting, histograms, image_files, labelling, mask_files, no_data, raster_no_data, survey)
+_MODULES = (
+    *(declared_scale, file_split, fitting, histograms, image_files, labelling),
+    *(mask_files, no_data, orientation, raster_no_data, raster_pages, survey),
+)
 _CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
 
 
@@ -46,6 +61,10 @@ class HistogramSplit:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         return self.inner.image_shape
+
+    @property
+    def sources(self) -> SourceImages:
+        return sources_of(self.inner)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -118,7 +137,7 @@ def _changed(split: Split, histogram: Histogram) -> Split:
     changed = HistogramSplit(split, histogram)
     if not isinstance(split, ArraySplit) or split.images.size * 4 > _IN_MEMORY:
         return changed
-    return ArraySplit(*changed.read(np.arange(len(split))))
+    return ArraySplit(*changed.read(np.arange(len(split))), sources=split.sources)
 
 
 def _reference(config: DataConfig, dataset: Dataset) -> np.ndarray:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from segsweep.config.data_schema import (
     SyntheticParcelsConfig,
     VocConfig,
 )
+from segsweep.config.training_schema import AUTO
 from segsweep.data import cifar100, class_folders, image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.class_frequencies import absent_classes
 from segsweep.data.dataset import Dataset, survey_of
@@ -30,6 +31,8 @@ from segsweep.data.point_labels import with_points
 from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
+from segsweep.data.support import support_notes
+from segsweep.data.view import View
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
     "cifar100": (Cifar100Config, cifar100.load),
@@ -60,6 +63,8 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
     if isinstance(config, DownloadedDataConfig) and config.standin:
         config = with_standin(config)
     dataset = load(config)
+    if config.view != AUTO:
+        dataset = replace(dataset, known_view=View(config.view))
     check_labelled(dataset)
     check_disjoint(dataset, DROP if isinstance(config, FileDataConfig) else "")
     return with_points(preprocessed(dataset, config), config)
@@ -68,7 +73,13 @@ def _load(name: str, settings: str, folder: str) -> Dataset:
 def remarks(dataset: Dataset) -> list[str]:
     """What whoever uses the data should know, a sentence each."""
     standin = [f"a generated stand-in for {dataset.name}: its scores say nothing about the real data"]
-    return [*(standin if dataset.standin else []), *dataset.remarks, *_no_data(dataset), *absent_classes(dataset)]
+    return [
+        *(standin if dataset.standin else []),
+        *dataset.remarks,
+        *_no_data(dataset),
+        *absent_classes(dataset),
+        *support_notes(dataset),
+    ]
 
 
 def _no_data(dataset: Dataset) -> list[str]:

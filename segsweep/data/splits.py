@@ -1,7 +1,5 @@
 """Setting images aside: by fraction, by group; and proof that no image is on two sides."""
 
-from collections.abc import Hashable, Sequence
-
 import numpy as np
 
 from segsweep.data.dataset import IGNORE, Dataset, Split, survey_of
@@ -81,25 +79,3 @@ def _image_hashes(split: Split) -> dict[bytes, int]:
     for index in np.flatnonzero(~survey.is_constant):
         hashes.setdefault(survey.digests[index].tobytes(), int(index))
     return hashes
-
-
-def joined_groups(*groupings: Sequence[Hashable | None]) -> np.ndarray:
-    """A number (N,) for each item, the same for items that any of the groupings puts together, also by way of others.
-
-    Args:
-        groupings: a value for each item, equal where items belong together; None belongs to nothing.
-    """
-    leader = list(range(len(groupings[0])))
-
-    def find(item: int) -> int:
-        while leader[item] != item:
-            leader[item] = leader[leader[item]]
-            item = leader[item]
-        return item
-
-    for grouping in groupings:
-        first: dict[Hashable, int] = {}
-        for item, value in enumerate(grouping):
-            if value is not None:
-                leader[find(item)] = find(first.setdefault(value, item))
-    return np.array([find(item) for item in range(len(leader))])

@@ -21,6 +21,8 @@ class Survey:
     """(N, 256) int32: pixels of each label; the label of a whole image is that of all its pixels."""
     digests: np.ndarray
     """(N, 32) uint8: sha256 of the image; the same for equal numbers of another type."""
+    mask_digests: np.ndarray
+    """(N, 32) uint8: sha256 of its labels."""
     mean: np.ndarray
     """(N, C) float64: of the valid values of each band; 0 where a band has none."""
     squares: np.ndarray
@@ -56,6 +58,11 @@ class Survey:
         return mean, np.sqrt(squares / total)
 
     @property
+    def has_one_class(self) -> np.ndarray:
+        """(N,) bool: whether fewer than two classes occur in the labels of the image."""
+        return np.count_nonzero(self.counts[:, : LABELS - 1], axis=1) < 2
+
+    @property
     def is_constant(self) -> np.ndarray:
         """(N,) bool: whether all valid pixels of the image are the same, as where nothing was recorded."""
         return np.all(self.squares == 0, axis=1)
@@ -81,6 +88,7 @@ def _survey_image(image: np.ndarray, labels: np.ndarray) -> Survey:
     return Survey(
         counts=counts.astype(np.int32)[None],
         digests=np.frombuffer(digest(image), np.uint8)[None],
+        mask_digests=np.frombuffer(hashlib.sha256(np.ascontiguousarray(labels).data).digest(), np.uint8)[None],
         **{name: array[None] for name, array in known.items()},
     )
 

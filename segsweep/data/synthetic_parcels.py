@@ -18,10 +18,11 @@ import numpy as np
 from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data import parcel_layout, parcel_spectra
 from segsweep.data.array_cache import cached_arrays
-from segsweep.data.dataset import ArraySplit, Dataset
+from segsweep.data.dataset import ArraySplit, Dataset, SourceImages
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.parcel_layout import CELL, Layout, draw_layout, smooth_field, undirected_field
 from segsweep.data.parcel_spectra import BANDS, CULTIVATED, FIRST_DAY, LAST_DAY, Mixture, Surface, draw_mixture
+from segsweep.data.view import NADIR
 
 CLASSES = ("other", "cultivated")
 PALETTE = ((198, 208, 190), (226, 160, 45))
@@ -155,7 +156,8 @@ def _split(config: SyntheticParcelsConfig, number: int, scenes: int) -> ArraySpl
         render_scene(np.random.default_rng(np.random.SeedSequence((config.seed, number, index))), config.size)
         for index in range(scenes)
     ]
-    return ArraySplit(np.stack([scene.image for scene in drawn]), np.stack([scene.mask for scene in drawn]))
+    images, masks = np.stack([scene.image for scene in drawn]), np.stack([scene.mask for scene in drawn])
+    return ArraySplit(images, masks)
 
 
 def generate(config: SyntheticParcelsConfig) -> tuple[ArraySplit, ArraySplit, ArraySplit]:
@@ -163,6 +165,11 @@ def generate(config: SyntheticParcelsConfig) -> tuple[ArraySplit, ArraySplit, Ar
     scenes = (config.train_images, config.validation_images, config.test_images)
     train, validation, test = (_split(config, number, count) for number, count in enumerate(scenes))
     return train, validation, test
+
+
+def _independent(scenes: int) -> SourceImages:
+    """Each scene was drawn by itself."""
+    return SourceImages(np.arange(scenes), np.arange(scenes))
 
 
 def load(config: SyntheticParcelsConfig) -> Dataset:
@@ -173,8 +180,14 @@ def load(config: SyntheticParcelsConfig) -> Dataset:
         return {f"{role} {name}": getattr(split, name) for role, split in splits for name in ("images", "labels")}
 
     code = [Path(module.__file__ or "") for module in (sys.modules[__name__], parcel_layout, parcel_spectra)]
-    kept = cached_arrays("synthetic_parcels", asdict(config), code, arrays)
-    train, validation, test = (ArraySplit(kept[f"{role} images"], kept[f"{role} labels"]) for role in _SPLITS)
+    settings = asdict(config)
+    # It says how the scenes are used, and changes none.
+    del settings["view"]
+    kept = cached_arrays("synthetic_parcels", settings, code, arrays)
+    train, validation, test = (
+        ArraySplit(images := kept[f"{role} images"], kept[f"{role} labels"], _independent(len(images)))
+        for role in _SPLITS
+    )
     return Dataset(
         name=config.name,
         classes=CLASSES,
@@ -185,4 +198,5 @@ def load(config: SyntheticParcelsConfig) -> Dataset:
         validation=validation,
         test=test,
         normalization=fit_normalization(train),
+        known_view=NADIR,
     )

@@ -12,6 +12,7 @@ from segsweep.data.file_source import Files, folder_of, lists_of, load_files
 from segsweep.data.file_split import FilePair
 from segsweep.data.image_files import RGB
 from segsweep.data.labelling import Colour, labelling
+from segsweep.data.view import UPRIGHT
 from segsweep.errors import DataError
 
 CLASSES = (
@@ -62,7 +63,7 @@ def load(config: VocConfig) -> Dataset:
         colours=[colour(number) for number in range(len(CLASSES))],
     )
     problems = absent_files(pairs)
-    return load_files(config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems))
+    return load_files(config, Files(root, pairs, RGB, meaning, lists, first_word=True, problems=problems, view=UPRIGHT))
 
 
 def _own_lists(root: Path) -> dict[str, Path | None]:

@@ -20,6 +20,7 @@ from segsweep.data.pictures import GREY, png, true_colour
 from segsweep.demo.limits import LONGEST_SHOWN
 from segsweep.demo.uploads import uploaded_scene
 from segsweep.evaluation.latency import cpu_name, measure_latency
+from segsweep.predict.adapted_readers import suited
 from segsweep.predict.answering import channels_of, nodata_of
 from segsweep.predict.areas import count_classes
 from segsweep.predict.blending import SceneBlender
@@ -114,7 +115,7 @@ class Answers:
             read_as = member.shape[2], nodata_of([member], self._request), member.alpha_is_band
             if read_as not in scenes:
                 scenes[read_as] = uploaded_scene(PurePath(name), content, *read_as)
-            scene = scenes[read_as]
+            scene = suited(scenes[read_as], [member], self._request)
             settings = self._settings(model, whole)
             used = (channels_of(model.member, scene, self._request),)
             with scene.opened() as reader:

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
-from PIL import ImageOps
 
-from segsweep.data.image_files import opened, picture_kind
+from segsweep.data.declared_scale import DeclaredScale, declared_scale
+from segsweep.data.image_files import opened, picture_kind, read_deep
+from segsweep.data.orientation import raster_orientation, turned, upright
 from segsweep.data.raster_no_data import declared as declared_by
 from segsweep.data.raster_no_data import invalid_values, is_mask
+from segsweep.data.raster_pages import pages_of, stacked
 from segsweep.demo.limits import MOST_NUMBERS, MOST_PIXELS
 from segsweep.errors import DataError
+from segsweep.predict.adapted_readers import scaled_scene
 from segsweep.predict.picture_scene import ArrayReader
 from segsweep.predict.request import ARRAYS, PICTURES, RASTERS
 from segsweep.predict.scene import Scene
@@ -60,15 +63,16 @@ def uploaded_scene(
         yield ArrayReader(image, None if found.says_nodata else nodata, declared)
 
     height, width, channels = image.shape
-    return Scene(name, name.stem, height, width, channels, image.dtype.name, reading, names)  # type: ignore[arg-type]
+    scene = Scene(name, name.stem, height, width, channels, image.dtype.name, reading, names)  # type: ignore[arg-type]
+    return scene if found.scale is None else scaled_scene(scene, found.scale)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """What a file holds."""
+    """What a file holds, upright."""
 
     image: np.ndarray
-    """(H, W, C)."""
+    """(H, W, C), as stored."""
     names: tuple[str, ...] = ()
     """Of the bands; empty where they are not known."""
     says_nodata: bool = False
@@ -77,15 +81,20 @@ class _Read:
     """(H, W, C) bool: what is no data by that value or by a mask; None: nothing."""
     hidden: np.ndarray | None = None
     """The same by an alpha band that holds what a mask does."""
+    scale: DeclaredScale | None = None
+    """What the file declares to make its numbers those that are meant; None: they are."""
 
 
 def _picture(name: PurePath, content: bytes, bands: int) -> _Read:
     with opened(name, content) as picture:  # type: ignore[arg-type]
         _require_size(name, picture.height, picture.width, len(picture.getbands()))
+        kind = picture_kind(picture, bands)
+        if kind.is_deep:
+            return _Read(read_deep(name, picture, kind, content))  # type: ignore[arg-type]
         # A photograph says in its head how the camera was held.
-        upright = ImageOps.exif_transpose(picture)
-        kind = picture_kind(upright, bands)
-        return _Read(np.atleast_3d(np.asarray(upright if upright.mode == kind.mode else upright.convert(kind.mode))))
+        standing = upright(picture)
+        pixels = standing if standing.mode == kind.mode else standing.convert(kind.mode)
+        return _Read(np.atleast_3d(np.asarray(pixels)))
 
 
 def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -102,7 +111,7 @@ def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     try:
         # No other driver: some read what a file names, from elsewhere.
-        with rasterio.MemoryFile(content) as memory, memory.open(driver="GTiff") as raster:
+        with rasterio.MemoryFile(content) as memory, _opened_tiff(name, memory) as raster:
             types = sorted(set(raster.dtypes))
             if len(types) > 1:
                 raise DataError(f"{name}: bands of the types {', '.join(types)}; all need one type")
@@ -112,16 +121,33 @@ def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
             invalid = invalid_values(raster, says, pixels)
             hidden = None
             if says.alpha is not None and is_mask(pixels[says.alpha]):
-                hidden = np.broadcast_to(pixels[says.alpha, ..., None] == 0, (*pixels.shape[1:], len(pixels)))
+                hidden = np.broadcast_to(pixels[says.alpha] == 0, pixels.shape)
+            orientation = raster_orientation(name, raster, io.BytesIO(content))  # type: ignore[arg-type]
+
+            def standing(bands_first: np.ndarray) -> np.ndarray:
+                return turned(np.moveaxis(bands_first, 0, -1), orientation)
+
             return _Read(
-                np.moveaxis(pixels, 0, -1),
+                standing(pixels),
                 names if len(names) == raster.count else (),
                 says_nodata=raster.nodata is not None,
-                declared=None if invalid is None else np.moveaxis(invalid, 0, -1),
-                hidden=hidden,
+                declared=None if invalid is None else standing(invalid),
+                hidden=None if hidden is None else standing(hidden),
+                scale=declared_scale(raster),
             )
     except RasterioError as error:
         raise DataError(f"{name}: cannot be read as TIFF; it may be truncated") from error
+
+
+@contextmanager
+def _opened_tiff(name: PurePath, memory: Any) -> Iterator[Any]:
+    with memory.open(driver="GTiff") as raster:
+        pages = pages_of(raster)
+        if not pages:
+            yield raster
+    if pages:
+        with stacked(name, pages) as raster:  # type: ignore[arg-type]
+            yield raster
 
 
 def _array(name: PurePath, content: bytes, bands: int) -> _Read:

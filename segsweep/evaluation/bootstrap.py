@@ -1,18 +1,22 @@
-"""How sure a difference between two variants is: a paired bootstrap over the test images."""
+"""How sure a difference between two files is: a paired interval over groups of test images."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.evaluation.image_counts import ImageCounts
+from segsweep.evaluation.jackknife import LEAST_GROUPS, Score, jackknife
 
-_DRAWS_AT_A_TIME = 250
+__all__ = ["Interval", "accuracies", "is_noise", "is_too_few", "mean_dices", "mean_ious", "paired_interval"]
+
+DECIMALS = 4
+"""Digits after the point that differences of scores, 0..1, are shown with: a hundredth of a point."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference and where it lies."""
+    """A difference, or a score, and its interval."""
 
     difference: float
     """Of all images together."""
@@ -20,58 +24,54 @@ class Interval:
     """Lower end of the interval."""
     high: float
     """Upper end of the interval."""
+    groups: int | None = None
+    """Number of independent groups of images behind it; None where it is not known."""
 
     @property
     def is_within_noise(self) -> bool:
-        """Whether the interval holds 0."""
-        return self.low <= 0 <= self.high
+        """Whether the interval holds 0, rounded as it is shown: words and numbers never contradict each other."""
+        return is_noise(self.low, self.high)
 
 
-def accuracies(totals: np.ndarray) -> np.ndarray:
-    """Accuracy (R,) of each of R confusion matrices (R, K, K)."""
-    return np.trace(totals, axis1=1, axis2=2) / totals.sum(axis=(1, 2))
+def is_noise(low: float, high: float) -> bool:
+    """Whether an interval from `low` to `high` holds 0 when its ends are rounded to `DECIMALS`."""
+    return round(low, DECIMALS) <= 0 <= round(high, DECIMALS)
 
 
-def mean_ious(totals: np.ndarray) -> np.ndarray:
-    """Mean IoU over the classes present (R,) of each of R confusion matrices (R, K, K)."""
-    intersections = np.diagonal(totals, axis1=1, axis2=2)
-    unions = totals.sum(axis=1) + totals.sum(axis=2) - intersections
-    ious = np.divide(intersections, unions, out=np.full(unions.shape, np.nan), where=unions > 0)
-    return np.nanmean(ious, axis=1)
+def is_too_few(groups: int | None) -> bool:
+    """Whether so many independent groups are too few for an interval; unknown numbers are not."""
+    return groups is not None and groups < LEAST_GROUPS
 
 
 def paired_interval(
     counts: ImageCounts | np.ndarray,
     baseline: ImageCounts | np.ndarray,
-    score: Callable[[np.ndarray], np.ndarray],
+    score: Score,
     *,
-    resamples: int = 2000,
+    groups: np.ndarray | None = None,
     level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Percentile interval of a score's difference, images drawn with replacement, the same ones for both.
+) -> Interval | None:
+    """A score's difference between two files on the same images, with its t interval over groups of images.
 
-    Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapters 8 and 13.
+    The interval is deterministic; no bootstrap that was tried holds its promise as well (`benchmarks/README.md`). Where
+    both files score equally without each group, it is a single point.
 
     Args:
-        counts: (N, K, K) confusion counts of a variant, image by image.
+        counts: (N, K, K) confusion counts of a file, image by image.
         baseline: (N, K, K) of the other one on the same images.
-        score: from confusion matrices (R, K, K) to their scores (R,); `accuracies` or `mean_ious`.
-        resamples: number of draws.
-        level: coverage, 0..1.
-        seed: of the draws.
+        score: from confusion matrices (R, K, K) to their scores (R,), each 0..1; for example `accuracies`.
+        groups: (N,) integers. Images with the same number are not independent, for example patches of one scene. None:
+            each image is a group of its own.
+        level: promised coverage, 0..1.
+
+    Returns:
+        None where fewer than 6 groups have a counted pixel: the interval would promise more than it holds.
+
+    Raises:
+        ValueError: the counts, or the groups, are of other images.
     """
-    both = [ImageCounts.of(counts), ImageCounts.of(baseline)]
-    images, classes = len(both[0]), both[0].classes
-    rng = np.random.default_rng(seed)
-    flat = [each.cells.astype(np.float64) for each in both]
-    differences = []
-    for start in range(0, resamples, _DRAWS_AT_A_TIME):
-        drawn = rng.integers(0, images, (min(_DRAWS_AT_A_TIME, resamples - start), images))
-        # How often each image is drawn: the sum over the drawn images is then one matrix product.
-        times = np.stack([np.bincount(row, minlength=images) for row in drawn]).astype(np.float64)
-        one, other = (score((times @ each).reshape(-1, classes, classes)) for each in flat)
-        differences.append(one - other)
-    low, high = np.nanquantile(np.concatenate(differences), [(1 - level) / 2, (1 + level) / 2])
-    whole = score(both[0].total[None]) - score(both[1].total[None])
-    return Interval(float(whole[0]), float(low), float(high))
+    found = jackknife([counts, baseline], lambda totals: score(totals[0]) - score(totals[1]), groups)
+    if found is None:
+        return None
+    reach = found.reach(level)
+    return Interval(found.value, max(found.value - reach, -1.0), min(found.value + reach, 1.0), found.groups)

@@ -22,9 +22,9 @@ class BoundaryScores:
     """Boundary IoU of one set of predictions, 0..1."""
 
     mean: float
-    """Mean of `of_classes` over the classes present."""
+    """Mean of `of_classes` over the classes that occur in the truth."""
     of_classes: np.ndarray
-    """(K,); NaN for a class absent from both truth and prediction."""
+    """(K,); NaN for a class that does not occur in the truth, predicted or not."""
 
 
 def count_boundaries(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -50,9 +50,14 @@ def count_boundaries(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
     return np.stack([met, of_truth + of_prediction - met]).astype(np.int64)
 
 
-def boundary_scores(counts: np.ndarray) -> BoundaryScores:
-    """Scores of the counts (2, K) of a whole split."""
-    of_classes = ratio(*counts.astype(np.float64))
+def boundary_scores(counts: np.ndarray, present: np.ndarray) -> BoundaryScores:
+    """Scores of the counts (2, K) of a whole split.
+
+    Args:
+        counts: intersections and unions.
+        present: (K,) bool, the classes that occur in the truth of the split.
+    """
+    of_classes = ratio(counts[0].astype(np.float64), np.where(present, counts[1], 0).astype(np.float64))
     return BoundaryScores(mean_of_present(of_classes), of_classes)
 
 

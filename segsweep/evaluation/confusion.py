@@ -2,6 +2,12 @@
 
 All scores are of the whole split at once: intersections and unions are summed over the images before they are
 divided. A mean of per-image IoUs is another, larger number, and an image without a class has none.
+
+Means are over the classes that occur in the truth, which are the same for every file that is scored on a split. A class
+that occurs nowhere would otherwise enter a mean with 0 as soon as one file predicts it in one pixel, and not where
+another file does not. This is the mIoU of `SemSegEvaluator` in detectron2 (detectron2/evaluation/sem_seg_evaluation.py:
+classes with `pos_gt > 0`), and what scikit-learn gives for the labels that occur: `jaccard_score(truth, predicted,
+labels=numpy.unique(truth), average="macro")`.
 """
 
 from dataclasses import dataclass
@@ -19,22 +25,26 @@ class Scores:
     accuracy: float
     """Share of the counted pixels whose class is right; NaN where no pixel counts."""
     mean_iou: float
-    """Mean of `iou` over the classes present."""
+    """Mean of `iou` over the classes that occur in the truth; NaN where no pixel counts, as are the other means."""
     mean_dice: float
-    """Mean of `dice` over the classes present."""
+    """Mean of `dice` over the same classes."""
     iou: np.ndarray
-    """(K,) intersection over union; NaN for a class absent from both truth and prediction."""
+    """(K,) intersection over union; NaN for a class that does not occur in the truth, predicted or not."""
     dice: np.ndarray
     """(K,) twice the intersection over the sum of both areas; NaN as for `iou`."""
     precision: np.ndarray
-    """(K,) share of the pixels predicted as a class that are of it; NaN for a class that is never predicted."""
+    """(K,) share of the pixels predicted as a class that are of it; NaN for a class that is never predicted, and as for
+    `iou`."""
     recall: np.ndarray
-    """(K,) share of the pixels of a class that are predicted as it; NaN for a class absent from the truth."""
+    """(K,) share of the pixels of a class that are predicted as it; NaN as for `iou`."""
     mean_precision: float
-    """Mean of `precision` over the classes present in truth or prediction; one never predicted counts as 0."""
+    """Mean of `precision` over the same classes; a class that is never predicted counts as 0, as `zero_division=0` has
+    it in scikit-learn."""
     mean_recall: float
-    """Mean of `recall` over the same classes; one absent from the truth counts as 0, as `zero_division=0` has it in
-    scikit-learn."""
+    """Mean of `recall` over the same classes."""
+    absent_class_share: float
+    """Share of the counted pixels that are predicted as a class that does not occur in the truth. They lower the IoU of
+    the classes to which they belong. NaN where no pixel counts."""
 
 
 def count_confusions(
@@ -67,28 +77,45 @@ def count_confusions(
     return counts
 
 
+def accuracies(totals: np.ndarray) -> np.ndarray:
+    """Accuracy (R,) of each of R confusion matrices (R, K, K); NaN for a matrix of zeros."""
+    return ratio(np.trace(totals, axis1=1, axis2=2).astype(np.float64), totals.sum(axis=(1, 2)).astype(np.float64))
+
+
+def mean_ious(totals: np.ndarray) -> np.ndarray:
+    """Mean IoU (R,) of each of R confusion matrices (R, K, K), over the classes in its truth; NaN for one of zeros."""
+    return _means(class_ious(totals))
+
+
+def mean_dices(totals: np.ndarray) -> np.ndarray:
+    """Mean Dice (R,) of each of R confusion matrices (R, K, K), over the classes in its truth; NaN for one of zeros."""
+    return _means(_class_dices(totals))
+
+
+def class_ious(totals: np.ndarray) -> np.ndarray:
+    """IoU (R, K) of each class in each of R confusion matrices (R, K, K); NaN for a class that is not in its truth."""
+    true, predicted, hit = _areas(totals)
+    return ratio(hit, np.where(true > 0, true + predicted - hit, 0))
+
+
 def scores(counts: np.ndarray | ImageCounts) -> Scores:
     """Scores of confusion counts (K, K), or (N, K, K) which are summed over the images first."""
     total = counts.total if isinstance(counts, ImageCounts) else counts
-    total = total.sum(axis=0) if total.ndim == 3 else total
-    intersection = np.diagonal(total).astype(np.float64)
-    predicted, true = total.sum(axis=0).astype(np.float64), total.sum(axis=1).astype(np.float64)
-    areas = predicted + true
-    iou = ratio(intersection, areas - intersection)
-    dice = ratio(2 * intersection, areas)
-    precision = ratio(intersection, predicted)
-    recall = ratio(intersection, true)
-    accuracy = ratio(intersection.sum(keepdims=True), true.sum(keepdims=True))[0]
+    totals = total.sum(axis=0, keepdims=True) if total.ndim == 3 else total[None]
+    true, predicted, hit = _areas(totals)
+    precision, recall = ratio(hit, np.where(true > 0, predicted, 0)), ratio(hit, true)
+    counted = true.sum(axis=1)
     return Scores(
-        accuracy=float(accuracy),
-        mean_iou=mean_of_present(iou),
-        mean_dice=mean_of_present(dice),
-        iou=iou,
-        dice=dice,
-        precision=precision,
-        recall=recall,
-        mean_precision=mean_of_present(np.where(areas > 0, np.nan_to_num(precision), np.nan)),
-        mean_recall=mean_of_present(np.where(areas > 0, np.nan_to_num(recall), np.nan)),
+        accuracy=float(accuracies(totals)[0]),
+        mean_iou=float(mean_ious(totals)[0]),
+        mean_dice=float(mean_dices(totals)[0]),
+        iou=class_ious(totals)[0],
+        dice=_class_dices(totals)[0],
+        precision=precision[0],
+        recall=recall[0],
+        mean_precision=float(_means(np.where(true > 0, np.nan_to_num(precision), np.nan))[0]),
+        mean_recall=float(_means(recall)[0]),
+        absent_class_share=float(ratio(np.where(true > 0, 0, predicted).sum(axis=1), counted)[0]),
     )
 
 
@@ -99,5 +126,21 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 def mean_of_present(values: np.ndarray) -> float:
     """Mean of what is not NaN; NaN where nothing is left."""
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else float("nan")
+    return float(_means(values[None])[0])
+
+
+def _areas(totals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels of each class in the truth, in the prediction and in both, float64 (R, K), of (R, K, K)."""
+    true, predicted, hit = totals.sum(axis=2), totals.sum(axis=1), np.diagonal(totals, axis1=1, axis2=2)
+    return true.astype(np.float64), predicted.astype(np.float64), hit.astype(np.float64)
+
+
+def _class_dices(totals: np.ndarray) -> np.ndarray:
+    true, predicted, hit = _areas(totals)
+    return ratio(2 * hit, np.where(true > 0, true + predicted, 0))
+
+
+def _means(values: np.ndarray) -> np.ndarray:
+    """Mean (R,) of what is not NaN in each row (R, K); NaN for a row of which nothing is left."""
+    present = ~np.isnan(values)
+    return ratio(np.where(present, values, 0).sum(axis=1), present.sum(axis=1))

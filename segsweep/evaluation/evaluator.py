@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from segsweep.data.batches import evaluation_batches
-from segsweep.data.dataset import IGNORE, Normalization, Split
+from segsweep.data.dataset import IGNORE, Normalization, Split, sources_of
+from segsweep.data.independent_groups import independent_groups
 from segsweep.evaluation.boundary_iou import BoundaryScores, boundary_scores, count_boundaries
 from segsweep.evaluation.confusion import Scores, count_confusions, scores
 from segsweep.evaluation.image_counts import ImageCounts
@@ -41,7 +42,7 @@ class Evaluation:
     """How well a predictor does on a split."""
 
     counts: ImageCounts = field(repr=False)
-    """(N, K, K) confusion counts; rows truth."""
+    """(S, K, K) confusion counts, a row for each source image of the split, with their groups; rows truth."""
     predictions: np.ndarray = field(repr=False)
     """(N, H, W) uint8 class ids, real pixels only; (N, 1, 1) of whole images."""
     scores: Scores
@@ -68,6 +69,8 @@ def evaluate(
     on_image: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Score `predictor` on all of `split`; padding is cut off before anything is counted.
+
+    The counts of the patches of an image are summed.
 
     Of the whole split, only what is returned is in memory: a byte for each pixel, and of each image the counts
     that are not 0.
@@ -108,13 +111,14 @@ def evaluate(
         done = part.stop
         if on_image is not None:
             on_image(done)
-    counts = ImageCounts.joined(parts)
-    counted = int(counts.total.sum())
+    counts = ImageCounts.joined(parts).summed(sources_of(split).of_item, independent_groups(split))
+    of_truth = counts.total.sum(axis=1)
+    counted = int(of_truth.sum())
     return Evaluation(
         counts=counts,
         predictions=predictions,
         scores=scores(counts),
-        boundary=boundary_scores(boundary_counts) if by_pixel else None,
+        boundary=boundary_scores(boundary_counts, of_truth > 0) if by_pixel else None,
         agreement=1.0 if baseline is None else same / counted if counted else float("nan"),
         seconds=time.perf_counter() - started,
         top5_accuracy=among_top / counted if ranked and counted else None,

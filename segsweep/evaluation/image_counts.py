@@ -7,7 +7,7 @@ would take 800 MB.
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy import sparse
 
 _AT_ONCE = 2**17
 """Counts that are unpacked at a time."""
-_DENSE, _CELLS = "counts", "cells"
+_DENSE, _CELLS, _GROUPS = "counts", "cells", "groups"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -27,6 +27,8 @@ class ImageCounts:
     """(N, K * K) int64."""
     classes: int
     """K."""
+    groups: np.ndarray | None = field(default=None, repr=False)
+    """(N,) int64: equal for images that are not independent of each other; None where nobody knows."""
 
     @classmethod
     def of(cls, counts: "np.ndarray | ImageCounts") -> "ImageCounts":
@@ -66,14 +68,28 @@ class ImageCounts:
         np.add.at(found, (rows, self.cells.indices // self.classes), self.cells.data)
         return found
 
+    def summed(self, rows: np.ndarray, groups: np.ndarray | None = None) -> "ImageCounts":
+        """The counts of larger images, to each of which some of these belong, as patches do.
+
+        Args:
+            rows: (N,) integers from 0: the larger image of each of these.
+            groups: of the larger images.
+        """
+        larger = int(rows.max(initial=-1)) + 1
+        member = sparse.csr_array((np.ones(len(rows), np.int64), (rows, np.arange(len(rows)))), (larger, len(rows)))
+        summed = sparse.csr_array(member @ self.cells)
+        summed.sort_indices()
+        return ImageCounts(summed, self.classes, groups)
+
     def dense(self, images: slice = slice(None)) -> np.ndarray:
         """(N, K, K) int64, of some images or all."""
         return self.cells[images].toarray().reshape(-1, self.classes, self.classes)
 
 
 def stored_counts(counts: ImageCounts) -> bytes:
-    """A `confusion.npz`: a compressed NumPy archive with `counts`, int64 (N, K, K).
+    """A `confusion.npz`: a compressed NumPy archive with `counts`, int64 (N, K, K), a row for each source image.
 
+    `groups`, int64 (N,), is equal for images that are not independent of each other; absent where nobody knows.
     Where they are few, those that are not 0 stand there as well, in `cells`: int64 (M, 4), image, truth, prediction and
     count. Who reads them need not unpack the others.
     """
@@ -91,12 +107,24 @@ def stored_counts(counts: ImageCounts) -> bytes:
             cells = np.stack([rows, *np.divmod(counts.cells.indices, classes), counts.cells.data], axis=1)
             with archive.open(_entry(_CELLS), "w") as file:
                 np.lib.format.write_array(file, cells.astype("<i8"))
+        if counts.groups is not None:
+            with archive.open(_entry(_GROUPS), "w") as file:
+                np.lib.format.write_array(file, counts.groups.astype("<i8"))
     return content.getvalue()
 
 
 def read_counts(content: bytes) -> ImageCounts:
     """The counts of a `confusion.npz`."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(f"{_DENSE}.npy") as file:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        groups = None
+        if f"{_GROUPS}.npy" in archive.namelist():
+            with archive.open(f"{_GROUPS}.npy") as file:
+                groups = np.lib.format.read_array(file, allow_pickle=False)
+        return replace(_read_cells(archive), groups=groups)
+
+
+def _read_cells(archive: zipfile.ZipFile) -> ImageCounts:
+    with archive.open(f"{_DENSE}.npy") as file:
         np.lib.format.read_magic(file)
         (images, classes, _), _, dtype = np.lib.format.read_array_header_1_0(file)
         if f"{_CELLS}.npy" in archive.namelist():

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segsweep.data.dataset import Dataset
+from segsweep.data.dataset import Dataset, survey_of
 from segsweep.data.pictures import true_colour
-from segsweep.evaluation.image_counts import ImageCounts
 
 MOST_SAMPLES = 6
 LONGEST_SIDE = 256
@@ -57,15 +56,14 @@ def sample_indices(pixels: np.ndarray, count: int = MOST_SAMPLES) -> np.ndarray:
     return np.sort(np.array(chosen, np.int64))
 
 
-def take_samples(dataset: Dataset, counts: ImageCounts, predictions: np.ndarray) -> Samples:
+def take_samples(dataset: Dataset, predictions: np.ndarray) -> Samples:
     """The samples of a variant that was scored.
 
     Args:
         dataset: whose test split was predicted.
-        counts: (N, K, K) confusion counts; rows truth.
         predictions: (N, H, W) uint8 class ids.
     """
-    indices = sample_indices(counts.of_truth)
+    indices = sample_indices(survey_of(dataset.test).counts[:, : len(dataset.classes)])
     images, truth = dataset.test.read(indices)
     by_pixel = predictions.shape[1:] != (1, 1)
     height, width = predictions.shape[1:] if by_pixel else images.shape[1:3]

@@ -1,44 +1,41 @@
-"""How sure a score is: a bootstrap over the test images."""
-
-from collections.abc import Callable
+"""How sure a score is: an interval over groups of test images."""
 
 import numpy as np
+from scipy.special import expit, logit
 
 from segsweep.evaluation.bootstrap import Interval
 from segsweep.evaluation.image_counts import ImageCounts
-
-_DRAWS_AT_A_TIME = 250
+from segsweep.evaluation.jackknife import Score, jackknife
 
 
 def score_interval(
     counts: ImageCounts | np.ndarray,
-    score: Callable[[np.ndarray], np.ndarray],
+    score: Score,
     *,
-    resamples: int = 2000,
+    groups: np.ndarray | None = None,
     level: float = 0.95,
-    seed: int = 0,
 ) -> Interval | None:
-    """The score of all images together and its percentile interval, images drawn with replacement.
+    """The score of all images together, with its t interval over groups of images.
 
-    Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13. None for a single image.
+    The interval is symmetric in the logit of the score, to which the standard error is carried over by the delta
+    method. So it stays between 0 and 1, and holds its promise better for scores near 1 (`benchmarks/README.md`).
 
     Args:
         counts: (N, K, K) confusion counts, image by image.
-        score: from confusion matrices (R, K, K) to their scores (R,).
-        resamples: number of draws.
-        level: coverage, 0..1.
-        seed: of the draws.
+        score: from confusion matrices (R, K, K) to their scores (R,), each 0..1.
+        groups: (N,) integers. Images with the same number are not independent. None: each image is a group of its own.
+        level: promised coverage, 0..1.
+
+    Returns:
+        None where fewer than 6 groups have a counted pixel, and for a score of 0 or 1: without an error, or without a
+        hit, nothing tells how much groups differ.
+
+    Raises:
+        ValueError: the groups are of other images.
     """
-    counts = ImageCounts.of(counts)
-    images, classes = len(counts), counts.classes
-    if images < 2:
+    found = jackknife([counts], lambda totals: score(totals[0]), groups)
+    if found is None or not 0 < found.value < 1:
         return None
-    rng, flat = np.random.default_rng(seed), counts.cells.astype(np.float64)
-    drawn = []
-    for start in range(0, resamples, _DRAWS_AT_A_TIME):
-        shape = (min(_DRAWS_AT_A_TIME, resamples - start), images)
-        # How often each of N images is among N drawn ones.
-        times = np.stack([np.bincount(row, minlength=images) for row in rng.integers(0, images, shape)])
-        drawn.append(score((times.astype(np.float64) @ flat).reshape(-1, classes, classes)))
-    low, high = np.nanquantile(np.concatenate(drawn), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(score(counts.total[None])[0]), float(low), float(high))
+    reach = found.reach(level) / (found.value * (1 - found.value))
+    low, high = expit(logit(found.value) + np.array([-reach, reach]))
+    return Interval(found.value, float(low), float(high), found.groups)

@@ -9,6 +9,7 @@ from segsweep.config.loss_schema import used_loss_settings
 from segsweep.config.schema import JobConfig
 from segsweep.config.training_schema import FineTuningConfig, PseudoLabelsConfig
 from segsweep.config.used_training_settings import used_training_settings
+from segsweep.data.class_frequencies import class_frequencies
 from segsweep.data.dataset import Dataset, Split
 from segsweep.lineage.specs import TrainingSpec
 from segsweep.models.initial_weights import initial_weights_digest
@@ -40,6 +41,7 @@ def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -
             "seed": config.seed,
             "versions": versions("tensorflow", "tf-keras"),
             **_normalization(config.data),
+            **_means(config, dataset),
             **_colour_unit(config),
             **(_pseudo_labels(config, teacher, dataset) if teacher is not None else {}),
         }
@@ -129,6 +131,13 @@ def _normalization(data: DataConfig) -> dict[str, str]:
     """How bands are normalized, where that is not the usual way."""
     how = getattr(data, "normalize", "standard")
     return {} if how == "standard" else {"normalize": how}
+
+
+def _means(config: JobConfig, dataset: Dataset) -> dict[str, str]:
+    """Over which classes the score is a mean that chooses the epoch, where that once was something else."""
+    lacks_a_class = not class_frequencies(dataset.validation, len(dataset.classes)).all()
+    chooses = config.training.early_stopping.monitor in ("val/mean_iou", "val/mean_dice")
+    return {"means": "over classes in the truth"} if lacks_a_class and chooses else {}
 
 
 def _colour_unit(config: JobConfig) -> dict[str, str]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from segsweep.config.job_config import parameters
 from segsweep.config.loss_schema import unused_terms
+from segsweep.config.model_schema import unused_model_settings
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.training_kinds import SECTION_OF, chain
@@ -13,6 +14,7 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
     """The settings that bear on a variant, by override name; the others may vary without any effect on it."""
     leaves = parameters(spec.config)
     unused = {"quantization.control", "evaluation.batch_size", "data.cache_mib"}
+    unused |= {f"model.{name}" for name in unused_model_settings(spec.config.model)}
     for setting in unused_training_settings(spec.config.training):
         path = f"training.{setting}"
         unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")} - SWITCHES

@@ -3,9 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from segsweep.config.keys import content_key, versions
 from segsweep.config.schema import JobConfig
 from segsweep.data.dataset import Dataset
+from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
@@ -15,7 +18,7 @@ VARIANT_FORMAT = 1
 """Raised when a variant is made or described otherwise."""
 
 
-EVALUATION_FORMAT = 2
+EVALUATION_FORMAT = 3
 """Raised when scores are computed otherwise."""
 
 
@@ -67,7 +70,15 @@ def variant_spec(
             "variant": key,
             "test": [dataset.test.fingerprint],
             "versions": versions("ai-edge-litert"),
+            **_groups(dataset),
         }
     )
     config = replace(config, quantization=replace(config.quantization, name=name))
     return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe)
+
+
+def _groups(dataset: Dataset) -> dict[str, Any]:
+    """Which images of the test and the validation split are not independent, where some are not."""
+    found = {"test": independent_groups(dataset.test), "validation": independent_groups(dataset.validation)}
+    grouped = {name: groups.tolist() for name, groups in found.items() if len(np.unique(groups)) < len(groups)}
+    return {"groups": grouped} if grouped else {}

@@ -12,6 +12,7 @@ from segsweep.config.model_schema import (
     ClassifierConfig,
     ConvNetConfig,
     Deeplabv3Config,
+    PixelMlpConfig,
     UnetConfig,
 )
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
@@ -68,6 +69,10 @@ def _unet(config: UnetConfig) -> OwnLayers:
     return OwnLayers(found, config.batch_norm, config.separable, config.residual)
 
 
+def _pixel_mlp(config: PixelMlpConfig) -> OwnLayers:
+    return OwnLayers({f"hidden{level}_conv": config.width for level in range(config.depth)}, config.depth > 0)
+
+
 def _backbone_unet(config: BackboneUnetConfig) -> OwnLayers:
     found: dict[str, int] = {}
     for level in range(ENCODERS[config.encoder].stride.bit_length() - 1):
@@ -95,6 +100,7 @@ def _conv_net(config: ConvNetConfig) -> OwnLayers:
 _LAYERS: Mapping[str, Callable[[Any], OwnLayers]] = {
     "strided_unet": _strided_unet,
     "unet": _unet,
+    "pixel_mlp": _pixel_mlp,
     "backbone_unet": _backbone_unet,
     "deeplabv3": _deeplabv3,
     "classifier": _classifier,

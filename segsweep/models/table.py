@@ -32,6 +32,7 @@ class Architecture:
 ARCHITECTURES = {
     "strided_unet": Architecture("segsweep.models.strided_unet", lambda config: 2**config.depth),
     "unet": Architecture("segsweep.models.unet", lambda config: 2**config.depth),
+    "pixel_mlp": Architecture("segsweep.models.pixel_mlp", lambda config: 1),
     "backbone_unet": Architecture("segsweep.models.backbone_unet", lambda config: ENCODERS[config.encoder].stride),
     "deeplabv3": Architecture("segsweep.models.deeplabv3", lambda config: config.output_stride),
     "classifier": Architecture(

@@ -15,7 +15,7 @@ from typing import Any
 import h5py
 from filelock import FileLock
 
-from segsweep.config.model_schema import EncoderModelConfig
+from segsweep.config.model_schema import EncoderModelConfig, unused_model_settings
 from segsweep.config.schema import ModelConfig
 from segsweep.errors import ConfigError, reason_of
 from segsweep.models.encoders import ENCODERS, IMAGENET
@@ -86,7 +86,7 @@ def _words(group: h5py.Group, attribute: str) -> list[str]:
 def weights_settings(config: ModelConfig, rgb: Sequence[int]) -> dict[str, Any]:
     """All of a model's settings that bear on its weights: of a file its content and not its path, and with one which
     bands are red, green and blue."""
-    settings = asdict(config)
+    settings = {name: value for name, value in asdict(config).items() if name not in unused_model_settings(config)}
     path = weights_file(config)
     if path is not None:
         settings["rgb"] = list(rgb)

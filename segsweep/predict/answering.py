@@ -8,8 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from segsweep.data.orientation import turned_remark
 from segsweep.data.parallel import cores
 from segsweep.errors import DataError, SegsweepError
+from segsweep.predict.adapted_readers import suited
 from segsweep.predict.areas import Areas, write_areas
 from segsweep.predict.ensemble import Ensemble
 from segsweep.predict.map_files import map_suffix
@@ -49,12 +51,14 @@ def answer(request: Request, told: Told) -> None:
     nodata = nodata_of(members, request)
     # What was named with --channels is a band, as in the training what data.channels names.
     is_band = bool(request.channels) or any(member.alpha_is_band for member in members)
-    scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, nodata, staging, is_band)]
+    found_scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, nodata, staging, is_band)]
+    scenes = [suited(scene, members, request) for scene in found_scenes]
     used = [tuple(channels_of(member, scene, request) for member in members) for scene in scenes]
     _require_new(scenes, request, output)
     if len(scenes) > 1:
         _require_whole(scenes)
-    for note in (note for scene in scenes for note in scene.notes):
+    turned = turned_remark(sum(scene.turned for scene in scenes), len(scenes))
+    for note in (*turned, *dict.fromkeys(note for scene in scenes for note in scene.notes)):
         told.say(note=note)
     ensemble = _ensemble(members, request)
     tiles = [1 if request.whole else _tiles(scene, ensemble, request.overlap) for scene in scenes]

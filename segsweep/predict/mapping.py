@@ -11,7 +11,7 @@ import numpy as np
 
 from segsweep.data.no_data import marked
 from segsweep.data.pictures import limits
-from segsweep.predict.areas import Areas, count_classes
+from segsweep.predict.areas import AreaCount, Areas
 from segsweep.predict.blending import SceneBlender
 from segsweep.predict.ensemble import Ensemble, TilePredictor
 from segsweep.predict.map_files import MapFile, map_file, map_suffix
@@ -127,7 +127,7 @@ class Mapper:
         feed = feed_of(scene, reader, settings, used)
         look = look_of(scene, reader, settings, feed)
         maps = {product: map_file(scene, product, look, settings.staging) for product in settings.write}
-        pixels, missing = np.zeros(settings.ensemble.classes, np.int64), 0
+        count = AreaCount(settings.ensemble.classes, scene.place.areas if scene.place is not None else None)
         on_stage("predicting")
         predicting: SceneBlender | WholeImage
         if settings.whole:
@@ -139,12 +139,10 @@ class Mapper:
         with contextlib.closing(predicting.blocks(self._pool, settings.threads, self._on_tiles)) as blocks:
             for block in blocks:
                 ids = class_ids(block)
-                counts, none = count_classes(ids, len(pixels))
-                pixels, missing = pixels + counts, missing + none
+                count.add(ids, block.window)
                 for product, file in maps.items():
                     file.write(block.window, PRODUCTS[product].make(block, ids, look))
-        hectares = scene.place.hectares if scene.place is not None else None
-        return Areas(scene.name, look.classes, pixels, missing, hectares), maps
+        return count.areas(scene.name, look.classes), maps
 
 
 def feed_of(scene: Scene, reader: Reader, settings: Settings, used: Channels) -> Feed:

@@ -8,17 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from segsweep.data.declared_scale import declared_scale
 from segsweep.data.image_files import opened_raster
+from segsweep.data.orientation import AS_STORED, raster_orientation
 from segsweep.data.raster_no_data import Declared, declared, invalid_values, is_mask
+from segsweep.data.raster_pages import is_stack
 from segsweep.errors import DataError
+from segsweep.predict.adapted_readers import scaled_scene, turned_scene
+from segsweep.predict.pixel_areas import PixelAreas, UnknownAreas, pixel_areas
 from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, either, not_finite
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID")
 _READ_AHEAD = 2**26
 """Bytes."""
 _BLOCKS_CHECKED = 50_000
-_SQUARE_METRES = 10_000
-"""Of a hectare."""
+_IN_PIXELS = "areas are in pixels only"
+_NEEDS_PYPROJ = "areas are in pixels only; hectares need pyproj: pip install 'segsweep[geo]'"
 
 
 class RasterReader:
@@ -95,26 +100,27 @@ def raster_scene(path: Path, nodata: float | None, alpha_is_band: bool = False) 
         DataError: it cannot be read, is truncated, or cannot be read by windows.
     """
     with opened_raster(path) as raster:
-        if raster.driver not in _DRIVERS:
+        if raster.driver not in _DRIVERS and not is_stack(raster):
             raise DataError(f"{path}: is {raster.driver} by its content; rasters are GeoTIFF or JPEG 2000")
         _check(path, raster)
-        place, notes = _place(raster)
+        place, notes = _place(path, raster)
         says = declared(raster)
         alpha = says.alpha is not None and all(map(is_mask, _parts(raster, says.alpha)))
         if says.alpha is not None:
             what = "holds 0 and 255 alone; as a mask, it says which pixels have no data" if alpha else (
                 "holds other values than 0 and 255, so it is no mask"
             )  # fmt: skip
-            notes.append(f"band {says.alpha} (from 0) is tagged as alpha and {what}")
+            notes = (*notes, f"{path}: band {says.alpha} (from 0) is tagged as alpha and {what}")
         names = tuple(name for name in raster.descriptions if name)
         scene_shape = (raster.height, raster.width, raster.count, raster.dtypes[0])
+        orientation, scale = raster_orientation(path, raster), declared_scale(raster)
 
     @contextmanager
     def reading() -> Iterator[RasterReader]:
         with opened_raster(path) as opened:
             yield RasterReader(opened, nodata, says, alpha, alpha_is_band)
 
-    return Scene(
+    scene = Scene(
         path,
         path.stem,
         *scene_shape,
@@ -122,8 +128,10 @@ def raster_scene(path: Path, nodata: float | None, alpha_is_band: bool = False) 
         band_names=names if len(names) == scene_shape[2] else (),
         place=place,
         is_raster=True,
-        notes=tuple(f"{path}: {note}" for note in notes),
+        notes=notes,
     )
+    scene = scene if orientation == AS_STORED else turned_scene(scene, orientation)
+    return scene if scale is None else scaled_scene(scene, scale)
 
 
 def _parts(raster: Any, band: int) -> Iterator[np.ndarray]:
@@ -170,24 +178,37 @@ def _check_whole(path: Path, raster: Any) -> None:
                     raise DataError(f"{path}: is truncated: of its {size} bytes, row {row * height} would lie behind")
 
 
-def _place(raster: Any) -> tuple[Place | None, list[str]]:
+def _place(path: Path, raster: Any) -> tuple[Place | None, tuple[str, ...]]:
+    """Where the scene lies, and what the user should know about it."""
     points, system = raster.gcps
-    if raster.transform.is_identity and (points or raster.rpcs is not None):
-        how = "ground control points" if points else "rational polynomials"
-        note = f"is placed by {how}, which its maps keep; areas are in pixels only"
-        return Place(system or raster.crs, None, None, tuple(points), raster.rpcs), [note]
-    if raster.crs is None and raster.transform.is_identity:
-        return None, ["has no georeference, so its maps have none either, and areas are in pixels only"]
+    if raster.transform.is_identity:
+        if points or raster.rpcs is not None:
+            how = "ground control points" if points else "rational polynomials"
+            note = f"{path}: is placed by {how}, which its maps keep; {_IN_PIXELS}"
+            return Place(system or raster.crs, None, None, tuple(points), raster.rpcs), (note,)
+        if raster.crs is None:
+            return None, (f"{path}: has no georeference, so its maps have none either, and {_IN_PIXELS}",)
+        note = f"{path}: has a coordinate system, and no transform that places it there; {_IN_PIXELS}"
+        return Place(raster.crs, raster.transform, None), (note,)
     if raster.crs is None:
-        return Place(None, raster.transform, None, rational=raster.rpcs), [
-            "does not say its coordinate system; areas are in pixels only"
-        ]
-    if not raster.crs.is_projected:
-        note = "its coordinates are not in metres; areas are in pixels only"
-        return Place(raster.crs, raster.transform, None, rational=raster.rpcs), [note]
-    _, metres = raster.crs.linear_units_factor
-    hectares = abs(raster.transform.determinant) * metres**2 / _SQUARE_METRES
-    return Place(raster.crs, raster.transform, hectares, rational=raster.rpcs), []
+        note = f"{path}: does not say its coordinate system; {_IN_PIXELS}"
+        return Place(None, raster.transform, None, rational=raster.rpcs), (note,)
+    areas, notes = _areas(path, raster)
+    return Place(raster.crs, raster.transform, areas, rational=raster.rpcs), notes
+
+
+def _areas(path: Path, raster: Any) -> tuple[PixelAreas | None, tuple[str, ...]]:
+    """Of its pixels, or a note that says why they are not known."""
+    from rasterio.errors import CRSError
+
+    try:
+        wkt = raster.crs.to_wkt(version="WKT2_2019")
+        return pixel_areas(wkt, raster.transform, raster.height, raster.width), ()
+    except ImportError:
+        # The same line for all scenes, which is said once.
+        return None, (_NEEDS_PYPROJ,)
+    except (UnknownAreas, CRSError) as error:
+        return None, (f"{path}: the areas of its pixels are not known, as {error}; {_IN_PIXELS}",)
 
 
 def raster_window(window: Window) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from segsweep.data.no_data import LARGEST as LARGEST_NUMBER
 from segsweep.data.no_data import equal_to
+from segsweep.predict.pixel_areas import PixelAreas
 
 LARGEST = 2**33
 """Pixels of a scene; a file that says to have more is taken for damaged or an attack."""
@@ -43,8 +44,8 @@ class Place:
     """rasterio's coordinate reference system; None where only the transform is known."""
     transform: Any
     """Affine, from column and row to coordinates; None where there is none."""
-    hectares: float | None
-    """Of a pixel; None where coordinates are not in a unit of length."""
+    areas: PixelAreas | None
+    """Of the pixels; None where they are not known, which a note of the scene then says."""
     points: tuple[Any, ...] = ()
     """rasterio's ground control points, in place of a transform."""
     rational: Any = None
@@ -81,6 +82,10 @@ class Scene:
     """Whether its maps are rasters too, and not pictures."""
     notes: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
+    turned: bool = False
+    """Whether the file is stored otherwise than upright, as which it is read."""
+    as_stored: "Scene | None" = None
+    """Where the file declares a scale or an offset of its values: the scene without them. None: it declares none."""
 
     @property
     def whole(self) -> Window:

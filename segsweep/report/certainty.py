@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from segsweep.evaluation.bootstrap import is_noise
 from segsweep.report.formats.cells import cell_text, title
 from segsweep.report.gain import gain_intervals
+from segsweep.report.independence import groups_sentences, independence_of
 from segsweep.report.seeds import seed_summary
 from segsweep.tracking import names
 
@@ -46,16 +48,18 @@ class Finding:
     """The same, corrected for all the comparisons of the table."""
     training: str = ""
     """What of the settings tells its training from others."""
+    too_few: int | None = None
+    """How many independent groups of test images there are, where they are too few for an interval."""
 
     @property
     def verdict(self) -> str:
-        """`gains`, `loses`, `noise` where 0 is in the interval, `equal` where no digit that is shown differs, or
-        `unknown` where nothing says how sure it is."""
+        """`gains`, `loses`, `noise` where 0 is in the interval as it is shown, `equal` where no digit that is shown
+        differs, or `unknown` where nothing says how sure it is."""
         if abs(self.points) < _SMALLEST and not (self.low <= -_SMALLEST or self.high >= _SMALLEST):
             return "equal"
         if self.low != self.low:
             return "unknown"
-        if self.low <= 0 <= self.high:
+        if is_noise(self.low / _POINTS, self.high / _POINTS):
             return "noise"
         return "gains" if self.points > 0 else "loses"
 
@@ -83,7 +87,7 @@ def findings(table: pd.DataFrame) -> list[Finding]:
         for name in summary.columns[: summary.columns.get_loc("training_kind")]
         if name != "quantization" and alone[name].nunique() > 1
     ]
-    ends = _single_ends(table)
+    ends, few = _single_ends(table), _too_few(table)
     found = []
     rows: list[dict[Any, Any]] = summary.to_dict("records")
     for place, row in enumerate(rows):
@@ -98,10 +102,10 @@ def findings(table: pd.DataFrame) -> list[Finding]:
             subject = row["quantization"] + _OWNERS.get(kind, "")
             reference = "float32 of its best member" if kind == names.ENSEMBLE else "float32"
             named = (subject, reference, settings)
-            found.append(_finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place)))
+            found.append(_finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place), few))
         if pd.notna(row["gain_mean_iou_mean"]):
             named = (_GAIN, "the int8 file of its control", settings)
-            found.append(_finding(row, named, training, _GAIN_COLUMN, ends[_GAIN_COLUMN].get(place)))
+            found.append(_finding(row, named, training, _GAIN_COLUMN, ends[_GAIN_COLUMN].get(place), few))
     return found
 
 
@@ -124,11 +128,16 @@ def overall(table: pd.DataFrame) -> list[str]:
     sentences = [
         some[0].sentence if len(some) == 1 else f"{subject} {_joined(some)}." for subject, some in by_subject.items()
     ]
-    return [*sentences, *_caveats(found)]
+    return [*sentences, *_caveats(found, table)]
 
 
 def _finding(
-    row: Mapping[str, Any], named: tuple[str, str, str], training: str, value: str, single: tuple[float, float] | None
+    row: Mapping[str, Any],
+    named: tuple[str, str, str],
+    training: str,
+    value: str,
+    single: tuple[float, float] | None,
+    too_few: int | None,
 ) -> Finding:
     """The finding about a row of the summary over seeds; of a single seed with the logged interval."""
     seeds = int(row["n_seeds"])
@@ -136,7 +145,13 @@ def _finding(
     points, low, high = (_POINTS * float(each) for each in (row[f"{value}_mean"], low, high))
     prefix = "gain_" if value == _GAIN_COLUMN else ""
     p_value, p_corrected = (float(row[f"{prefix}{name}"]) for name in ("p_value", "p_corrected"))
-    return Finding(*named, points, low, high, seeds, p_value, p_corrected, training)
+    return Finding(*named, points, low, high, seeds, p_value, p_corrected, training, too_few if low != low else None)
+
+
+def _too_few(table: pd.DataFrame) -> int | None:
+    """How many independent groups of test images there are, where they are too few for intervals of all rows."""
+    known = independence_of(table)
+    return max(each.groups for each in known) if known and all(each.too_few for each in known) else None
 
 
 def _single_ends(table: pd.DataFrame) -> dict[str, dict[int, tuple[float, float]]]:
@@ -166,7 +181,11 @@ def _said(finding: Finding) -> str:
         f"({interval})",
         "equal": f"equals {finding.reference} to less than 0.01 points of mean IoU{over}",
         "unknown": f"differs from {finding.reference} by {_signed(finding.points)} points of mean IoU{over}; "
-        "how sure that is was not measured",
+        + (
+            "how sure that is was not measured"
+            if finding.too_few is None
+            else f"too few independent images ({finding.too_few}) for an interval"
+        ),
     }[finding.verdict]
 
 
@@ -178,7 +197,7 @@ def _joined(some: Sequence[Finding]) -> str:
         "gains": f"gains against {reference} beyond noise",
         "noise": f"is within noise of {reference}",
         "equal": f"equals {reference} to less than 0.01 points of mean IoU",
-        "unknown": f"differs from {reference}, nobody knows how surely,",
+        "unknown": f"differs from {reference}, within noise or not,",
     }
     one_each = len({finding.training for finding in some}) == len(some)
     noun = "trainings" if one_each and all(finding.seeds == 1 for finding in some) else "settings"
@@ -197,17 +216,18 @@ def _range(points: Sequence[float]) -> str:
     return f"{low} points" if low == high else f"{low} to {high} points"
 
 
-def _caveats(found: Sequence[Finding]) -> list[str]:
+def _caveats(found: Sequence[Finding], table: pd.DataFrame) -> list[str]:
     single = sum(finding.seeds == 1 and finding.low == finding.low for finding in found)
     seeds = [finding.seeds for finding in found if finding.seeds > 1]
     caveats = []
     if single:
         chance = f"; of {single} comparisons about {0.05 * single:.0f} would look real by chance" if single > 9 else ""
         caveats.append(
-            "A point is 0.01 of mean IoU. The intervals are a paired bootstrap over the test images, so they say what "
-            "other images would change, not what another training would; a sweep with seed=1,2,3 shows that. Each "
-            f"holds the truth in 95 of 100 cases{chance}."
+            "A point is 0.01 of mean IoU. The intervals say what other test images would change, not what another "
+            f"training would; a sweep with seed=1,2,3 shows that. Each is to hold the truth in 95 of 100 cases{chance}."
         )
+    if found:
+        caveats += groups_sentences(table)
     if seeds:
         corrected = (
             f"; corrected p-values are for all {len(seeds)} comparisons together (Holm)" if len(seeds) > 1 else ""

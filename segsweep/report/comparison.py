@@ -13,9 +13,12 @@ from segsweep.quantization.variants import VARIANTS
 from segsweep.report.attributes import KeptDict, KeptList
 from segsweep.report.comparison_rows import baseline_sizes, measures, row, varying_settings
 from segsweep.report.gain import quantization_aware_gain  # noqa: F401
-from segsweep.report.pareto import pareto_optimal
+from segsweep.report.independence import independent_by_run
+from segsweep.report.older_scores import by_current_rules, older_remark
+from segsweep.report.pareto import column_of, pareto_optimal
 from segsweep.report.reasons import keep_reasons
-from segsweep.report.remarks import remarks
+from segsweep.report.references import differences_of, reference_remarks, references_of
+from segsweep.report.remarks import class_remarks, remarks
 from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
@@ -24,9 +27,11 @@ from segsweep.tracking.store import Store
 COLUMNS = (
     "data", "model", "width", "learning_rate", "seed", "quantization", "training_kind", "accuracy", "mean_iou",
     "mean_dice", "delta_accuracy", "delta_mean_iou", "agreement", "size_bytes", "size_ratio", "latency_p50_ms",
-    "train_s", "status", "run_id",
+    "train_s", "status", "run_id", "validation_accuracy", "validation_mean_iou", "validation_mean_dice",
 )  # fmt: skip
-"""Columns that every comparison has, in this order; those of other varying settings stand after `quantization`."""
+"""Columns that every comparison has, in this order; those of other varying settings stand after `quantization`. Scores
+are of the test split, those whose name says so of the validation split."""
+_LAST = ("status", "run_id", "validation_accuracy", "validation_mean_iou", "validation_mean_dice")
 
 _KIND_ORDER = {name: index for index, name in enumerate(TRAINING_KINDS)}
 _VARIANT_ORDER = {name: index for index, name in enumerate(VARIANTS)}
@@ -80,7 +85,12 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     - `delta_mean_iou`, `delta_accuracy`, `gain_against_control`: by run id the ends of the 95 % interval of that
       difference;
     - `gain_mean_iou`: by run id of a `qat_int8` the ends of the interval of its gain, and the run it is against;
-    - `test_data`: by run id what stands for the test images; rows of different ones do not compare;
+    - `independent`: by run id how many independent groups of test images its intervals rest on, see
+      :class:`segsweep.report.independence.Independence`;
+    - `test_data`, `validation_data`: by run id what stands for the images of the split; rows of different ones do not
+      compare;
+    - `references`: what the networks must beat, see :func:`segsweep.report.references.references_of`;
+    - `against`: how they do, see :func:`segsweep.report.references.differences_of`;
     - `reasons`: why rows are not finished, see :func:`segsweep.report.reasons.reasons_of`;
     - `remarks`: sentences that must stand beside the table, as that the sweep is still running;
     - of a search, `objectives` and `pareto_optimal`: what it was after, and the run ids that no other beats.
@@ -94,20 +104,26 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
 def compare(store: Store, sweep: RunRecord) -> Comparison:
     """The comparison of a sweep as :func:`comparison` describes it, with its runs."""
     members = _members(store, sweep)
-    runs = _newest_runs(store, members)
+    runs = by_current_rules(_newest_runs(store, members))
     sizes = baseline_sizes(runs.values())
     extra = varying_settings(members)
     rows = [row(member, runs.get(member.evaluation_key), sizes, extra) for member in members]
     rows.sort(key=_place)
     wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
-    asked = [name for name in dict.fromkeys([*measures(members), *wanted]) if name not in COLUMNS]
-    columns = [*COLUMNS[:6], *extra, *COLUMNS[6:-2], *asked, *COLUMNS[-2:]]
+    shown = map(column_of, wanted)
+    asked = [name for name in dict.fromkeys([*measures(members), *shown]) if name not in COLUMNS]
+    columns = [*COLUMNS[:6], *extra, *(name for name in COLUMNS[6:] if name not in _LAST), *asked, *_LAST]
     table = pd.DataFrame(rows, columns=columns)
     if rows and table["size_bytes"].notna().all():
         table = table.astype({"size_bytes": "int64"})
     table.attrs |= {**_attributes(runs.values()), "test_data": images_by_run(members, runs)}
+    table.attrs["validation_data"] = images_by_run(members, runs, "validation")
+    table.attrs["independent"] = independent_by_run(runs.values())
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
-    table.attrs["remarks"] = KeptList(remarks(sweep, table))
+    table.attrs["references"] = references_of(store, sweep, runs.values())
+    table.attrs["against"] = differences_of(runs.values())
+    said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
+    table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)
         table.attrs["objectives"] = wanted

@@ -35,8 +35,12 @@ METRIC_COLUMNS = {
     "gzip_bytes": names.GZIP_BYTES,
     "sparsity": names.SPARSITY,
     "distinct_weights": names.DISTINCT_WEIGHTS,
+    "validation_accuracy": names.VALIDATION_ACCURACY,
+    "validation_mean_iou": names.VALIDATION_MEAN_IOU,
+    "validation_mean_dice": names.VALIDATION_MEAN_DICE,
 }
-"""From columns to metrics; those after `train_s` stand in a comparison only where somebody asks for them."""
+"""From columns to metrics; those between `train_s` and the validation scores stand in a comparison only where somebody
+asks for them."""
 _MEASURES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("pruned", "pqat"), ("gain_against_control", "gzip_bytes", "sparsity")),
     **dict.fromkeys(("clustered", "cqat"), ("gain_against_control", "gzip_bytes", "distinct_weights")),

@@ -21,7 +21,7 @@ def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The settings, the mean IoUs that are compared, `gain`, and the ends of its 95 % interval `gain_low` and
-        `gain_high` (a paired bootstrap over the test images), NaN where an older version did not log it.
+        `gain_high` over independent groups of test images, NaN where there are too few of them.
     """
     settings = _settings(table)
     labels = [label for label, _, _ in _COMPARED]

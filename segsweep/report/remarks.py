@@ -1,6 +1,7 @@
 """What must be said beside a comparison, or it would mislead: that it is not complete, or that rows do not compare."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -10,10 +11,15 @@ from segsweep.tracking import names
 from segsweep.tracking.liveness import maker_is_gone
 from segsweep.tracking.records import RunRecord
 
+_MOST_CLASSES = 8
+"""Classes that a remark names."""
+
 
 def remarks(sweep: RunRecord, table: pd.DataFrame) -> list[str]:
     """Sentences about a comparison, most important first; none where it is complete and all of it compares."""
     found = [*_state(sweep, table), *_deleted(table), *_data(table)]
+    notes = json.loads(sweep.tags.get(names.DATA_NOTES, "[]"))
+    found += [f"Of the data: {note}." for note in notes]
     if sweep.tags.get(names.STANDIN) == "true":
         found.append("The data was generated in place of a data set: the scores say nothing about the real one.")
     return found
@@ -56,3 +62,25 @@ def _data(table: pd.DataFrame) -> Sequence[str]:
         f"({', '.join(f'{count} rows' if count > 1 else '1 row' for count in counts)}). "
         "Scores of different ones do not compare: differences, the best and the Pareto-optimal are among rows of one."
     ]
+
+
+def class_remarks(runs: Iterable[RunRecord]) -> list[str]:
+    """Which classes no test mask holds, so that the means leave them out, and how often they are predicted."""
+    found: dict[tuple[str, ...], float] = {}
+    for run in runs:
+        if not run.is_finished or names.ABSENT_CLASS_SHARE not in run.metrics:
+            continue
+        classes = json.loads(run.tags.get(names.CLASSES, "[]"))
+        metrics = names.class_metrics(names.IOU, classes)
+        absent = tuple(name for name, metric in zip(classes, metrics, strict=True) if metric not in run.metrics)
+        if absent:
+            found[absent] = max(found.get(absent, 0.0), run.metrics[names.ABSENT_CLASS_SHARE])
+    remarks = []
+    for absent, share in found.items():
+        more = f" and {len(absent) - _MOST_CLASSES} more" if len(absent) > _MOST_CLASSES else ""
+        predicted = f"; up to {share:.2%} of the test pixels are predicted as such a class" if share else ""
+        remarks.append(
+            f"Classes that occur in no test mask are left out of the means ({', '.join(absent[:_MOST_CLASSES])}{more})"
+            f"{predicted}."
+        )
+    return remarks

@@ -39,6 +39,7 @@ def _sweep_text(store: Store, sweep: RunRecord) -> str:
     done = [run for run in newest.values() if run.is_finished]
     made = [run for run in done if run.tags.get(names.SWEEP_ID) == sweep.run_id]
     own = [run for run in store.search(f"tags.`{names.SWEEP_ID}` = '{sweep.run_id}'") if run.run_id != sweep.run_id]
+    own = [run for run in own if run.kind != names.REFERENCE]
     busy = [run for run in own if run.status == "RUNNING"]
     failed = [run for run in own if run.status == "FAILED"]
     left = len(wanted) - len(done)

@@ -16,6 +16,7 @@ from segsweep.data.dataset import Dataset
 from segsweep.errors import MadeElsewhere
 from segsweep.lineage.specs import TrainingSpec
 from segsweep.progress import Reporter
+from segsweep.runs.used_data import data_fingerprint
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
@@ -112,13 +113,7 @@ class Context:
             names.TRAINING_KIND: training.kind,
             names.VERSION: __version__,
             names.VERSIONS: json.dumps(environment()),
-            names.DATA_FINGERPRINT: json.dumps(
-                {
-                    "train": self.dataset.train.fingerprint,
-                    "validation": self.dataset.validation.fingerprint,
-                    "test": self.dataset.test.fingerprint,
-                }
-            ),
+            names.DATA_FINGERPRINT: data_fingerprint(self.dataset),
         }
         if self.dataset.standin:
             tags[names.STANDIN] = "true"

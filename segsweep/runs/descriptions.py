@@ -1,5 +1,7 @@
 """What stands on the page of a run in the MLflow UI: what it is, and where it comes from."""
 
+from segsweep.data.dataset import sources_of
+from segsweep.evaluation.bootstrap import is_noise
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.runs.context import Context
@@ -34,14 +36,14 @@ def variant_note(
         against = f" ({metrics[names.DELTA_MEAN_IOU]:+.4f} against {link(experiment, baseline.run_id, baseline.name)}"
         low, high = metrics.get(names.DELTA_MEAN_IOU_LOW), metrics.get(names.DELTA_MEAN_IOU_HIGH)
         if low is not None and high is not None:
-            noise = ": within noise" if low <= 0 <= high else ""
+            noise = ": within noise" if is_noise(low, high) else ""
             against += f", 95 % interval {low:+.4f} to {high:+.4f}{noise}"
         against += ")"
     height, width, channels = dataset.test.image_shape
     text = (
         f"**{spec.variant.name}** of {link(experiment, training.run_id, training.name)}: "
         f"mean IoU **{metrics[names.MEAN_IOU]:.4f}**{against}, {metrics[names.SIZE_BYTES] / 1024:.1f} KiB; "
-        f"scored on {len(dataset.test)} test images of {dataset.name}. "
+        f"scored on {len(sources_of(dataset.test))} test images of {dataset.name}. "
         f"{link(experiment, run_id, 'Its masks', f'/artifacts/{names.GALLERY_FILE}')}.{_made_by(context)}\n\n"
         "```python\n"
         f'model = mlflow.pyfunc.load_model("runs:/{run_id}/model")\n'

@@ -25,7 +25,7 @@ _FADED = 0.35
 
 def sample_files(dataset: Dataset, evaluation: Evaluation, baseline: bytes | None) -> dict[str, bytes]:
     """The artifacts, by path; `baseline` is the file of samples of the baseline, None for the baseline itself."""
-    samples = take_samples(dataset, evaluation.counts, evaluation.predictions)
+    samples = take_samples(dataset, evaluation.predictions)
     compared = read_samples(baseline) if baseline is not None else None
     return {names.SAMPLES_FILE: stored_samples(samples), names.GALLERY_FILE: png(gallery(samples, compared))}
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
+from segsweep.evaluation.bootstrap import paired_interval
+from segsweep.evaluation.confusion import accuracies, mean_ious
 from segsweep.evaluation.image_counts import ImageCounts, read_counts
 from segsweep.lineage.jobs import controls_of
 from segsweep.lineage.specs import VariantSpec
@@ -35,7 +36,7 @@ def ensure_gain(variants: Iterable[VariantSpec], context: Context) -> None:
 def log_gain(run: RunRecord, control: RunRecord, store: Store) -> None:
     """Add to `run` what it gained against `control`, with the ends of 95 % intervals, and against which run.
 
-    The intervals are of a paired bootstrap over the test images; of a single image there are none.
+    Where the test images are too few for an interval, there is none.
 
     Raises:
         StoreError: the confusion counts of a run are missing or damaged.
@@ -43,9 +44,9 @@ def log_gain(run: RunRecord, control: RunRecord, store: Store) -> None:
     ours, theirs = (_counts(each, store) for each in (run, control))
     metrics: dict[str, float] = {}
     for score, (difference, low, high) in _SCORES:
-        interval = paired_interval(ours, theirs, score)
-        metrics[difference] = interval.difference
-        if len(ours) > 1:
+        metrics[difference] = float(score(ours.total[None])[0] - score(theirs.total[None])[0])
+        interval = paired_interval(ours, theirs, score, groups=ours.groups)
+        if interval is not None:
             metrics |= {low: interval.low, high: interval.high}
     store.log(run.run_id, metrics=metrics, tags={names.GAIN_AGAINST: control.run_id})
 

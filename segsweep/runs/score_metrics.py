@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
-from segsweep.evaluation.bootstrap import accuracies, mean_ious, paired_interval
+from segsweep.data.dataset import Dataset, sources_of
+from segsweep.data.independent_groups import independent_groups
+from segsweep.evaluation.bootstrap import paired_interval
+from segsweep.evaluation.confusion import accuracies, mean_ious
 from segsweep.evaluation.evaluator import Evaluation
-from segsweep.evaluation.image_counts import ImageCounts
+from segsweep.evaluation.image_counts import ImageCounts, stored_counts
+from segsweep.evaluation.stored_predictions import stored
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -29,6 +33,7 @@ def score_metrics(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, f
         names.MEAN_DICE: scores.mean_dice,
         names.MEAN_PRECISION: scores.mean_precision,
         names.MEAN_RECALL: scores.mean_recall,
+        names.ABSENT_CLASS_SHARE: scores.absent_class_share,
         **of_images,
         **{
             name: float(value)
@@ -36,6 +41,39 @@ def score_metrics(evaluation: Evaluation, classes: Sequence[str]) -> dict[str, f
             for name, value in zip(names.class_metrics(stem, classes), values, strict=True)
         },
     }
+
+
+def validation_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """The scores on the validation split that variants are chosen by, by metric's name."""
+    return {
+        names.VALIDATION_ACCURACY: evaluation.scores.accuracy,
+        names.VALIDATION_MEAN_IOU: evaluation.scores.mean_iou,
+        names.VALIDATION_MEAN_DICE: evaluation.scores.mean_dice,
+        names.EVALUATE_VALIDATION_SECONDS: evaluation.seconds,
+    }
+
+
+def score_files(test: Evaluation, validation: Evaluation) -> dict[str, bytes]:
+    """The artifacts of both evaluations, by path."""
+    return {
+        names.CONFUSION_FILE: stored_counts(test.counts),
+        names.VALIDATION_CONFUSION_FILE: stored_counts(validation.counts),
+        names.PREDICTIONS_FILE: stored(test.predictions),
+    }
+
+
+def score_tags(dataset: Dataset) -> dict[str, str]:
+    """What scores of a variant on a data set rest on."""
+    tags = {names.SCORE_RULES: names.CURRENT_RULES}
+    for split, images, groups in (
+        (dataset.test, names.TEST_IMAGES, names.TEST_GROUPS),
+        (dataset.validation, names.VALIDATION_IMAGES, names.VALIDATION_GROUPS),
+    ):
+        tags[images] = str(len(sources_of(split)))
+        tags[groups] = str(int(independent_groups(split).max(initial=-1)) + 1)
+    if sources_of(dataset.test).groups is not None:
+        tags[names.GROUPS_GIVEN] = "true"
+    return tags
 
 
 def deltas(evaluation: Evaluation, baseline: RunRecord, counts: ImageCounts) -> dict[str, float]:
@@ -51,10 +89,11 @@ def deltas(evaluation: Evaluation, baseline: RunRecord, counts: ImageCounts) -> 
         names.DELTA_MEAN_IOU: evaluation.scores.mean_iou - baseline.metrics[names.MEAN_IOU],
         names.AGREEMENT: evaluation.agreement,
     }
-    if len(counts) > 1:
-        # Draws from a single image are all the same and would look certain.
-        accuracy = paired_interval(evaluation.counts, counts, accuracies)
-        mean_iou = paired_interval(evaluation.counts, counts, mean_ious)
-        found |= {names.DELTA_ACCURACY_LOW: accuracy.low, names.DELTA_ACCURACY_HIGH: accuracy.high}
-        found |= {names.DELTA_MEAN_IOU_LOW: mean_iou.low, names.DELTA_MEAN_IOU_HIGH: mean_iou.high}
+    for score, low, high in (
+        (accuracies, names.DELTA_ACCURACY_LOW, names.DELTA_ACCURACY_HIGH),
+        (mean_ious, names.DELTA_MEAN_IOU_LOW, names.DELTA_MEAN_IOU_HIGH),
+    ):
+        interval = paired_interval(evaluation.counts, counts, score, groups=evaluation.counts.groups)
+        if interval is not None:
+            found |= {low: interval.low, high: interval.high}
     return found

@@ -1,11 +1,18 @@
 """Which data sets a run has used, for the MLflow UI."""
 
+import json
 from typing import Any
 
 from segsweep.data.dataset import Dataset, Split
 from segsweep.tracking.records import UsedData
 
 _DIGEST = 8
+
+
+def data_fingerprint(dataset: Dataset) -> str:
+    """The fingerprints of the splits as a JSON object: equal for runs on the same data."""
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return json.dumps({name: split.fingerprint for name, split in splits.items()})
 
 
 def training_data(dataset: Dataset, config: Any) -> list[UsedData]:

@@ -13,8 +13,8 @@ from segsweep.data.dataset import Dataset
 from segsweep.devices.footprint import footprint
 from segsweep.errors import StoreError
 from segsweep.evaluation.evaluator import Evaluation, evaluate
-from segsweep.evaluation.image_counts import read_counts, stored_counts
-from segsweep.evaluation.stored_predictions import StoredPredictions, stored
+from segsweep.evaluation.image_counts import read_counts
+from segsweep.evaluation.stored_predictions import StoredPredictions
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.clipped_ranges import clipped
 from segsweep.quantization.mixed import quantize_mixed
@@ -34,7 +34,7 @@ from segsweep.runs.descriptions import variant_note
 from segsweep.runs.gallery import sample_files
 from segsweep.runs.mlflow_model import model_description, model_tags
 from segsweep.runs.run_names import variant_name
-from segsweep.runs.score_metrics import deltas, score_metrics
+from segsweep.runs.score_metrics import deltas, score_files, score_metrics, score_tags, validation_metrics
 from segsweep.runs.training_run import ensure_training, load_model, load_twins
 from segsweep.runs.used_data import variant_data
 from segsweep.tflite.census import Census, census
@@ -83,7 +83,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
         **context.common_tags(spec.training),
         names.VARIANT_KEY: spec.key,
         names.EVALUATION_KEY: spec.evaluation_key,
-        names.TEST_IMAGES: str(len(context.dataset.test)),
+        **score_tags(context.dataset),
         names.CLASSES: json.dumps(context.dataset.classes),
     }
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
@@ -122,11 +122,20 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             baseline=to_compare,
             on_image=context.progress.step,
         )
-        files = _evaluation_files(evaluation)
+        context.progress.stage(f"scoring {spec.variant.name} on validation", len(context.dataset.validation))
+        validation = evaluate(
+            model,
+            context.dataset.validation,
+            context.dataset.normalization,
+            len(context.dataset.classes),
+            batch_size=spec.config.evaluation.batch_size,
+            on_image=context.progress.step,
+        )
+        files = score_files(evaluation, validation)
         compared = context.store.artifacts.read(baseline, names.SAMPLES_FILE) if baseline is not None else None
         described = model_description(run_id, made.content, model, context.dataset.test.image_shape)
         hashes |= store.upload(run_id, files | described | sample_files(context.dataset, evaluation, compared))
-        metrics = _metrics(made, evaluation, context.dataset)
+        metrics = _metrics(made, evaluation, context.dataset) | validation_metrics(validation)
         metrics |= _against_baseline(evaluation, baseline, context)
         asked = footprint(made.content)
         metrics |= asked.metrics()
@@ -224,13 +233,6 @@ def _stored_type(dataset: Dataset) -> str:
     if dataset.histogram is not None:
         return ""
     return dataset.stored_dtype
-
-
-def _evaluation_files(evaluation: Evaluation) -> dict[str, bytes]:
-    return {
-        names.CONFUSION_FILE: stored_counts(evaluation.counts),
-        names.PREDICTIONS_FILE: stored(evaluation.predictions),
-    }
 
 
 def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:

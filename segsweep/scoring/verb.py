@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from segsweep.command_line import parse, verb_parser
+from segsweep.data.dataset import sources_of
 from segsweep.durations import milliseconds
 from segsweep.quiet import quiet
 from segsweep.scoring.file_on_data import Compose, FileOnData, file_on_data, read_file
@@ -100,7 +101,7 @@ def _scored(found: FileOnData, path: Path, options: argparse.Namespace) -> dict[
 
 def _markdown(metrics: dict[str, float], found: FileOnData, path: Path) -> str:
     lines = [
-        f"{path}: {len(found.dataset.test)} test images of {found.dataset.name}, {found.model.kernels} kernels",
+        f"{path}: {_images(found)} test images of {found.dataset.name}, {found.model.kernels} kernels",
         "",
         "| metric | value |",
         "|:-------|------:|",
@@ -113,12 +114,17 @@ def _json(metrics: dict[str, float], found: FileOnData, path: Path) -> str:
     content = {
         "model": str(path),
         "data": found.dataset.name,
-        "test_images": len(found.dataset.test),
+        "test_images": _images(found),
         "classes": list(found.dataset.classes),
         "kernels": found.model.kernels,
         "metrics": metrics,
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _images(found: FileOnData) -> int:
+    """Source images of the test split, of which patches may have been cut."""
+    return len(sources_of(found.dataset.test))
 
 
 def _shown(name: str, value: float) -> str:

@@ -57,7 +57,7 @@ def _sweep_note(store: Store, sweep: RunRecord, comparison: Comparison) -> str:
     lines = [f"{len(comparison.table)} variants{f', of which {missing} are not finished' if missing else ''}."]
     best = next((run for run in finished if run.tags.get(names.TRAINING_KIND) != "finetune"), None)
     if best is not None:
-        lines[0] += f" The highest mean IoU is {best.metrics[names.MEAN_IOU]:.4f}, of {_link(experiment, best)}."
+        lines[0] += f" The highest test mean IoU is {best.metrics[names.MEAN_IOU]:.4f}, of {_link(experiment, best)}."
     places = {"the whole table": names.TABLE_FILE, "learning curves": names.CURVES_FILE}
     links = [link(experiment, sweep.run_id, text, f"/artifacts/{path}") for text, path in places.items()]
     lines[0] += f" See also {', '.join(links)}."

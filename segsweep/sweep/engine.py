@@ -11,12 +11,13 @@ from segsweep import __version__
 from segsweep.config.job_config import mask_credentials, parameters
 from segsweep.config.keys import environment
 from segsweep.config.schema import EnsembleConfig, LatencyConfig, TrackingConfig
-from segsweep.errors import ConfigError, JobsFailed, SegsweepError
+from segsweep.errors import ConfigError, JobsFailed, SegsweepError, reason_of
 from segsweep.job import LOG_FOLDER, PROGRESS_FOLDER
 from segsweep.lineage.specs import VariantSpec
 from segsweep.processes import end_children
 from segsweep.progress import Reporter
 from segsweep.quiet import quiet
+from segsweep.references.of_sweep import add_references
 from segsweep.report.comparison import compare
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.formats.table import FORMATS, WITH_SWEEP
@@ -30,8 +31,9 @@ from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.latency_wave import add_latencies, lacking_latency
 from segsweep.sweep.members import failure_table, members_file, members_of, merged, skipped_members, with_runs
 from segsweep.sweep.needs import fetch_needed_weights, require_gpu
+from segsweep.sweep.older_store import older_store_remarks
 from segsweep.sweep.plan import plan_text
-from segsweep.sweep.points import Impossible, Point, data_remarks, jobs_of
+from segsweep.sweep.points import Impossible, Point, data_notes, data_remarks, jobs_of
 from segsweep.sweep.pruning import pruning
 from segsweep.sweep.running import Failure, Launch, Runner
 from segsweep.sweep.search import Result, Search
@@ -40,6 +42,9 @@ from segsweep.tracking import names
 from segsweep.tracking.location import locate, require_answer
 from segsweep.tracking.records import Member, RunRecord
 from segsweep.tracking.store import Store
+
+_MOST_NOTES = 12
+"""Notes on data that a sweep's run keeps: MLflow takes no longer tags."""
 
 
 def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> None:
@@ -79,10 +84,15 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
     for remark in ensemble_remarks(jobs, first.ensemble) if search.total <= len(points) else []:
         print(f"segsweep: note: ensemble: {remark}", file=sys.stderr)
     store = _store(first.tracking)
+    for remark in older_store_remarks(store):
+        print(f"segsweep: note: store: {remark}", file=sys.stderr)
     fetch_needed_weights(store, jobs)
     store.bury_the_dead()
     budget = Budget(first.sweep.max_hours)
     with _sweep_run(store, points, search.total) as sweep_id:
+        notes = data_notes(points)
+        if notes:
+            store.log(sweep_id, tags={names.DATA_NOTES: json.dumps(notes[:_MOST_NOTES])})
         search.begin(store, sweep_id)
         named_for = varying_settings(point.config for point in points)
         runner = Runner(store, sweep_id, launch, folder, budget, named_for)
@@ -98,6 +108,9 @@ def run_sweep(search: Search, launch: Launch, folder: Path, *, here: bool) -> No
             work.measure_latency(display)
             if first.ensemble.name != "none":
                 work.add_ensembles(first.ensemble, display)
+            lacking = work.add_references(display)
+        if lacking is not None:
+            print(f"segsweep: note: references: not computed: {lacking}", file=sys.stderr)
         # Those on other hosts that gave no sign of life since this sweep began.
         store.bury_the_dead()
         files = {names.MEMBERS_FILE: members_file(work.members), **search.summary()}
@@ -171,6 +184,23 @@ class _Work:
             member = ensure_ensemble(spec, self._store, self._sweep_id)
             self._list_members(merged(self.members, [member]))
         display.note("")
+
+    def add_references(self, display: SweepDisplay) -> str | None:
+        """Compare the variants with the references of their data; return why that failed, None where it did not.
+
+        The work itself is done: whatever fails here is told, and fails nothing else.
+        """
+        display.note("comparing with the references")
+        try:
+            with quiet(self._folder / LOG_FOLDER / "references.log"):
+                configs = [spec.config for spec in self._specs.values()]
+                variants = finished_variants(self._store, {member.evaluation_key for member in self.members})
+                add_references(self._store, self._sweep_id, configs, variants.values())
+        except Exception as error:
+            return reason_of(error)
+        finally:
+            display.note("")
+        return None
 
     def _list_members(self, members: list[Member]) -> None:
         self.members = members

@@ -9,16 +9,16 @@ import numpy as np
 
 from segsweep.config.keys import content_key, versions
 from segsweep.config.schema import EnsembleConfig
-from segsweep.data.dataset import Dataset, Normalization
+from segsweep.data.dataset import Normalization, Split
 from segsweep.data.sources import load_dataset
 from segsweep.evaluation.ensemble import EnsembleMember, EnsemblePredictor
 from segsweep.evaluation.evaluator import Evaluation, evaluate
-from segsweep.evaluation.image_counts import read_counts, stored_counts
-from segsweep.evaluation.stored_predictions import StoredPredictions, stored
+from segsweep.evaluation.image_counts import read_counts
+from segsweep.evaluation.stored_predictions import StoredPredictions
 from segsweep.lineage.specs import VariantSpec
 from segsweep.lineage.variants import EVALUATION_FORMAT
 from segsweep.quantization.training_kinds import CONTROL
-from segsweep.runs.score_metrics import deltas, score_metrics
+from segsweep.runs.score_metrics import deltas, score_files, score_metrics, score_tags, validation_metrics
 from segsweep.sweep.waves import Job
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read
@@ -150,7 +150,7 @@ def _settings(spec: EnsembleSpec) -> dict[str, Any]:
 
 def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
     first = spec.members[0].run
-    copied = (names.CLASSES, names.DATA_FINGERPRINT, names.VERSION, names.VERSIONS, names.TEST_IMAGES, names.STANDIN)
+    copied = (names.CLASSES, names.DATA_FINGERPRINT, names.VERSION, names.VERSIONS, names.STANDIN)
     tags = {
         **{name: first.tags[name] for name in copied if name in first.tags},
         names.SWEEP_ID: sweep_id,
@@ -162,28 +162,27 @@ def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
     name = f"ensemble of {len(spec.members)} {spec.quantization}"
     with store.run(names.VARIANT, name, parent=sweep_id, tags=tags, params=_settings(spec)) as run_id:
         dataset = load_dataset(spec.members[0].spec.config.data)
-        evaluation = _evaluate(spec, dataset, store)
-        files = {
-            names.CONFUSION_FILE: stored_counts(evaluation.counts),
-            names.PREDICTIONS_FILE: stored(evaluation.predictions),
-        }
-        hashes = store.upload(run_id, files)
+        members = _members(spec, store)
+        compared_with = StoredPredictions(store.artifacts.required(spec.baseline, names.PREDICTIONS_FILE))
+        evaluation = _evaluate(spec, members, dataset.test, len(dataset.classes), compared_with)
+        validation = _evaluate(spec, members, dataset.validation, len(dataset.classes))
+        hashes = store.upload(run_id, score_files(evaluation, validation))
         compared = read_counts(store.artifacts.required(spec.baseline, names.CONFUSION_FILE))
         store.log(
             run_id,
             metrics={
                 **score_metrics(evaluation, dataset.classes),
+                **validation_metrics(validation),
                 **deltas(evaluation, spec.baseline, compared),
                 names.EVALUATE_SECONDS: evaluation.seconds,
                 **_sums(spec),
             },
-            tags=hashes,
+            tags={**hashes, **score_tags(dataset)},
         )
     return run_id
 
 
-def _evaluate(spec: EnsembleSpec, dataset: Dataset, store: Store) -> Evaluation:
-    shape = dataset.test.image_shape
+def _members(spec: EnsembleSpec, store: Store) -> list[EnsembleMember]:
     members = []
     for each in spec.members:
         content = store.artifacts.required(each.run, names.MODEL_FILE)
@@ -192,16 +191,27 @@ def _evaluate(spec: EnsembleSpec, dataset: Dataset, store: Store) -> Evaluation:
         assert said is not None
         normalization = Normalization(np.array(said.mean, np.float32), np.array(said.std, np.float32))
         members.append(EnsembleMember(TFLiteModel(content), normalization))
+    return members
+
+
+def _evaluate(
+    spec: EnsembleSpec,
+    members: Sequence[EnsembleMember],
+    split: Split,
+    classes: int,
+    baseline: StoredPredictions | None = None,
+) -> Evaluation:
+    shape = split.image_shape
     predictor = EnsemblePredictor(members, _weights(spec.members, spec.config), spec.config.combine, shape)
     as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32), keeps_missing=True)
     try:
         return evaluate(
             predictor,
-            dataset.test,
+            split,
             as_it_is,
-            len(dataset.classes),
+            classes,
             batch_size=_BATCH,
-            baseline=StoredPredictions(store.artifacts.required(spec.baseline, names.PREDICTIONS_FILE)),
+            baseline=baseline,
         )
     finally:
         predictor.close()

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from segsweep.errors import ConfigError
 from segsweep.report.comparison_rows import METRIC_COLUMNS
-from segsweep.report.pareto import DIRECTIONS
+from segsweep.report.pareto import DIRECTIONS, OBJECTIVES
 from segsweep.tracking.records import RunRecord
 
 METRICS: Mapping[str, tuple[str, str]] = {
-    column: (METRIC_COLUMNS[column], direction) for column, direction in DIRECTIONS.items()
+    name: (METRIC_COLUMNS[column], DIRECTIONS[column]) for name, column in OBJECTIVES.items()
 }
-"""From a column of the comparison to its metric and the direction that is better."""
+"""From the name of an objective to its metric and the direction that is better. `accuracy`, `mean_iou` and `mean_dice`
+are of the validation split; `test_accuracy`, ... are of the test split."""
 
 _BOUND = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
 _OPERATORS: Mapping[str, Callable[[float, float], float]] = {

@@ -9,6 +9,7 @@ from segsweep.lineage.specs import TrainingSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.sweep.ensembles import ensemble_remarks
 from segsweep.sweep.found import finished_trainings, finished_variants
+from segsweep.sweep.older_store import older_store_remarks
 from segsweep.sweep.points import Impossible, Point, data_remarks
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
@@ -39,6 +40,7 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     missing = [spec for key, spec in trainings.items() if key not in trained]
     if missing:
         lines.append(f"time       {_estimate(missing, store)}")
+    lines += [f"store      {remark}" for remark in older_store_remarks(store)]
     lines += [f"data       {remark}" for remark in data_remarks(points)]
     lines += [f"ensemble   {remark}" for remark in ensemble_remarks(jobs, points[0].config.ensemble)]
     if impossible:

@@ -7,6 +7,8 @@ from segsweep.config.data_schema import DataConfig
 from segsweep.config.model_schema import ModelConfig
 from segsweep.config.schema import JobConfig
 from segsweep.data.sources import load_dataset, remarks
+from segsweep.data.support import support_notes
+from segsweep.data.view import NOTE, is_open
 from segsweep.errors import ConfigError
 from segsweep.lineage.jobs import lineage
 from segsweep.models.table import quantization_obstacle, recipe_obstacle
@@ -31,13 +33,26 @@ class Impossible:
 
 
 def data_remarks(points: Sequence[Point]) -> list[str]:
-    """What whoever runs these points should know of their data, each sentence once."""
+    """What users of these points should know of their data, each sentence once."""
+    found: dict[str, None] = {}
+    seen: list[tuple[DataConfig, bool]] = []
+    for point in points:
+        augmentation_follows = is_open(point.config.training.augmentation)
+        if (point.config.data, augmentation_follows) not in seen:
+            seen.append((point.config.data, augmentation_follows))
+            dataset = load_dataset(point.config.data)
+            found |= dict.fromkeys([*remarks(dataset), *[NOTE] * (augmentation_follows and dataset.view.is_guess)])
+    return list(found)
+
+
+def data_notes(points: Sequence[Point]) -> list[str]:
+    """What the data of these points cannot show, each sentence once."""
     found: dict[str, None] = {}
     seen: list[DataConfig] = []
     for point in points:
         if point.config.data not in seen:
             seen.append(point.config.data)
-            found |= dict.fromkeys(remarks(load_dataset(point.config.data)))
+            found |= dict.fromkeys(support_notes(load_dataset(point.config.data)))
     return list(found)
 
 

@@ -93,12 +93,12 @@ class Grid:
         return self._best if self._asked == 2 else []
 
     def tell(self, results: Sequence[Result]) -> None:
-        """Choose what is repeated: the points of the best scores, one for each set of settings but the seed."""
+        """Choose what is repeated: the points of the best validation scores, one for each set of other settings."""
         wanted = self._points[0].config.sweep.repeat_best or 0
         if self._asked > 1 or not wanted:
             return
         done = [(result.point, result.run) for result in results if result.run is not None]
-        ranked = sorted(done, key=lambda each: each[1].metrics.get(names.MEAN_IOU, 0.0), reverse=True)
+        ranked = sorted(done, key=lambda each: each[1].metrics.get(names.VALIDATION_MEAN_IOU, 0.0), reverse=True)
         seeds = [point.config.seed for point in self._points]
         for point, _ in ranked[:wanted]:
             for seed in range(max(seeds) + 1, max(seeds) + 1 + REPEATS):

@@ -38,6 +38,7 @@ def problem(one_thread):
         labels=labels,
         reference=TFLiteModel(float_model).predict(np.ascontiguousarray(images)),
         classes=small_unet.CLASSES,
+        groups=np.arange(12),
         metadata=None,
     )
 

@@ -169,6 +169,7 @@ def test_what_cannot_be_is_said_in_one_line(inside, capsys):
         ("search", run, "--max-drop", "1%", "--algorithms", "hadamard"): "the library has hadamard for",
         ("search", run, "--max-size", "1KiB", "--choices", "int8", *FAST): "no file of these choices is so small; the",
         ("search", run, "--max-drop", "0", "--choices", "int4", *FAST): "limits it: at the best,",
+        ("search", run, "--max-drop", "1%", "--images", "5"): "5 independent validation images have no 95 % interval",
         ("run", *JOB, "quantization=mixed"): "quantization=mixed needs a recipe",
         ("run", *JOB, "quantization=mixed", "quantization.recipe=bad.yaml"): "names no/such/layer, which is no layer",
         ("run", *JOB, "quantization=mixed", "quantization.recipe=none.yaml"): "none.yaml: cannot be read",

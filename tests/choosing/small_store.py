@@ -32,6 +32,10 @@ class Row:
     """The name of its baseline's row; None: itself."""
     confusions: bool = True
     """Whether the counts are kept."""
+    validation: np.ndarray | None = None
+    """Counts of the validation split; None: those of the test split."""
+    has_validation: bool = True
+    """Whether it was scored on the validation split, as versions before 0.2 did not do."""
 
 
 def counts(share: float, *, seed: int = 0, noise: float = 0.0, images: int = IMAGES) -> np.ndarray:
@@ -46,7 +50,7 @@ def counts(share: float, *, seed: int = 0, noise: float = 0.0, images: int = IMA
     return np.stack([np.stack([right, wrong], -1), np.stack([wrong, right], -1)], axis=1)
 
 
-def store_with(folder: Path, *rows: Row, status: str = "FINISHED") -> tuple[str, dict[str, str]]:
+def store_with(folder: Path, *rows: Row, status: str = "FINISHED", groups: int = IMAGES) -> tuple[str, dict[str, str]]:
     """The address of a store with a sweep of these rows, and their run ids by name and width."""
     uri = f"sqlite:///{folder}/mlruns/mlflow.db"
     store = Store.open(uri, "segsweep")
@@ -62,7 +66,12 @@ def store_with(folder: Path, *rows: Row, status: str = "FINISHED") -> tuple[str,
             names.TRAINING_KEY: f"{row.kind}{row.width}",
             names.TRAINING_KIND: row.kind,
             names.EVALUATION_KEY: f"key{number}",
-            names.DATA_FINGERPRINT: json.dumps({"test": f"test of {row.data}"}),
+            names.DATA_FINGERPRINT: json.dumps(
+                {"test": f"test of {row.data}", "validation": f"validation of {row.data}"}
+            ),
+            names.SCORE_RULES: names.CURRENT_RULES,
+            names.VALIDATION_IMAGES: str(IMAGES),
+            names.VALIDATION_GROUPS: str(groups),
             names.CPU: "a processor",
         }
         label = f"{row.name}{' control' if row.kind == 'finetune' else ''} w{row.width}"
@@ -78,19 +87,34 @@ def store_with(folder: Path, *rows: Row, status: str = "FINISHED") -> tuple[str,
                 names.SIZE_BYTES: row.size,
                 names.DELTA_MEAN_IOU: found.mean_iou - (_metric(store, baseline) if row.baseline else found.mean_iou),
             }
+            chosen_by = row.counts if row.validation is None else row.validation
+            if row.has_validation:
+                on_validation = scores(chosen_by)
+                metrics |= {
+                    names.VALIDATION_MEAN_IOU: on_validation.mean_iou,
+                    names.VALIDATION_ACCURACY: on_validation.accuracy,
+                    names.VALIDATION_MEAN_DICE: on_validation.mean_dice,
+                }
             if row.latency is not None:
                 metrics[names.LATENCY_P50] = row.latency
             store.log(run, metrics=metrics, tags={names.BASELINE_RUN_ID: baseline})
             if row.confusions:
-                file = io.BytesIO()
-                np.savez_compressed(file, counts=row.counts)
-                store.add_artifacts(run, {names.CONFUSION_FILE: file.getvalue()})
+                files = {names.CONFUSION_FILE: row.counts}
+                if row.has_validation:
+                    files[names.VALIDATION_CONFUSION_FILE] = chosen_by
+                store.add_artifacts(run, {name: _archive(each) for name, each in files.items()})
         ended = "FAILED" if row.counts is None else "FINISHED"
         store.finish(run, ended)
         members.append(Member(f"key{number}", tags[names.TRAINING_KEY], row.kind, True, settings, run, ended))
     store.add_artifacts(sweep, {names.MEMBERS_FILE: members_file(members)})
     store.finish(sweep, status)
     return uri, ids
+
+
+def _archive(of: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, counts=of)
+    return file.getvalue()
 
 
 def _metric(store: Store, run_id: str) -> float:

@@ -1,15 +1,11 @@
 """Which variant `segsweep best` chooses, and what it says where none fits or the store is not as it should be."""
 
 import mlflow
-import numpy as np
 import pytest
-from scipy import stats
 from small_store import Row, counts, store_with
 
-from segsweep.choosing.candidates import mean_dices
 from segsweep.cli import main
-from segsweep.evaluation.bootstrap import mean_ious
-from segsweep.evaluation.confusion import scores
+from segsweep.evaluation.confusion import mean_ious, scores
 from segsweep.evaluation.score_interval import score_interval
 
 
@@ -100,7 +96,7 @@ def test_impossible_wishes_name_the_nearest_and_what_each_misses(of_two):
     assert "unet w8 int8" in err
     nearest = out.splitlines()
     assert nearest[0].startswith("No variant has size at most 20.0 KiB, latency at most 0.4 ms")
-    assert nearest[1].strip().startswith("unet w8 int8: mean IoU")
+    assert nearest[1].strip().startswith("unet w8 int8: validation mean IoU")
     assert "size 29.3 KiB, 9.3 KiB too much" in nearest[1]
     assert "latency 0.5 ms, 0.1 ms too much" in nearest[1]
     assert "The least size of all is 29.3 KiB: unet w8 int8." in out
@@ -173,7 +169,7 @@ def test_scores_on_different_images_are_not_compared(workplace, best):
     )
     status, _, err = best()
     assert status == 2
-    assert "different test images (data: fields, roads)" in err
+    assert "different validation images (data: fields, roads)" in err
     status, out, _ = best("--where", "data=roads")
     assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
 
@@ -187,7 +183,7 @@ def test_without_counts_only_equal_scores_are_ties(workplace, best):
     )
     _, out, _ = best()
     assert out.startswith("unet w8 float16\n")
-    assert "it has the highest mean IoU; how sure its lead over smaller files is was not measured" in out
+    assert "it has the highest mean IoU; whether smaller files are worse is not known." in out
     assert "within noise" not in out
 
 
@@ -216,24 +212,90 @@ def test_wrong_units_are_told_before_the_store_is_looked_for(workplace, best):
     assert "--max-size 300" in err
 
 
-def test_mean_dice_of_many_matrices_is_that_of_each():
-    given = counts(0.8, noise=0.05)
-    np.testing.assert_allclose(mean_dices(given), [scores(each).mean_dice for each in given])
+@pytest.fixture
+def split_decision(tmp_path):
+    """Two files of equal size: one is better on the validation images, the other on the test images."""
+    return store_with(
+        tmp_path,
+        Row("float32", counts(0.90), 100_000, validation=counts(0.80)),
+        Row("int8", counts(0.80), 100_000, validation=counts(0.90), baseline="float32 w8"),
+    )
 
 
-def test_the_interval_of_a_score_is_scipys():
-    given = counts(0.8, noise=0.05)
-    found = score_interval(given, mean_ious, resamples=20_000)
-    flat = given.reshape(len(given), -1).astype(float)
+def test_the_test_images_never_choose(best, split_decision):
+    uri, _ = split_decision
+    status, out, err = best("--tracking-uri", uri)
+    assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
+    expected = {score: scores(counts(share)).mean_iou for score, share in (("validation", 0.90), ("test", 0.80))}
+    assert f"validation mean IoU {expected['validation']:.4f}, +" in out
+    interval = score_interval(counts(0.80), mean_ious)
+    assert f"test       mean IoU {expected['test']:.4f} (95 % {interval.low:.4f} to {interval.high:.4f})" in out
+    assert "Why: chosen by validation mean IoU: it has the highest mean IoU, and no smaller file" in out
+    assert "Runner-up: unet w8 float32: validation mean IoU" in out
+    assert "(Intervals: 95 %, of 40 validation images;" in out
+    assert err == ""
 
-    def mean_iou(*columns, axis=-1):
-        totals = np.stack([column.sum(axis=axis) for column in columns], axis=-1).reshape(-1, 2, 2)
-        return mean_ious(totals).reshape(np.asarray(columns[0]).shape[:-1])
 
-    expected = stats.bootstrap(
-        tuple(flat.T), mean_iou, paired=True, vectorized=True, n_resamples=20_000, method="percentile",
-        random_state=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
-    assert found.difference == pytest.approx(scores(given).mean_iou)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=5e-4)
-    assert score_interval(given[:1], mean_ious) is None
+def test_the_old_way_must_be_asked_for_and_is_remarked_on(best, split_decision):
+    uri, _ = split_decision
+    status, out, err = best("--tracking-uri", uri, "--choose-on", "test")
+    assert (status, out.splitlines()[0]) == (0, "unet w8 float32")
+    assert "Why: chosen by test mean IoU" in out
+    assert "chosen by test scores: the test score of what was chosen is too good by chance" in err
+    interval = score_interval(counts(0.90), mean_ious)
+    assert f"(95 % {interval.low:.4f} to {interval.high:.4f})" in out
+
+
+def test_a_drop_is_that_of_the_validation(best, split_decision):
+    uri, _ = split_decision
+    status, out, _ = best("--tracking-uri", uri, "--where", "quantization=int8", "--max-drop", "0.001")
+    assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
+    options = ("--where", "quantization=int8", "--max-drop", "0.001", "--choose-on", "test")
+    assert best("--tracking-uri", uri, *options)[0] == 2
+
+
+def test_a_store_of_an_older_version_is_refused_in_one_line(workplace, best):
+    rows = Row("float32", counts(0.9), 400_000, has_validation=False), Row("int8", None, 0)
+    store_with(workplace, *rows)
+    status, out, err = best()
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "its 1 variants have no validation scores, since an older version made them; run the sweep again" in err
+    assert "nothing is trained; or choose by the test scores with --choose-on test" in err
+    assert best("--choose-on", "test")[0] == 0
+
+
+def test_variants_of_an_older_version_take_no_part(workplace, best):
+    store_with(
+        workplace,
+        Row("float32", counts(0.9), 400_000, has_validation=False),
+        Row("int8", counts(0.8), 100_000, baseline="float32 w8"),
+    )
+    _, out, err = best()
+    assert out.startswith("unet w8 int8\n")
+    assert "1 variants of an older version have no validation scores and took no part" in err
+
+
+def test_a_choice_that_is_a_toss_up_says_so(workplace, best):
+    store_with(
+        workplace,
+        Row("float32", counts(0.8), 400_000),
+        Row("float16", counts(0.8, seed=1, noise=0.01), 400_000, baseline="float32 w8"),
+        Row("int8", counts(0.8, seed=2, noise=0.01), 400_000, baseline="float32 w8"),
+        Row("int16x8", counts(0.6), 400_000, baseline="float32 w8"),
+    )
+    _, out, _ = best()
+    assert "The best 3 of 4 cannot be told apart on 40 validation images." in out
+
+
+def test_on_too_few_independent_images_the_highest_score_wins_and_nothing_is_told_apart(workplace, best):
+    few = [counts(share, images=5) for share in (0.90, 0.89)]
+    store_with(
+        workplace, Row("float32", few[0], 400_000), Row("int8", few[1], 100_000, baseline="float32 w8"), groups=5
+    )
+    _, out, _ = best()
+    assert out.startswith("unet w8 float32\n")
+    assert (
+        "whether smaller files are worse is not known: 40 validation images (5 independent groups) are too few" in out
+    )
+    assert "The best 2 of 2 cannot be told apart on 40 validation images (5 independent groups)." in out
+    assert "95 %" not in out

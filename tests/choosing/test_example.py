@@ -47,7 +47,10 @@ def ran(folder, described, given, size=(SIDE, SIDE), resized=False):
 def test_a_picture_of_any_size_is_scaled_as_the_training_images_were(tmp_path):
     described = replace(metadata(3, 3, rgb=(0, 1, 2), dtype="uint8"), classes=("field", "水田", "<b>"))
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8))
-    picture.save(tmp_path / "image.png")
+    # A photograph that was stored on its side is turned first, as the training images were.
+    exif = Image.Exif()
+    exif[0x112] = 6
+    picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "image.png", exif=exif)
     ids, said = ran(tmp_path, described, tmp_path / "image.png", resized=True)
     scaled = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
     np.testing.assert_array_equal(ids, by_hand(scaled, described))

@@ -61,6 +61,14 @@ def test_what_is_wrong_is_named_with_what_would_be_right(changes, message):
         composed(**changes)
 
 
+def test_no_hidden_layer_is_for_the_pixel_mlp_alone():
+    assert composed(model={"name": "pixel_mlp", "depth": 0}).model.depth == 0
+    with pytest.raises(ConfigError, match=r"model\.depth=8 is out of range; it must be 0 to 7"):
+        composed(model={"name": "pixel_mlp", "depth": 8})
+    with pytest.raises(ConfigError, match=r"model\.depth=0 is out of range; it must be 1 to 7"):
+        composed(model={"name": "strided_unet", "depth": 0})
+
+
 def job(*words: str) -> JobConfig:
     """The job of the words of a command line."""
     given = OmegaConf.create(SETTINGS)
@@ -75,8 +83,10 @@ class TestTrainingFeatures:
     @pytest.mark.parametrize(
         ("word", "right"),
         [
-            ("training.augmentation.flips=vertical", "true, false, horizontal"),
-            ("training.augmentation.flips=1", "true, false, horizontal"),
+            ("training.augmentation.flips=vertical", "auto, true, false, horizontal"),
+            ("training.augmentation.flips=1", "auto, true, false, horizontal"),
+            ("training.augmentation.turns=2", "auto, true, false"),
+            ("data.view=sideways", "auto, nadir, upright"),
             ("training.augmentation.scale=[2,0.5]", r"\[low, high\] with each 0.25 to 8"),
             ("training.augmentation.scale=[1]", r"\[low, high\]"),
             ("training.augmentation.contrast=[-0.1,1]", r"\[low, high\] with each 0 or greater"),
@@ -103,3 +113,5 @@ class TestTrainingFeatures:
         assert training.augmentation.scale == [0.5, 2.0]
         assert (training.fine_tuning.frozen, training.early_stopping.target) == ("2", 0.9)
         assert job("training.augmentation.flips=false").training.augmentation.flips is False
+        assert job("training.augmentation.turns=true").training.augmentation.turns is True
+        assert job().training.augmentation.turns == "auto"

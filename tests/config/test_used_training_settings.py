@@ -11,5 +11,5 @@ def test_a_setting_that_is_off_is_not_in_the_key_at_all():
         *("augmentation", "batch_size", "early_stopping", "epochs", "gradient_clip_norm", "learning_rate"),
         *("optimizer", "schedule", "threads", "warmup_epochs", "weight_decay"),
     ]
-    assert plain["augmentation"] == {"flips": True, "turns": True}
+    assert plain["augmentation"] == {"flips": "auto", "turns": "auto"}
     assert plain["early_stopping"] == {"monitor": "val/mean_iou", "patience": None}

@@ -1,5 +1,7 @@
 """What every data source keeps to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from segsweep.config.data_schema import (
     Cifar100Config,
     ClassFoldersConfig,
+    DownloadedDataConfig,
     ImageFolderConfig,
     NpzConfig,
     OxfordPetsConfig,
@@ -17,6 +20,7 @@ from segsweep.config.data_schema import (
 from segsweep.config.registration import SECTIONS
 from segsweep.data.dataset import IGNORE, survey_of
 from segsweep.data.sources import SOURCES, load_dataset
+from segsweep.data.view import NADIR, PICTURES, UPRIGHT, View
 
 
 def synthetic_parcels(tmp_path):
@@ -100,10 +104,20 @@ CONFIGS = {
     "synthetic_parcels": synthetic_parcels,
     "voc": voc,
 }
+VIEWS = {
+    "cifar100": UPRIGHT,
+    "class_folders": PICTURES,
+    "image_folder": PICTURES,
+    "npz": PICTURES,
+    "oxford_pets": UPRIGHT,
+    "synthetic_parcels": NADIR,
+    "voc": UPRIGHT,
+}
+"""From where each source's images were taken, as far as it knows."""
 
 
 def test_every_source_is_tested_and_has_a_schema():
-    assert CONFIGS.keys() == SOURCES.keys() == SECTIONS["data"].keys()
+    assert CONFIGS.keys() == VIEWS.keys() == SOURCES.keys() == SECTIONS["data"].keys()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -153,3 +167,20 @@ class TestContract:
         splits = (dataset.train, dataset.validation, dataset.test)
         assert len({split.fingerprint for split in splits}) == 3
         assert SOURCES[name][1](config).train.fingerprint == dataset.train.fingerprint
+
+    def test_it_knows_from_where_its_images_were_taken(self, dataset, config, name):
+        assert dataset.view == VIEWS[name]
+        for view in ("nadir", "upright"):
+            said = load_dataset(replace(config, view=view))
+            assert said.view == View(view)
+            # It says how images are used, and changes none.
+            for role in ("train", "validation", "test"):
+                assert getattr(said, role).fingerprint == getattr(dataset, role).fingerprint
+
+    def test_a_stand_in_is_seen_from_where_such_data_are(self, config, name):
+        if not isinstance(config, DownloadedDataConfig):
+            pytest.skip("it needs no stand-in")
+        # Its archives hold fields in 12 bands; its photographs in folders are of many sizes.
+        expected = NADIR if name == "npz" else VIEWS[name]
+        size = {"size": [32, 32]} if name == "class_folders" else {}
+        assert load_dataset(replace(config, standin=True, **size)).view == expected

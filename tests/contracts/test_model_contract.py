@@ -11,15 +11,18 @@ from segsweep.config.model_schema import (
     ConvNetConfig,
     Deeplabv3Config,
     EncoderModelConfig,
+    PixelMlpConfig,
     UnetConfig,
 )
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
+from segsweep.data.task import CLASSIFICATION
 from segsweep.errors import ConfigError
-from segsweep.models.table import ARCHITECTURES, build_model, size_multiple
+from segsweep.models.table import ARCHITECTURES, build_model, check_task, size_multiple
 
 CONFIGS = {
     "strided_unet": StridedUnetConfig(width=2, depth=2),
     "unet": UnetConfig(width=2, depth=2),
+    "pixel_mlp": PixelMlpConfig(width=32, depth=2),
     "backbone_unet": BackboneUnetConfig(width=2, encoder="mobilenet_v2", alpha=0.35),
     "deeplabv3": Deeplabv3Config(width=2, encoder="mobilenet_v3_small", alpha=0.35),
     "classifier": ClassifierConfig(width=2, encoder="mobilenet_v2", alpha=0.35, dropout=0.5),
@@ -68,8 +71,9 @@ class TestContract:
         multiple = size_multiple(config)
         model = build_model(config, (multiple, 2 * multiple, 1), 2, seed=0)
         assert model.output_shape == (None, *ARCHITECTURES[config.name].task.label_size((multiple, 2 * multiple)), 2)
-        with pytest.raises(ConfigError, match=f"multiples of {multiple}, not {multiple}x{multiple // 2}"):
-            build_model(config, (multiple, multiple // 2, 1), 2, seed=0)
+        if multiple > 1:
+            with pytest.raises(ConfigError, match=f"multiples of {multiple}, not {multiple}x{multiple // 2}"):
+                build_model(config, (multiple, multiple // 2, 1), 2, seed=0)
 
     def test_seed_alone_determines_weights_and_names(self, config):
         first = build_model(config, SHAPE, 2, seed=3)
@@ -183,6 +187,39 @@ class TestUnet:
         assert parameters["enc1_2_conv"] == 9 * 8 + 8 * 8
         assert parameters["enc1_shortcut_conv"] == 4 * 8
         assert "dec0_add" in {layer.name for layer in model.layers}
+
+
+class TestPixelMlp:
+    def test_layers_of_depth_1(self):
+        assert parameters_of(small(PixelMlpConfig(width=4, depth=1))) == {
+            "hidden0_conv": 3 * 4,
+            "hidden0_bn": 4 * 4,
+            "logits": 4 * 2 + 2,
+        }
+
+    def test_no_layer_but_the_logits_is_left_of_depth_0(self):
+        model = small(PixelMlpConfig(depth=0))
+        assert parameters_of(model) == {"logits": 3 * 2 + 2}
+        image = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
+        kernel, bias = model.get_weights()
+        np.testing.assert_allclose(model(image).numpy(), image @ kernel[0, 0] + bias, atol=1e-6)
+
+    def test_a_pixel_depends_on_no_other(self):
+        model = small(PixelMlpConfig(width=4, depth=3))
+        one = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype(np.float32)
+        other = one.copy()
+        other[0, 2, 5] += 1
+        changed = (model(one).numpy() != model(other).numpy()).any(axis=-1)
+        assert np.argwhere(changed).tolist() == [[0, 2, 5]]
+
+    def test_labels_of_whole_images_are_refused(self):
+        with pytest.raises(
+            ConfigError, match=r"model=pixel_mlp is for segmentation, .*; choose one of classifier, conv"
+        ):
+            check_task(PixelMlpConfig(), CLASSIFICATION, "cifar100")
+
+    def test_odd_sizes_are_taken_as_they_are(self):
+        assert build_model(PixelMlpConfig(), (101, 7, 3), 2, seed=0).output_shape == (None, 101, 7, 2)
 
 
 class TestEncoders:

@@ -15,6 +15,7 @@ from segsweep.config.model_schema import (
     ClassifierConfig,
     ConvNetConfig,
     Deeplabv3Config,
+    PixelMlpConfig,
     UnetConfig,
 )
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
@@ -49,6 +50,8 @@ def grid() -> Iterator[object]:
     yield pytest.param(UnetConfig(width=4, depth=2, separable=True, residual=True), id="unet-separable-residual")
     yield pytest.param(UnetConfig(width=4, depth=2, batch_norm=False), id="unet-without-batch-norm")
     yield pytest.param(ConvNetConfig(width=4, depth=2), id="conv_net")
+    yield pytest.param(PixelMlpConfig(width=8, depth=2), id="pixel_mlp")
+    yield pytest.param(PixelMlpConfig(depth=0), id="pixel_mlp-linear")
     for name in ENCODERS:
         config: ModelConfig = ClassifierConfig(encoder=name, alpha=alpha(name), width=8, dropout=0.1)
         marks = [] if name == "mobilenet_v2" else [pytest.mark.exhaustive]

@@ -62,7 +62,7 @@ class TestDraws:
     def test_of_one_kind_leave_the_others_as_they_were(self, name):
         drawn = [
             draw(9, AugmentationConfig(**settings), square=True, seed=1, epoch=1)
-            for settings in (ALL, {**ALL, name: AugmentationConfig.__dataclass_fields__[name].default})
+            for settings in (ALL, {**ALL, name: getattr(AugmentationConfig(), name)})
         ]
         for kind in ("order", "mirrored", "turns", "scale", "brightness", "contrast"):
             one, other = (getattr(each, kind) for each in drawn)
@@ -82,6 +82,14 @@ class TestDraws:
         assert does_nothing(AugmentationConfig(**OFF))
         for name, value in ALL.items():
             assert not does_nothing(AugmentationConfig(**{**OFF, name: value}))
+
+    @pytest.mark.parametrize("name", OFF)
+    def test_what_follows_from_the_data_must_be_known(self, name):
+        settings = AugmentationConfig(**{**OFF, name: "auto"})
+        with pytest.raises(AssertionError):
+            draw(9, settings, square=True, seed=1, epoch=1)
+        with pytest.raises(AssertionError):
+            does_nothing(settings)
 
 
 class TestScale:

@@ -12,6 +12,7 @@ from segsweep.data.dataset import IGNORE, ArraySplit, Normalization
 
 IDENTITY = Normalization(np.zeros(2, np.float32), np.ones(2, np.float32))
 NO_AUGMENTATION = AugmentationConfig(flips=False, turns=False)
+ALL_SYMMETRIES = AugmentationConfig(flips=True, turns=True)
 
 
 def numbered_split(images: int = 9, height: int = 6, width: int = 6) -> ArraySplit:
@@ -23,7 +24,7 @@ def numbered_split(images: int = 9, height: int = 6, width: int = 6) -> ArraySpl
 
 def epoch_of(split, batch_size=4, size=(6, 6), augmentation=None, seed=1, epoch=1):
     """Images and labels of an epoch in the order of their indices, and that order."""
-    augmentation = augmentation or AugmentationConfig()
+    augmentation = augmentation or ALL_SYMMETRIES
     batches = list(
         training_batches(
             split,
@@ -108,11 +109,11 @@ class TestTrainingBatches:
     @pytest.mark.parametrize(
         ("augmentation", "size", "turns", "mirror", "expected"),
         [
-            (AugmentationConfig(), (6, 6), (0, 1, 2, 3), (False, True), 8),
-            (AugmentationConfig(flips=False), (6, 6), (0, 1, 2, 3), (False,), 4),
-            (AugmentationConfig(turns=False), (6, 6), (0, 2), (False, True), 4),
-            (AugmentationConfig(), (6, 8), (0, 2), (False, True), 4),
-            (AugmentationConfig(flips=False), (6, 8), (0, 2), (False,), 2),
+            (ALL_SYMMETRIES, (6, 6), (0, 1, 2, 3), (False, True), 8),
+            (AugmentationConfig(flips=False, turns=True), (6, 6), (0, 1, 2, 3), (False,), 4),
+            (AugmentationConfig(flips=True, turns=False), (6, 6), (0, 2), (False, True), 4),
+            (ALL_SYMMETRIES, (6, 8), (0, 2), (False, True), 4),
+            (AugmentationConfig(flips=False, turns=True), (6, 8), (0, 2), (False,), 2),
             (NO_AUGMENTATION, (6, 6), (0,), (False,), 1),
         ],
     )

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from segsweep.data.dataset import IGNORE
-from segsweep.data.fitting import Fit, Patches, fit_image, fit_labels, fit_picture
+from segsweep.data.fitting import CountedPart, Fit, Patches, fit_image, fit_labels, fit_picture
 
 
 def ramp(height, width, bands=3, dtype=np.uint8):
@@ -96,6 +96,38 @@ def test_patches_cover_every_pixel_and_keep_their_size():
 def test_stride_makes_patches_overlap():
     assert Patches(16, 8).corners((32, 16)) == [(0, 0), (8, 0), (16, 0)]
     assert Patches(16, 16).corners((32, 32)) == [(0, 0), (0, 16), (16, 0), (16, 16)]
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "shape"),
+    [(16, None, (40, 33)), (16, 5, (40, 33)), (16, 1, (20, 16)), (64, None, (100, 100)), (7, 3, (9, 50))],
+)
+def test_each_pixel_is_counted_in_the_patch_in_whose_middle_it_lies_most(size, stride, shape):
+    patches = Patches(size, stride)
+    corners, parts = patches.corners(shape), patches.counted(shape)
+    # How far a pixel lies from the nearest edge of a patch; -1 where it is not in it.
+    depth = np.full((len(corners), *shape), -1)
+    inner = np.minimum(np.arange(size), size - 1 - np.arange(size))
+    for number, (row, column) in enumerate(corners):
+        depth[number, row : row + size, column : column + size] = np.minimum.outer(inner, inner)
+    times = np.zeros(shape, int)
+    for number, ((row, column), part) in enumerate(zip(corners, parts, strict=True)):
+        rows, columns = slice(row + part.top, row + part.bottom), slice(column + part.left, column + part.right)
+        times[rows, columns] += 1
+        assert (depth[number, rows, columns] == depth[:, rows, columns].max(axis=0)).all()
+    assert (times == 1).all()
+    assert patches.overlap(shape) == (len(corners) * size**2 > shape[0] * shape[1])
+
+
+def test_parts_by_hand():
+    # 64 and 64 of 100 pixels: the first 50 count in the first patch, the last 50 in the second.
+    first, *_, last = Patches(64, None).counted((100, 100))
+    assert first == CountedPart(0, 50, 0, 50)
+    assert last == CountedPart(14, 64, 14, 64)
+    labels = np.ones((64, 64), np.uint8)
+    assert np.count_nonzero(first.only(labels) == 1) == 2500
+    assert np.count_nonzero(first.only(labels) == IGNORE) == 64 * 64 - 2500
+    assert Patches(None, None).counted((5, 7)) == [CountedPart(0, 5, 0, 7)]
 
 
 def test_images_smaller_than_a_patch_are_filled_up():

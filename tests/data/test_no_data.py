@@ -377,7 +377,7 @@ def test_pictures_are_stretched_by_the_valid_pixels():
 def test_a_picture_of_the_augmentation(dataset):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert augmented_picture(dataset, AugmentationConfig(scale=[0.7, 1.4], noise=0.1), size=(24, 24), seed=0)
+        assert augmented_picture(dataset, AugmentationConfig(True, True, [0.7, 1.4], noise=0.1), size=(24, 24), seed=0)
 
 
 def test_nothing_is_labelled_where_nothing_is_seen(dataset):

@@ -42,7 +42,7 @@ def test_augmented_images_are_those_of_the_training():
         "noise", ("a", "b"), (RED, BLUE), ("r", "g", "b"), (0, 1, 2), data, data, data,
         Normalization(np.zeros(3, np.float32), np.ones(3, np.float32)),
     )  # fmt: skip
-    settings = AugmentationConfig()
+    settings = AugmentationConfig(flips=True, turns=True)
     content = augmented_picture(dataset, settings, size=(100, 100), seed=4)
     picture = np.asarray(Image.open(io.BytesIO(content)))
     assert picture.shape == (3 * 100 + 2 * 4, 10 * 100 + 9 * 4, 3)

@@ -63,7 +63,7 @@ def test_by_hand():
     counts = count_boundaries(truth, predicted, 2)
     # Rings of 16 and 14 pixels share the top and the sides, down to the last row of the prediction.
     assert counts[:, 1].tolist() == [11, 19]
-    assert boundary_scores(counts).of_classes[1] == pytest.approx(11 / 19)
+    assert boundary_scores(counts, np.ones(2, bool)).of_classes[1] == pytest.approx(11 / 19)
 
 
 def test_width_is_2_percent_of_the_diagonal():
@@ -76,7 +76,7 @@ def test_a_right_prediction_is_1_whatever_stands_where_it_is_ignored(masks):
     truth[:, :, :2] = IGNORE
     for wrong in (0, 1):
         predicted = np.where(truth == IGNORE, np.uint8(wrong), truth)
-        found = boundary_scores(count_boundaries(truth, predicted, CLASSES))
+        found = boundary_scores(count_boundaries(truth, predicted, CLASSES), np.isin(range(CLASSES), truth))
         assert set(found.of_classes[~np.isnan(found.of_classes)]) == {1.0}
         assert found.mean == 1
 
@@ -89,12 +89,16 @@ def test_what_is_predicted_where_it_is_ignored_changes_nothing(masks):
     np.testing.assert_array_equal(count_boundaries(truth, predicted, CLASSES), count_boundaries(truth, other, CLASSES))
 
 
-def test_absent_classes_are_left_out_of_the_mean():
+def test_classes_that_do_not_occur_in_the_truth_are_left_out_of_the_mean():
     truth = np.zeros((1, 8, 8), np.uint8)
-    found = boundary_scores(count_boundaries(truth, truth, 3))
+    predicted = truth.copy()
+    predicted[0, 3, 3] = 1
+    only_first = np.array([True, False, False])
+    found = boundary_scores(count_boundaries(truth, predicted, 3), only_first)
     assert np.isnan(found.of_classes).tolist() == [False, True, True]
-    assert found.mean == 1
-    assert np.isnan(boundary_scores(count_boundaries(np.full_like(truth, IGNORE), truth, 3)).mean)
+    assert found.mean == found.of_classes[0] < 1
+    nothing = count_boundaries(np.full_like(truth, IGNORE), truth, 3)
+    assert np.isnan(boundary_scores(nothing, np.zeros(3, bool)).mean)
 
 
 def test_counts_are_summed_over_images_before_they_are_divided(masks):

@@ -54,18 +54,27 @@ def test_scores_by_hand():
     assert found.mean_recall == pytest.approx((3 / 4 + 1) / 2)
 
 
-def test_means_of_undefined_precision_and_recall_equal_scikit_learns():
+def test_means_are_over_the_labels_that_occur_as_scikit_learn_has_them():
     # Class 1 is never predicted, class 2 never true, class 3 neither.
     truth, predicted = np.array([0, 0, 1, 1, 0]), np.array([0, 2, 0, 0, 0])
     found = scores(confusion_matrix(truth, predicted, labels=range(CLASSES)))
-    assert np.isnan(found.precision).tolist() == [False, True, False, True]
+    for name, score in (
+        ("iou", jaccard_score), ("dice", f1_score), ("precision", precision_score), ("recall", recall_score)
+    ):  # fmt: skip
+        expected = score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
+        assert getattr(found, f"mean_{name}") == pytest.approx(expected)
+        assert np.isnan(getattr(found, name)[2:]).all()
+    assert np.isnan(found.precision).tolist() == [False, True, True, True]
     assert np.isnan(found.recall).tolist() == [False, False, True, True]
-    for mean, score in ((found.mean_precision, precision_score), (found.mean_recall, recall_score)):
-        assert mean == pytest.approx(score(truth, predicted, average="macro", zero_division=0))
+    assert found.absent_class_share == pytest.approx(1 / 5)
 
 
-def test_a_class_that_is_predicted_but_never_true_counts_as_zero():
-    assert scores(np.array([[3, 1], [0, 0]])).iou[1] == 0
+def test_one_pixel_of_an_absent_class_moves_no_mean_by_a_class():
+    right = np.diag([500, 400, 0])
+    wrong = right + np.array([[-1, 0, 1], [0, 0, 0], [0, 0, 0]])
+    assert scores(right).mean_iou == 1
+    assert scores(wrong).mean_iou == pytest.approx((499 / 500 + 1) / 2)
+    assert (scores(right).absent_class_share, scores(wrong).absent_class_share) == (0, pytest.approx(1 / 900))
 
 
 def test_scores_of_a_split_are_not_the_mean_over_its_images():

@@ -84,3 +84,17 @@ def test_many_images_of_many_classes_take_little_memory():
     done = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     # Each array alone would take 200 MB.
     assert int(done.stdout) < 150_000
+
+
+def test_patches_are_summed_to_their_images_and_groups_are_kept():
+    dense = counts_of(7, 3, (6, 5))
+    of = np.array([0, 0, 2, 1, 2, 2, 0])
+    summed = ImageCounts.of(dense).summed(of, np.array([4, 4, 1]))
+    by_hand = np.stack([dense[of == image].sum(axis=0) for image in range(3)])
+    np.testing.assert_array_equal(summed.dense(), by_hand)
+    content = stored_counts(summed)
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["counts"], by_hand)
+        np.testing.assert_array_equal(arrays["groups"], [4, 4, 1])
+    np.testing.assert_array_equal(read_counts(content).groups, [4, 4, 1])
+    assert read_counts(stored_counts(ImageCounts.of(dense))).groups is None

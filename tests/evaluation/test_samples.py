@@ -56,7 +56,7 @@ class TestSamples:
     def test_what_was_taken_is_read_again(self, size, kept):
         dataset = dataset_of(size)
         evaluation = evaluated(dataset, 1)
-        found = read_samples(stored_samples(take_samples(dataset, evaluation.counts, evaluation.predictions)))
+        found = read_samples(stored_samples(take_samples(dataset, evaluation.predictions)))
         assert found.classes == dataset.classes
         assert found.palette == PALETTE
         assert found.images.shape == (6, *kept, 3)
@@ -77,8 +77,7 @@ class TestSamples:
         labels = dataset.test.labels[:, :1, :1]
         split = ArraySplit(dataset.test.images, labels)
         whole = replace(dataset, test=split)
-        counts = ImageCounts.of(count_confusions(labels, labels * 0, 3))
-        found = take_samples(whole, counts, labels * 0)
+        found = take_samples(whole, labels * 0)
         assert found.images.shape == (6, 10, 12, 3)
         assert found.truth.shape == found.predictions.shape == (6, 10, 12)
         assert (found.truth == labels[found.indices]).all()
@@ -86,9 +85,7 @@ class TestSamples:
 
     def test_all_variants_have_the_same_images(self):
         dataset = dataset_of((10, 12))
-        taken = [
-            take_samples(dataset, each.counts, each.predictions) for each in (evaluated(dataset, s) for s in (1, 2))
-        ]
+        taken = [take_samples(dataset, each.predictions) for each in (evaluated(dataset, s) for s in (1, 2))]
         np.testing.assert_array_equal(taken[0].indices, taken[1].indices)
         np.testing.assert_array_equal(taken[0].images, taken[1].images)
 
@@ -122,7 +119,7 @@ class TestGallery:
     def test_masks_stand_in_the_columns(self):
         dataset = dataset_of((96, 96))
         evaluation = evaluated(dataset, 1)
-        samples = take_samples(dataset, evaluation.counts, evaluation.predictions)
+        samples = take_samples(dataset, evaluation.predictions)
         picture = np.asarray(gallery(samples, None))
         # A tile is 192 wide, twice its image, and 4 apart from the next; 12 and a line of 22 are left and above.
         truth = picture[34 : 34 + 192 : 2, 12 + 196 : 12 + 196 + 192 : 2]

@@ -9,6 +9,7 @@ from segsweep.config.model_schema import (
     ClassifierConfig,
     ConvNetConfig,
     Deeplabv3Config,
+    PixelMlpConfig,
     UnetConfig,
 )
 from segsweep.config.schema import StridedUnetConfig
@@ -61,6 +62,7 @@ MODELS = (
     Deeplabv3Config(width=2, encoder="resnet50"),
     ClassifierConfig(width=2, encoder="efficientnet_b0", separable=True),
     ClassifierConfig(width=2, encoder="efficientnet_v2_b0"),
+    PixelMlpConfig(width=2, depth=2),
     ConvNetConfig(width=2, depth=2),
     ConvNetConfig(width=2, depth=1, separable=False, residual=False, batch_norm=False),
 )

@@ -92,7 +92,7 @@ def test_brightness_and_noise_are_in_deviations_of_the_images(encoder: str, chan
         batches = (
             training_batches(
                 data.train, normalization, size=(8, 8), batch_size=4, seed=0, epoch=1,
-                augmentation=AugmentationConfig(**each),
+                augmentation=AugmentationConfig(flips=True, turns=True, **each),
             )
             for each in (settings, {})
         )  # fmt: skip

@@ -97,25 +97,6 @@ def test_maps_are_seen_from_afar(folder):
         np.testing.assert_allclose(np.moveaxis(half.read(), 0, -1), four.mean(axis=(1, 3)), atol=2e-5)
 
 
-def test_areas_are_in_hectares(folder):
-    image = write("scene.tif", handmade.noise(60, 80), crs=UTM, transform=from_origin(0, 0, 20, 10))
-    assert predict("four.tflite", "scene.tif", "--output", "out") == 0
-    with open("out/areas.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    counts = np.bincount(expected(image).ravel(), minlength=3)
-    # A pixel of 20 m x 10 m is a fiftieth of a hectare.
-    assert [float(row["hectares"]) for row in rows[:3]] == pytest.approx((counts / 50).tolist())
-    assert [float(row["share"]) for row in rows[:3]] == pytest.approx((counts / 4800).tolist(), abs=1e-6)
-
-
-def test_feet_are_no_metres(folder):
-    write("scene.tif", handmade.noise(40, 50), crs="EPSG:2263", transform=from_origin(0, 0, 10, 10))
-    assert predict("four.tflite", "scene.tif", "--output", "out") == 0
-    with open("out/areas.csv", newline="") as file:
-        total = sum(float(row["hectares"]) for row in csv.DictReader(file))
-    assert total == pytest.approx(40 * 50 * (10 * 0.3048006) ** 2 / 1e4, rel=1e-4)
-
-
 MEAN = np.array(handmade.metadata(4, 3).mean)
 
 
@@ -191,7 +172,9 @@ def test_a_scene_without_any_data_among_others(folder, capfd):
     [
         ({}, "has no georeference"),
         ({"transform": PLACE}, "does not say its coordinate system"),
-        ({"crs": "EPSG:4326", "transform": from_origin(13, 48, 1e-4, 1e-4)}, "are not in metres"),
+        ({"crs": UTM}, "no transform that places it there"),
+        ({"crs": 'LOCAL_CS["site",UNIT["metre",1]]', "transform": PLACE}, "is of the type Engineering CRS"),
+        ({"crs": "EPSG:4326", "transform": from_origin(13, 90.1, 1e-2, 1e-2)}, "lie outside of its coordinate system"),
     ],
 )
 def test_what_cannot_be_known_is_said(folder, capfd, settings, said):

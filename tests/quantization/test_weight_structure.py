@@ -11,6 +11,7 @@ from segsweep.config.model_schema import (
     ClassifierConfig,
     ConvNetConfig,
     Deeplabv3Config,
+    PixelMlpConfig,
     UnetConfig,
 )
 from segsweep.config.schema import ClusteringConfig, ModelConfig, PruningConfig, QuantizationConfig
@@ -128,6 +129,7 @@ class TestMeasured:
     [
         pytest.param(UnetConfig(width=4, depth=2, separable=True, residual=True), id="unet-separable-residual"),
         pytest.param(ConvNetConfig(width=4, depth=2), id="conv_net"),
+        pytest.param(PixelMlpConfig(width=8, depth=2), id="pixel_mlp"),
         pytest.param(ClassifierConfig(encoder="mobilenet_v2", alpha=0.35, width=8), id="classifier-mobilenet_v2"),
         pytest.param(
             Deeplabv3Config(encoder="mobilenet_v2", alpha=0.35, width=4),

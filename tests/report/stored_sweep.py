@@ -74,6 +74,7 @@ def _family(store: Store, sweep_id: str, width: int, data: str, *, fails: bool, 
             names.EVALUATION_KEY: keys[1],
             names.DATA_FINGERPRINT: FINGERPRINT.replace("cc", f"cc-{data}"),
             names.TEST_IMAGES: "3",
+            names.SCORE_RULES: names.CURRENT_RULES,
             names.CLASSES: json.dumps(CLASSES),
         }
         if kind != "float":
@@ -93,6 +94,8 @@ def _family(store: Store, sweep_id: str, width: int, data: str, *, fails: bool, 
             run_id,
             metrics={
                 names.ACCURACY: score + 0.1, names.MEAN_IOU: score, names.MEAN_DICE: score + 0.05,
+                names.VALIDATION_MEAN_IOU: score, names.VALIDATION_ACCURACY: score + 0.1,
+                names.VALIDATION_MEAN_DICE: score + 0.05,
                 names.DELTA_ACCURACY: -0.01 * place, names.DELTA_MEAN_IOU: -0.01 * place,
                 names.DELTA_MEAN_IOU_LOW: -0.01 * place - 0.005, names.DELTA_MEAN_IOU_HIGH: -0.01 * place + 0.012,
                 names.AGREEMENT: 1 - 0.01 * place, names.SIZE_BYTES: SIZES[variant] * width / 8 + place,

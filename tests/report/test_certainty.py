@@ -68,7 +68,7 @@ def test_settings_are_said_where_they_vary():
         "int8 loses against float32 beyond noise in 1 of 2 trainings (-1.00 points), "
         "is within noise of float32 in 1 of 2 trainings (0.00 points)."
     )
-    assert "bootstrap over the test images" in said[1]
+    assert "what other test images would change" in said[1]
     assert "by chance" not in said[1]
 
 

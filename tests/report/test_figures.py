@@ -44,6 +44,10 @@ def rows(**columns) -> pd.DataFrame:
         "data": "d", "model": "m", "width": 8, "learning_rate": 0.01, "seed": 0, "quantization": "float32",
         "training_kind": "float", "status": "FINISHED", "run_id": [f"r{number}" for number in range(count)],
     }  # fmt: skip
+    for score in ("mean_iou", "accuracy"):
+        if score in columns and f"validation_{score}" not in columns:
+            # Fronts are of the validation split; these plots have the same numbers there.
+            columns = {**columns, f"validation_{score}": columns[score]}
     order = [*list(usual)[:6], "training_kind", *(name for name in columns if name not in usual), "status", "run_id"]
     return pd.DataFrame({**usual, **columns})[order]
 

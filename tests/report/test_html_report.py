@@ -164,7 +164,7 @@ class TestUnusualSweeps:
         shown = gallery(report)
         assert [each.data for each in shown.images] == ["fields"] * 3 + ["roads"] * 3
         assert [len(each.groups) for each in shown.images] == [2] * 6
-        assert [mark.text for row in page_table(report).rows for mark in row.marks].count("best") == 2
+        assert [mark.text for row in page_table(report).rows for mark in row.marks].count("best on test") == 2
 
     def test_runs_of_an_older_version(self, store):
         """They have no versions, no fingerprints, no intervals and no pictures."""
@@ -192,7 +192,7 @@ class TestTable:
         table = page_table(report_of(store))
         marks = {row.cells[0].text: [mark.text for mark in row.marks] for row in table.rows[5:]}
         assert marks["float32"] == ["control"], "the control is the later row of that name"
-        assert [mark.text for mark in table.rows[5].marks] == ["best", "Pareto: size, latency"]
+        assert [mark.text for mark in table.rows[5].marks] == ["best on test", "Pareto: size, latency"]
         place = [column.name for column in table.columns].index("delta_mean_iou")
         # Intervals reach 0.012 above the difference: 0.01 below is noise, 0.02 below is not.
         assert [row.cells[place].look for row in table.rows[:5]] == ["", "noise", "loss", "loss", "loss"]
@@ -309,14 +309,17 @@ def test_flips_are_counted_but_for_images_that_have_one_class():
     ]  # fmt: skip
 
 
-def test_of_equally_small_files_the_best_is_named(store):
+def test_the_head_names_what_the_validation_and_what_the_test_images_prefer(store):
     report = report_of(store)
     table = report.table.copy()
-    table["size_bytes"] = table["size_bytes"].where(table["quantization"] != "int8", 50_000)
-    table["mean_iou"] = table["mean_iou"].where(table["width"] != 8, table["mean_iou"] - 0.1)
-    table.attrs["delta_mean_iou"] = dict.fromkeys(table["run_id"], (-0.01, 0.01))
-    _, _, smallest = overview(replace(report, table=table)).facts
-    assert "w16 int8 (48.8 KiB)" in smallest
+    place = table.index[(table["quantization"] == "int8") & (table["training_kind"] == "float")][0]
+    table.loc[place, "validation_mean_iou"] = 0.99
+    _, chosen, tested = overview(replace(report, table=table)).facts
+    label = f"w{table.at[place, 'width']} int8"
+    assert f"The highest validation mean IoU, 0.9900, has {label}" in chosen
+    assert f"its test mean IoU is {table.at[place, 'mean_iou']:.4f}" in chosen
+    assert tested.startswith("The highest test mean IoU, ")
+    assert label not in tested
 
 
 def test_a_command_of_an_older_version_can_be_pasted(store):

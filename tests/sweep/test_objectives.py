@@ -8,7 +8,7 @@ from segsweep.tracking import names
 
 
 class Run:
-    metrics = {names.SIZE_BYTES: 250_000.0, names.ACCURACY: 0.8}
+    metrics = {names.SIZE_BYTES: 250_000.0, names.VALIDATION_ACCURACY: 0.8, names.ACCURACY: 0.6}
 
 
 def test_each_objective_knows_its_direction():
@@ -23,7 +23,13 @@ def test_unknown_objectives_are_refused(given):
 
 @pytest.mark.parametrize(
     ("text", "violation"),
-    [("size_bytes<=300000", -50_000), ("size_bytes <= 2e5", 50_000), ("accuracy>=0.9", 0.1), ("accuracy>=.5", -0.3)],
+    [
+        ("size_bytes<=300000", -50_000),
+        ("size_bytes <= 2e5", 50_000),
+        ("accuracy>=0.9", 0.1),
+        ("accuracy>=.5", -0.3),
+        ("test_accuracy>=.5", -0.1),
+    ],
 )
 def test_a_bound_is_broken_by_what_lies_beyond(text, violation):
     assert constraint(text).violation(Run()) == pytest.approx(violation)

@@ -73,7 +73,14 @@ def search(store: Store, search_settings: SearchSettings, trials: int, *, fails=
             tags = {names.EVALUATION_KEY: key}
             with store.run(names.VARIANT, "v", parent=None, tags=tags, params={}) as run_id:
                 size = 1000 * rate
-                store.log(run_id, metrics={names.ACCURACY: score(rate), names.SIZE_BYTES: size, names.MEAN_IOU: 0.5})
+                store.log(
+                    run_id,
+                    metrics={
+                        names.VALIDATION_ACCURACY: score(rate),
+                        names.SIZE_BYTES: size,
+                        names.VALIDATION_MEAN_IOU: 0.5,
+                    },
+                )
                 store.add_artifacts(run_id, {names.MODEL_FILE: b"x"})
             results.append(Result(point, None, store.get(run_id), None))
         made.tell(results)
@@ -190,7 +197,7 @@ def test_a_grid_needs_lists(store):
 
 
 class Finished:
-    metrics = {names.ACCURACY: 0.8}
+    metrics = {names.VALIDATION_ACCURACY: 0.8}
 
 
 def test_hopeless_trainings_are_found_by_epoch(store):

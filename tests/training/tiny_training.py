@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.config.schema import LossConfig, StridedUnetConfig
-from segsweep.config.training_schema import TrainingConfig
+from segsweep.config.training_schema import AugmentationConfig, TrainingConfig
 from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, Normalization
 
 SIZE = (16, 16)
 MODEL = StridedUnetConfig(width=2, depth=1)
-TRAINING = TrainingConfig(epochs=4, batch_size=4, learning_rate=0.01)
+SYMMETRIES = AugmentationConfig(flips=True, turns=True)
+TRAINING = TrainingConfig(epochs=4, batch_size=4, learning_rate=0.01, augmentation=SYMMETRIES)
 LOSS = LossConfig()
 
 

@@ -42,8 +42,8 @@ class Tried:
         return float(METRICS[metric](self.by_image.sum(axis=0, keepdims=True))[0])
 
     def change(self, metric: str, exact: np.ndarray) -> Interval | None:
-        """Against other counts of the same images, with the 95 % interval; None for a single image."""
-        return paired_interval(self.by_image, exact, METRICS[metric]) if len(exact) > 1 else None
+        """Against other counts of the same images, with the 95 % interval; None where they are too few for one."""
+        return paired_interval(self.by_image, exact, METRICS[metric], groups=self.file.problem.groups)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Audit:
     def best(self, metric: str) -> Tried:
         """Of the files whose scores cannot be told from the highest one, that with most pixels as in the float file.
 
-        On a single image none can be.
+        On too few images for an interval none can be.
         """
         highest = max(self.tried, key=lambda each: each.score(metric))
         changes = [each.change(metric, highest.by_image) for each in self.tried]

@@ -64,7 +64,7 @@ def verdict(found: Spread, metric: str, tested: Interval | None, test_images: in
         f"±{drawn:.4f}"
     )
     if tested is None:
-        return f"{text}; a single test image has no interval to compare that with.{ending}"
+        return f"{text}; the test images are too few for an interval to compare that with.{ending}"
     half = (tested.high - tested.low) / 2
     against = f"the paired 95 % interval of {found.target} against float32 on the {test_images} test images"
     times = drawn / half if half else math.inf

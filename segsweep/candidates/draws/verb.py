@@ -15,6 +15,7 @@ from segsweep.candidates.options import (
 )
 from segsweep.command_line import parse, verb_parser
 from segsweep.config.schema import JobConfig
+from segsweep.data.dataset import sources_of
 from segsweep.errors import ConfigError
 from segsweep.quiet import quiet
 
@@ -85,7 +86,7 @@ def calibration(arguments: list[str], compose: Callable[[Sequence[str]], JobConf
             with quiet(Path(os.devnull)):
                 claimed = claim(whole(problem, options.to), problem, source)
             tested = {metric: claimed.change(metric) for metric in METRICS}
-    text = spread_text(found, options.metric, tested[options.metric], len(source.dataset.test))
+    text = spread_text(found, options.metric, tested[options.metric], len(sources_of(source.dataset.test)))
     print(text, end="")
     if source.store is not None and source.run is not None:
         stem = _STEM.format(target=options.to)

@@ -10,7 +10,7 @@ from matplotlib.ticker import Locator, LogLocator, MaxNLocator, NullLocator
 
 from segsweep.report.figures.labels import place_labels
 from segsweep.report.figures.style import COLUMN_INCHES, GREY, PAGE_INCHES, styled, variant_style
-from segsweep.report.pareto import pareto_optimal
+from segsweep.report.pareto import column_of, pareto_optimal
 from segsweep.report.scored_images import images_of
 from segsweep.report.trainings import training_labels
 
@@ -20,6 +20,7 @@ _MOST_NAMES = 12
 """Of more on a front, some have none."""
 _FEWEST_TICKS = 3
 SCORES = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
+"""Scores that a front may be of, by the objective's name: they are of the validation split, which chooses."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ def pareto_figure(
 ) -> Figure | None:
     """A score over a cost, a point a variant, with the line of those that no other beats; None where none has both.
 
+    The score is that of the validation split, by which one chooses. Where no variant has one, the test split is shown,
+    without that line: a version before 0.2 scored these.
+
     Args:
         table: a comparison.
         cost: a column of `COSTS`.
@@ -51,10 +55,12 @@ def pareto_figure(
         note: after the name of the cost, as the processor that latency was measured on.
     """
     finished = table[table["status"] == "FINISHED"]
-    done = finished[finished[score].notna() & (finished[cost].astype(float) > 0)]
+    chooses = bool(finished[column_of(score)].notna().any())
+    column, split = (column_of(score), "validation") if chooses else (score, "test")
+    done = finished[finished[column].notna() & (finished[cost].astype(float) > 0)]
     if not len(done):
         return None
-    x, y = done[cost].astype(float) / COSTS[cost].scale, done[score].astype(float)
+    x, y = done[cost].astype(float) / COSTS[cost].scale, done[column].astype(float)
     narrow = width < (COLUMN_INCHES + PAGE_INCHES) / 2
     figure = Figure(figsize=(width, 3.3 if narrow else 3.6), layout="constrained")
     axes = figure.add_subplot()
@@ -74,8 +80,8 @@ def pareto_figure(
     front: list[Any] = []
     corners: list[np.ndarray] = []
     # What is best on some test images says nothing about others.
-    for _, rows in done.groupby(["data", images_of(done)], sort=False, dropna=False):
-        best = rows[pareto_optimal(rows, [score, cost])].sort_values(cost).drop_duplicates([cost, score]).index
+    for _, rows in done.groupby(["data", images_of(done, split)], sort=False, dropna=False) if chooses else ():
+        best = rows[pareto_optimal(rows, [score, cost])].sort_values(cost).drop_duplicates([cost, column]).index
         if len(best):
             line = _steps(x[best].to_numpy(), y[best].to_numpy())
             axes.plot(
@@ -88,7 +94,7 @@ def pareto_figure(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel(f"{COSTS[cost].label}{f' ({note})' if note else ''}")
-    axes.set_ylabel(f"{SCORES[score]} on the test split")
+    axes.set_ylabel(f"{SCORES[score]} on the {split} split")
     handles, labels = axes.get_legend_handles_labels()
     if narrow:
         figure.legend(handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.4)

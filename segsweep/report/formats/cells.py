@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from segsweep.durations import milliseconds
+from segsweep.report.pareto import column_of
 
 TITLES: Mapping[str, str] = {
     "learning_rate": "rate",
@@ -28,6 +29,12 @@ TITLES: Mapping[str, str] = {
     "gzip_bytes": "gzip KiB",
     "sparsity": "zeros",
     "distinct_weights": "distinct weights",
+    "validation_accuracy": "validation accuracy",
+    "validation_mean_iou": "validation mean IoU",
+    "validation_mean_dice": "validation mean Dice",
+    "test_accuracy": "test accuracy",
+    "test_mean_iou": "test mean IoU",
+    "test_mean_dice": "test mean Dice",
 }
 """What columns are called where people read; the others have their own name."""
 
@@ -37,9 +44,12 @@ TEXTS = ("data", "model", "quantization", "training_kind", "status", "run_id", "
 _ALWAYS = ("quantization", "training_kind", "accuracy", "mean_iou", "delta_mean_iou", "agreement", "size_bytes")
 _HIDDEN = ("mean_dice", "delta_accuracy", "train_s", "run_id")
 _DIGITS = 4
-_SCORES = ("accuracy", "mean_iou", "mean_dice", "agreement")
+_SCORES = (
+    "accuracy", "mean_iou", "mean_dice", "agreement", "validation_accuracy", "validation_mean_iou",
+    "validation_mean_dice",
+)  # fmt: skip
 _DIFFERENCES = ("delta_accuracy", "delta_mean_iou", "gain_against_control")
-_SCORE_METRICS, _DIFFERENCE_METRICS = ("test/", "agreement/"), ("delta/",)
+_SCORE_METRICS, _DIFFERENCE_METRICS = ("test/", "validation/", "agreement/"), ("delta/",)
 
 
 def settings_of(table: pd.DataFrame) -> list[str]:
@@ -63,6 +73,11 @@ def columns_for_people(table: pd.DataFrame) -> list[str]:
         and not (name == "status" and set(table[name]) <= {"FINISHED"})
         and (name in _ALWAYS or name in settings or not table[name].isna().all())
     ]
+
+
+def objective_title(name: str) -> str:
+    """What an objective is called where people read, with the split that it is of."""
+    return title(name if name.startswith("test_") else column_of(name))
 
 
 def title(name: str) -> str:

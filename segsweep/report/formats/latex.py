@@ -10,6 +10,7 @@ from segsweep.report.formats.best import best_rows
 from segsweep.report.formats.cells import TEXTS, cell_text, columns_for_people, constant_settings, groups_of, title
 from segsweep.report.formats.escaping import OTHER_LETTERS, latex_text
 from segsweep.report.formats.report_input import ReportInput
+from segsweep.report.references import reference_lines
 from segsweep.report.trainings import training_labels
 
 MOST_ROWS_OF_A_FLOAT = 40
@@ -186,8 +187,8 @@ def _caption(report: ReportInput, same: Sequence[str], *, marked: bool, shown_di
     sentences = [latex_text(f"Variants of sweep {report.sweep.run_id[:8]}{f': {fixed}' if fixed else ''}.")]
     if shown_difference:
         sentences.append(
-            r"$\Delta$ is the difference to float32 of the same training, with the 95\,\% interval of a paired "
-            "bootstrap over the test images."
+            r"$\Delta$ is the difference to float32 of the same training, with its 95\,\% interval over independent "
+            "groups of test images."
         )
     if "finetune" in set(table["training_kind"]):
         sentences.append(
@@ -195,5 +196,6 @@ def _caption(report: ReportInput, same: Sequence[str], *, marked: bool, shown_di
         )
     if marked:
         of = "of each part" if report.view.group_by else "of each column"
-        sentences.append(f"The best {of}, controls aside, is in bold.")
+        sentences.append(f"The best {of} on the test images, controls aside, is in bold.")
+    sentences += [latex_text(line) for line in reference_lines(table, report.view.decimals)]
     return " ".join(sentences)

@@ -2,12 +2,14 @@
 
 import pandas as pd
 
+from segsweep.evaluation.bootstrap import is_noise
 from segsweep.report.formats.cells import (
     TEXTS,
     cell_text,
     columns_for_people,
     constant_settings,
     groups_of,
+    objective_title,
     title,
 )
 from segsweep.report.formats.certainty_markdown import (
@@ -19,6 +21,7 @@ from segsweep.report.formats.certainty_markdown import (
 from segsweep.report.formats.escaping import markdown_text
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.gain import quantization_aware_gain
+from segsweep.report.references import reference_lines
 
 _INTERVAL = "95 % interval"
 _INTERVALS = {
@@ -43,13 +46,14 @@ def to_markdown(report: ReportInput) -> str:
         if name:
             parts.append(f"### {markdown_text(name)}")
         parts.append(_markdown(_shown(rows, columns, view.decimals, table.attrs)))
+    parts += [markdown_text(line) for line in reference_lines(table, view.decimals)]
     reasons = reasons_markdown(table)
     if reasons:
         parts.append(reasons)
     if table.attrs.get("pareto_optimal"):
-        parts.append(f"`*`: Pareto-optimal in {', '.join(table.attrs['objectives'])}.")
+        parts.append(f"`*`: Pareto-optimal in {', '.join(map(objective_title, table.attrs['objectives']))}.")
     if any("~" in text for name in _INTERVALS if name in columns for text in _intervals(table, table.attrs, name)):
-        parts.append("`~`: the difference is within noise (paired bootstrap over the test images).")
+        parts.append("`~`: the difference is within noise.")
     if view.columns is None:
         parts += _certainty(table, same, view.decimals)
     return "\n\n".join(parts) + "\n"
@@ -115,7 +119,7 @@ def _interval(low: float, high: float, decimals: int | None) -> str:
     if low != low:
         return ""
     ends = (cell_text("delta_mean_iou", end, decimals) for end in (low, high))
-    return " to ".join(ends) + (" ~" if low <= 0 <= high else "")
+    return " to ".join(ends) + (" ~" if is_noise(low, high) else "")
 
 
 def _cell(name: str, value: object, decimals: int | None = None) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from segsweep.evaluation.bootstrap import is_noise
 from segsweep.report.certainty import overall, verdicts
 from segsweep.report.figures.class_heat_map import class_changes
 from segsweep.report.formats.cells import cell_text, constant_settings, title
@@ -93,7 +94,7 @@ def _gain(table: pd.DataFrame, decimals: int | None) -> TextTable | None:
 def _interval(low: float, high: float, decimals: int | None) -> str:
     if low != low:
         return ""
-    noise = " ~" if low <= 0 <= high else ""
+    noise = " ~" if is_noise(low, high) else ""
     return f"{cell_text('delta_mean_iou', low, decimals)} to {cell_text('delta_mean_iou', high, decimals)}{noise}"
 
 

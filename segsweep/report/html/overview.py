@@ -9,7 +9,9 @@ import pandas as pd
 
 from segsweep.report.formats.report_input import ReportInput
 from segsweep.report.html.rows import best_rows, records
+from segsweep.report.scored_images import images_of
 from segsweep.report.trainings import training_labels
+from segsweep.tracking import names
 
 _ENDINGS = {"FAILED": "failed", "KILLED": "were stopped", "SKIPPED": "were left out"}
 
@@ -38,16 +40,21 @@ def overview(report: ReportInput) -> Overview:
             f"{len(done)} {_plural('variant', len(done))} of {trainings} {_plural('training', trainings)} "
             f"{'is' if len(done) == 1 else 'are'} finished."
         )
+    chosen = _highest_validation(table, rows)
+    if chosen is not None:
+        row = rows[chosen]
+        tested = f"; its test mean IoU is {row['mean_iou']:.4f}" if pd.notna(row["mean_iou"]) else ""
+        facts.append(
+            f"The highest validation mean IoU, {row['validation_mean_iou']:.4f}, has {_name(labels[chosen], row)}"
+            f"{tested}. `segsweep best` chooses by it, and prefers a smaller file that cannot be told apart."
+        )
     best = best_rows(table, rows)
-    if len(best) == 1:
+    if len(best) == 1 and best[0] != chosen:
         top = best[0]
-        facts.append(f"The best mean IoU, {rows[top]['mean_iou']:.4f}, has {_name(labels[top], rows[top])}.")
-        small = _smallest_without_loss(rows, table.attrs.get("delta_mean_iou", {}))
-        if small is not None and small != top:
-            facts.append(
-                "The smallest file whose loss against float32 of its own training is within noise is "
-                f"{_name(labels[small], rows[small])}, with {rows[small]['mean_iou']:.4f}."
-            )
+        facts.append(
+            f"The highest test mean IoU, {rows[top]['mean_iou']:.4f}, has {_name(labels[top], rows[top])}; a choice by "
+            "it would make that score too good."
+        )
     ended = Counter(row["status"] for row in rows)
     failed = [
         f"{ended[status]} of {len(rows)} rows {words}; the table says why."
@@ -66,20 +73,18 @@ def _name(label: str, row: Mapping[str, Any]) -> str:
     return f"{label} {row['quantization']}" + (f" ({size / 1024:.1f} KiB)" if pd.notna(size) else "")
 
 
-def _smallest_without_loss(rows: Sequence[Mapping[str, Any]], ends: Mapping[object, tuple[float, float]]) -> int | None:
-    """The place of the smallest variant that is not known to be worse than its baseline; controls are left out.
+def _highest_validation(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) -> int | None:
+    """The place of the finished variant with the highest validation mean IoU; controls are left out.
 
-    Of equally small ones it is the best.
+    None where none has one, and where rows were scored on different images.
     """
-    # Sizes as people read them: some bytes of a name decide nothing.
-    sizes = {
-        place: (round(row["size_bytes"] / 1024, 1), -row["mean_iou"])
+    scores = {
+        place: row["validation_mean_iou"]
         for place, row in enumerate(rows)
         if row["status"] == "FINISHED"
-        and row["training_kind"] != "finetune"
-        and row["quantization"] != "float32"
-        and pd.notna(row["size_bytes"])
-        and pd.notna(row["mean_iou"])
-        and ends.get(row["run_id"], (0.0, -1.0))[1] >= 0
+        and row["training_kind"] not in ("finetune", names.ENSEMBLE)
+        and pd.notna(row["validation_mean_iou"])
     }
-    return min(sizes, key=lambda place: sizes[place]) if sizes else None
+    if not scores or images_of(table, "validation").nunique() > 1:
+        return None
+    return max(scores, key=lambda place: scores[place])

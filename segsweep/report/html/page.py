@@ -18,6 +18,7 @@ from segsweep.report.html.images import dark, data_uri
 from segsweep.report.html.overview import overview
 from segsweep.report.html.provenance import provenance
 from segsweep.report.html.rows import page_table
+from segsweep.report.references import reference_lines
 
 _NARROW_ROWS = 500
 """Of more rows, plots are not drawn a second time for phones."""
@@ -56,6 +57,7 @@ def to_html(report: ReportInput) -> str:
     return environment.get_template("page.html").render(
         overview=overview(report),
         table=page_table(report),
+        references=reference_lines(report.table, report.view.decimals),
         certainty=certainty(report),
         plots=list(_plots(report)),
         gallery=pictures,

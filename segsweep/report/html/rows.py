@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from segsweep.evaluation.bootstrap import is_noise
 from segsweep.report.formats.cells import (
     TEXTS,
     cell_text,
@@ -14,6 +15,7 @@ from segsweep.report.formats.cells import (
     constant_settings,
     is_difference,
     is_missing,
+    objective_title,
     settings_of,
     title,
 )
@@ -23,7 +25,7 @@ from segsweep.report.reasons import reasons_of
 from segsweep.report.trainings import training_labels
 
 _FRONTS = (("mean_iou", "size_bytes"), ("mean_iou", "latency_p50_ms"))
-"""What Pareto-optimal means where the sweep says nothing: of accuracy and size, and of accuracy and latency."""
+"""What Pareto-optimal means where the sweep says nothing: mean IoU on the validation split and size, or latency."""
 _FRONT_WORDS = {"size_bytes": "size", "latency_p50_ms": "latency"}
 _MOST_CHOICES = 40
 """A column of more values is no list to choose from."""
@@ -32,7 +34,8 @@ _FIRST = "quantization"
 INTERVAL = "interval"
 _HINTS = {
     "accuracy": "share of the counted test pixels with the right class",
-    "mean_iou": "intersection over union, mean over the classes present",
+    "mean_iou": "intersection over union, mean over the classes that occur in the test masks, the same for every file",
+    "validation_mean_iou": "the same on the validation images, by which segsweep best and Pareto marks choose",
     "delta_mean_iou": "against float32 of the same training",
     "agreement": "share of test pixels with the class that float32 predicts",
     "size_bytes": "size of the .tflite file",
@@ -150,18 +153,26 @@ def page_table(report: ReportInput) -> Table:
         ),
         tuple(_choices(table, rows, shown)),
         tuple((name, value) for name, value in same if value),
-        tuple(" and ".join(_FRONT_WORDS.get(each, title(each)) for each in front) for front in fronts),
+        tuple(" and ".join(map(_front_word, front)) for front in fronts),
     )
 
 
 def _columns(report: ReportInput) -> list[str]:
     """Names of the columns, the one that names the rows first."""
     table, view = report.table, report.view
-    shown = view.of(columns_for_people(table))
+    shown = view.of(_with_validation(table))
     if view.columns is None:
         shown = [name for name in (_FIRST, *(each for each in shown if each != _FIRST)) if name not in view.removed]
     if "delta_mean_iou" in shown and table.attrs.get("delta_mean_iou"):
         shown.insert(shown.index("delta_mean_iou") + 1, INTERVAL)
+    return shown
+
+
+def _with_validation(table: pd.DataFrame) -> list[str]:
+    """What people want to see, and the score by which one chooses, where there is one."""
+    shown = columns_for_people(table)
+    if table["validation_mean_iou"].notna().any() and "mean_iou" in shown:
+        shown.insert(shown.index("mean_iou") + 1, "validation_mean_iou")
     return shown
 
 
@@ -189,10 +200,10 @@ def _fronts(table: pd.DataFrame) -> list[Sequence[str]]:
 def _marks(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], fronts: Sequence[Sequence[str]]) -> list[list[Mark]]:
     found: list[list[Mark]] = [[] for _ in rows]
     for place in best_rows(table, rows):
-        found[place].append(Mark("best", "best"))
+        found[place].append(Mark("best", "best on test"))
     optimal: list[list[str]] = [[] for _ in rows]
     for front in fronts:
-        what = ", ".join(_FRONT_WORDS.get(name, title(name)) for name in front if name != "mean_iou" or len(front) == 1)
+        what = ", ".join(_front_word(name) for name in front if name != "mean_iou" or len(front) == 1)
         for words, is_optimal in zip(optimal, pareto_optimal(table, front), strict=True):
             if is_optimal:
                 words.append(what)
@@ -204,13 +215,17 @@ def _marks(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]], fronts: Seque
     return found
 
 
+def _front_word(objective: str) -> str:
+    return _FRONT_WORDS.get(objective, objective_title(objective))
+
+
 def _cell(row: Mapping[str, Any], column: Column, ends: tuple[float, float] | None, decimals: int | None) -> Cell:
     name = column.name
     if name == INTERVAL:
         if ends is None:
             return Cell("")
         low, high = (cell_text("delta_mean_iou", end, decimals) for end in ends)
-        return Cell(f"{low} to {high}{' ~' if ends[0] <= 0 <= ends[1] else ''}", float(ends[0]))
+        return Cell(f"{low} to {high}{' ~' if is_noise(*ends) else ''}", float(ends[0]))
     value = row[name]
     if is_missing(value):
         return Cell("")
@@ -222,7 +237,7 @@ def _look(name: str, value: float, ends: tuple[float, float] | None) -> str:
     """Colour of a difference: that of noise where it is within it."""
     if not is_difference(name) or value == 0:
         return ""
-    if name == "delta_mean_iou" and ends is not None and ends[0] <= 0 <= ends[1]:
+    if name == "delta_mean_iou" and ends is not None and is_noise(*ends):
         return "noise"
     return "gain" if value > 0 else "loss"
 
