@@ -79,6 +79,11 @@ def scored(mean_iou: float, delta: float = 0.0, half: float | None = None, **mor
     }
 
 
+def fingerprints_of(test: str) -> dict[str, str]:
+    """Of the splits of data whose test images are called so."""
+    return {"train": "a", "validation": f"validation beside {test}", "test": test}
+
+
 def make_run(store: Store, row: Row, sweep_id: str = "some sweep") -> str:
     """The run of a row; its id."""
     tags = {
@@ -86,9 +91,7 @@ def make_run(store: Store, row: Row, sweep_id: str = "some sweep") -> str:
         names.EVALUATION_KEY: row.key,
         names.TRAINING_KEY: row.training,
         names.TRAINING_KIND: row.kind,
-        names.DATA_FINGERPRINT: json.dumps(
-            {"train": "a", "validation": f"validation beside {row.test}", "test": row.test}
-        ),
+        names.DATA_FINGERPRINT: json.dumps(fingerprints_of(row.test)),
         names.SCORE_RULES: names.CURRENT_RULES,
         **({names.PARENT_TRAINING_KEY: row.float_training} if row.kind != "float" else {}),
         **row.tags,

@@ -54,7 +54,10 @@ class Problem:
             digest.update(np.ascontiguousarray(array).data)
         ranges = {name: list(limits) for name, limits in sorted(self.calibration.ranges.items())}
         libraries = versions("ai-edge-quantizer", "ai-edge-litert")
-        return content_key({"content": digest.hexdigest(), "ranges": ranges, "versions": libraries})
+        content = {"content": digest.hexdigest(), "ranges": ranges, "versions": libraries}
+        if len(np.unique(self.groups)) < len(self.groups):
+            content["groups"] = self.groups.tolist()
+        return content_key(content)
 
 
 def problem_of(

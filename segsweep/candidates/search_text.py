@@ -34,7 +34,7 @@ def front_text(found: Found) -> str:
         "",
         table,
         "",
-        "at worst: the lower end of the change's 95 % interval (paired bootstrap). >: the choice.",
+        "at worst: the lower end of the change's 95 % interval. >: the choice.",
     ]
     if found.failures:
         lines.append(f"{len(found.failures)} candidates have no result; the first: {found.failures[0]}")

@@ -53,10 +53,10 @@ class Grounds:
 
 def choice_text(choice: Choice, grounds: Grounds, limits: Sequence[Limit], considered: int) -> str:
     """The variant to ship and why it won, some lines."""
-    winner, metric = choice.winner, grounds.metric
+    winner = choice.winner
     lines = [winner.label, *(f"  {name:<10} {text}" for name, text in _facts(winner, grounds)), ""]
     if limits:
-        lines.append(f"Wished: {wishes(limits, metric)}. {len(choice.fitting)} of {considered} variants fit.")
+        lines.append(f"Wished: {wishes(limits, grounds.words)}. {len(choice.fitting)} of {considered} variants fit.")
     lines.append(f"Why: chosen by {grounds.words}: {_why(choice, grounds)}")
     if choice.tied > 1 and choice.tied > (choice.winner is not choice.top) + 1:
         lines.append(f"The best {choice.tied} of {len(choice.fitting)} cannot be told apart on {grounds.images_words}.")
@@ -68,9 +68,9 @@ def choice_text(choice: Choice, grounds: Grounds, limits: Sequence[Limit], consi
     return "\n".join(lines) + "\n"
 
 
-def wishes(limits: Sequence[Limit], metric: Metric) -> str:
-    """What was asked for: `size at most 300.0 KiB, ...`."""
-    meaning = {"drop": f" of {metric.words} below the float32 file of the same training"}
+def wishes(limits: Sequence[Limit], score: str) -> str:
+    """What was asked for: `size at most 300.0 KiB, ...`; `score` is what decides, in words."""
+    meaning = {"drop": f" of {score} below the float32 file of the same training"}
     return ", ".join(
         each.shown(each.most)
         if each.reasons is not None
@@ -83,7 +83,7 @@ def nearest_text(
     candidates: Sequence[Candidate], metric: Metric, split: str, limits: Sequence[Limit], difference: Difference
 ) -> str:
     """What comes nearest to wishes that nothing fulfils, what each misses, and what would do without one of them."""
-    lines = [f"No variant has {wishes(limits, metric)}. The nearest:"]
+    lines = [f"No variant has {wishes(limits, metric.words_on(split))}. The nearest:"]
     for each in nearest(candidates, limits):
         lines.append(f"  {each.label}: {metric.words_on(split)} {each.score:.4f}; {'; '.join(misses(each, limits))}")
     for limit in limits:

@@ -130,7 +130,7 @@ def test_memory_can_be_an_objective(workplace, capsys) -> None:
     assert list(table["arena_bytes"]) == [900, 1000, 200]
     assert set(table.attrs["pareto_optimal"]) == {ids["float32 w8"], ids["int8 w8"]}
     assert main(["report"]) == 0
-    assert "Pareto-optimal in mean_iou, arena_bytes" in capsys.readouterr().out
+    assert "Pareto-optimal in validation mean IoU, arena KiB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["best", "report"])

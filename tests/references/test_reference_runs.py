@@ -142,7 +142,7 @@ def test_equal_counts_are_compared_once(store, monkeypatch):
     references = ensured(store)
     pair = [variant(store, references, right(0.8)) for _ in range(2)]
     calls = []
-    monkeypatch.setattr(differences, "paired_interval", lambda *given: calls.append(given))
+    monkeypatch.setattr(differences, "paired_interval", lambda *given, groups: calls.append(given))
     add_differences(store, pair, references)
     assert len(calls) == 4
     one, other = (store.get(run.run_id).metrics for run in pair)

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from made_sweeps import Row, make_sweep, scored
+from made_sweeps import Row, fingerprints_of, make_sweep, scored
 
 from segsweep.report.comparison import compare, find_sweep
 from segsweep.report.formats.report_input import ReportInput, View
@@ -38,7 +38,7 @@ def make_references(store, test="test images", commonest=(0.571, 0.29), linear=(
         tags = {
             names.REFERENCE_NAME: name,
             names.REFERENCE_KEY: keys[-1],
-            names.DATA_FINGERPRINT: json.dumps({"train": "a", "validation": "b", "test": test}),
+            names.DATA_FINGERPRINT: json.dumps(fingerprints_of(test)),
         }
         with store.run(names.REFERENCE, name, parent=None, tags=tags, params={}) as run_id:
             store.log(run_id, metrics={names.ACCURACY: accuracy, names.MEAN_IOU: mean_iou})
