@@ -54,6 +54,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "data.points_seed": AT_LEAST_ZERO,
     "data.labels": OneOf(("fine", "coarse")),
     "data.target": OneOf(("classes", "foreground")),
+    "data.nodata": Range("a finite number; NaN is no data anyway", math.isfinite),
     "data.normalize": OneOf(("standard", "percentile")),
     "data.channels": AT_LEAST_ZERO,
     "data.rgb": AT_LEAST_ZERO,

@@ -94,6 +94,9 @@ class StoredDataConfig(DownloadedDataConfig):
     """Classes that count nowhere, neither in the loss nor in the scores."""
     ignore_label: int | None = None
     """Label of pixels that count nowhere, neither in the loss nor in the scores."""
+    nodata: float | None = None
+    """Value of pixels without data in image files that do not declare one, as `-9999`; a finite number. What files
+    declare (a nodata value, a mask, an alpha band) and NaN are no data anyway."""
     channels: list[int] | None = None
     """Which bands of the images to use, from 0, in this order; `null`: all."""
     bands: list[str] | None = None

@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.dataset import IGNORE
+from segsweep.data.fitting import resized_band
 from segsweep.data.view import is_open
 
 # The second part of a seed; not 0, which would be as if there were none.
@@ -47,16 +47,27 @@ class Augmentation:
         scaled = [_scaled(*each) for each in zip(images, labels, self.scale[indices], strict=True)]
         return np.stack([image for image, _ in scaled]), np.stack([label for _, label in scaled])
 
-    def recolour(self, indices: np.ndarray, images: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
+    def recolour(
+        self,
+        indices: np.ndarray,
+        images: np.ndarray,
+        unit: np.ndarray | None = None,
+        missing: np.ndarray | None = None,
+    ) -> np.ndarray:
         """`images` (N, H, W, C) float32, normalized, with other brightness, contrast and noise; changed in place.
 
-        `unit` (C,) float32 is what brightness and noise are multiples of, in each band; None: 1.
+        `unit` (C,) float32 is what brightness and noise are multiples of, in each band; None: 1. `missing` (N, H, W, C)
+        bool says which values are no data: they are 0, and stay so; None: none is.
         """
         scale = np.float32(1) if unit is None else unit
         if self.contrast is not None:
             pixels = images.shape[1] * images.shape[2]
             # As a product of matrices: five times as fast as the mean over all but the last axis.
             means = np.full((1, pixels), 1 / pixels, np.float32) @ images.reshape(len(images), pixels, -1)
+            if missing is not None:
+                # Those that are no data are 0 in the sum.
+                there = pixels - missing.sum(axis=(1, 2), dtype=np.int64)
+                means *= (pixels / np.maximum(there, 1)).astype(np.float32)[:, None]
             means = means[:, :, None]
             factors = self.contrast[indices, None, None, None]
             images *= factors
@@ -68,6 +79,8 @@ class Augmentation:
                 random = np.random.default_rng((*self.seed, _NOISE, int(index)))
                 strengths = random.uniform(0, self.noise, image.shape[-1]).astype(np.float32) * scale
                 image += random.standard_normal(image.shape, np.float32) * strengths
+        if missing is not None:
+            images[missing] = 0
         return images
 
 
@@ -134,7 +147,7 @@ def _scaled(image: np.ndarray, label: np.ndarray, scale: np.ndarray) -> tuple[np
     """The part of an image (H, W, C) and its label (H, W) that, enlarged, fills them; the image as float32.
 
     Bilinear for the image, over all pixels that fall into one where it is made smaller; nearest for the label. That of
-    the whole image, (1, 1), stays.
+    the whole image, (1, 1), stays. What is no data (NaN) does not spread.
     """
     factor, *shares = scale.tolist()
     size = image.shape[:2]
@@ -149,13 +162,11 @@ def _scaled(image: np.ndarray, label: np.ndarray, scale: np.ndarray) -> tuple[np
     (top, _), (left, _) = edges
     box = (starts[1] + left, starts[0] + top, ends[1] + left, ends[0] + top)
     bands = [
-        Image.fromarray(np.ascontiguousarray(wide[..., band], np.float32)).resize(
-            size[::-1], Image.Resampling.BILINEAR, box=box
-        )
+        resized_band(np.ascontiguousarray(wide[..., band], np.float32), size[::-1], box)
         for band in range(image.shape[-1])
     ]
 
-    enlarged = np.stack([np.asarray(band) for band in bands], axis=-1)
+    enlarged = np.stack(bands, axis=-1)
     if label.shape != size:
         return enlarged, label
     rows, columns = (

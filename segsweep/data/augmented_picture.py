@@ -6,6 +6,7 @@ from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import draw
 from segsweep.data.batches import pad
 from segsweep.data.dataset import Dataset
+from segsweep.data.no_data import missing_in
 from segsweep.data.pictures import coloured, limits, mosaic, png, true_colour
 
 _IMAGES = 3
@@ -32,5 +33,6 @@ def augmented_picture(dataset: Dataset, settings: AugmentationConfig, *, size: t
     for epoch in range(1, _EPOCHS + 1):
         drawn = draw(len(dataset.train), settings, square=size[0] == size[1], seed=seed, epoch=epoch)
         images, changed = drawn.change(indices, originals, labels)
-        add(drawn.recolour(indices, dataset.normalization.apply(images), dataset.normalization.unit), changed)
+        values = dataset.normalization.apply(images)
+        add(drawn.recolour(indices, values, dataset.normalization.unit, missing_in(images)), changed)
     return png(mosaic(rows, _WIDTH))

@@ -16,6 +16,7 @@ import numpy as np
 from segsweep.config.training_schema import AugmentationConfig
 from segsweep.data.augmentation import draw
 from segsweep.data.dataset import IGNORE, Normalization, Split
+from segsweep.data.no_data import missing_in
 from segsweep.data.reading_ahead import AHEAD, read_ahead
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -76,7 +77,7 @@ def training_batches(
     order = [drawn.order[start : start + batch_size] for start in range(0, len(split), batch_size)]
     for indices, images, labels in read_ahead(split, order):
         images, labels = drawn.change(indices, *pad(images, labels, size))
-        yield drawn.recolour(indices, normalization.apply(images), normalization.unit), labels
+        yield drawn.recolour(indices, normalization.apply(images), normalization.unit, missing_in(images)), labels
 
 
 @_ahead

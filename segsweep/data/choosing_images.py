@@ -38,8 +38,11 @@ def far_apart(split: Split, count: int, seed: int) -> np.ndarray:
     Gonzalez 1985, Clustering to Minimize the Maximum Intercluster Distance.
     """
     survey = survey_of(split)
-    pixels = survey.counts.sum(axis=1, keepdims=True)
-    features = np.concatenate([survey.mean, np.sqrt(survey.squares / pixels)], axis=1)
+    # A band without a valid value counts as one that is as all images together.
+    means, deviations = survey.moments()
+    mean = np.where(survey.valid > 0, survey.mean, means)
+    deviation = np.where(survey.valid > 0, np.sqrt(survey.squares / np.maximum(survey.valid, 1)), deviations)
+    features = np.concatenate([mean, deviation], axis=1)
     spread = features.std(axis=0)
     features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
     chosen = [int(np.random.default_rng(seed).integers(len(split)))]

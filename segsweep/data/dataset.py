@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from segsweep.data.histogram import Histogram
+from segsweep.data.no_data import missing_in
 from segsweep.data.survey import Survey, joined, survey_images
 from segsweep.data.task import SEGMENTATION, Task
 from segsweep.data.view import View, view_of_bands
@@ -34,7 +35,8 @@ class Split(Protocol):
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images (N, H, W, C) as stored, not normalized; labels (N, H, W) uint8, `IGNORE` where they do not count.
 
-        Labels of whole images are (N, 1, 1).
+        Labels of whole images are (N, 1, 1). Of a split with values that are no data, images are floating and hold NaN
+        there; labels are `IGNORE` where all bands do.
         """
 
 
@@ -135,14 +137,19 @@ class Normalization:
     unit: np.ndarray | None = None
     """(C,) float32: after `apply`, what 1 is by the data set's own normalization (a standard deviation of its training
     images, unless it goes by percentiles); None: 1."""
+    keeps_missing: bool = False
+    """Whether `apply` leaves NaN where an image is no data, for those who normalize once more; else it becomes 0."""
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Images (..., C) of any numeric type as float32, normalized."""
+        """Images (..., C) of any numeric type as float32, normalized; what is no data (NaN) becomes the band's mean."""
         # Whole rows at a time: with C numbers at a time NumPy takes twice as long.
         width = images.shape[-2] if images.ndim > 1 else 1
         rows = images.reshape(-1, width * images.shape[-1]).astype(np.float32)
         rows -= np.tile(self.mean, width)
         rows *= np.tile(np.float32(1) / self.std, width)
+        missing = None if images.dtype.kind != "f" or self.keeps_missing else missing_in(rows)
+        if missing is not None:
+            rows[missing] = 0
         return rows.reshape(images.shape)
 
 
@@ -172,8 +179,19 @@ class Dataset:
     """Whether it was generated in place of a data set that must be downloaded."""
     remarks: tuple[str, ...] = ()
     """What whoever reads the files should know, a sentence each."""
+    dtype: str = ""
+    """Data type of the images as they are stored, as `uint16`; empty: as the training split gives them."""
+    nodata: float | None = None
+    """`data.nodata`, by which values of files that declare none are no data."""
+    alpha_is_band: bool = False
+    """Whether files tag a band as alpha that was taken for a band like the others."""
     known_view: View | None = None
     """From where its images were taken; None where the source cannot tell."""
+
+    @property
+    def stored_dtype(self) -> str:
+        """Data type of the images as they are stored."""
+        return self.dtype or self.train.read(np.array([0]))[0].dtype.name
 
     @property
     def view(self) -> View:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segsweep.config.data_schema import FileDataConfig
+from segsweep.data.alpha_bands import alpha_band
 from segsweep.data.bands import band_names, shown_channels, used_channels
 from segsweep.data.dataset import Dataset
 from segsweep.data.duplicates import without_duplicates
@@ -19,6 +20,8 @@ from segsweep.data.image_files import COLOURS, RASTERS, ImageKind, opened_raster
 from segsweep.data.independent_groups import joined_groups
 from segsweep.data.labelling import Labelling
 from segsweep.data.late_split import LateSplit
+from segsweep.data.mask_files import NOTHING_KEPT
+from segsweep.data.no_data import NoDataRule
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sample_cache import SampleCache
 from segsweep.data.splits import split_by_fraction
@@ -99,12 +102,20 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
     pairs = [files.pairs[row] for row in chosen]
     rows = {role: np.searchsorted(chosen, found) for role, found in listed.items()}
 
-    reading = _reading(config, files)
+    alpha = alpha_band([pair.image for pair in pairs], config)
+    reading = _reading(config, files, NoDataRule(config.nodata, alpha.is_mask))
     survey = survey_files(pairs, reading, files.problems)
-    remarks = [*files.remarks, *survey.remarks()]
+    listed_rows, rows = rows, _with_data(rows, survey)
+    remarks = [
+        *files.remarks,
+        *survey.remarks(),
+        *filter(None, [alpha.remark]),
+        *_without_data(listed_rows, rows),
+        *_kept(survey, files),
+    ]
     if config.duplicates == "drop":
-        listed_rows, rows = rows, without_duplicates(rows, survey)
-        remarks += _dropped(listed_rows, rows)
+        before, rows = rows, without_duplicates(rows, survey)
+        remarks += _dropped(before, rows)
     used = set(np.concatenate(list(rows.values())).tolist())
     named = [None if files.groups is None else files.groups[row] for row in chosen]
     groups = joined_groups(*(_of(used, each) for each in (named, _contents(survey, len(pairs)))))
@@ -131,6 +142,9 @@ def load_files(config: FileDataConfig, files: Files) -> Dataset:
         unlabelled=LateSplit(lambda: _unlabelled(files, reading)) if files.unlabelled else None,
         standin=config.standin,
         remarks=tuple(remarks),
+        dtype=files.kind.dtype,
+        nodata=config.nodata,
+        alpha_is_band=alpha.is_band,
         known_view=files.view,
     )
 
@@ -147,6 +161,37 @@ def _dropped(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> lis
     return [f"data.duplicates=drop: left out, since they are in other splits too: {', '.join(counts)}"] * some
 
 
+def _with_data(rows: dict[str, np.ndarray], survey: FileSurvey) -> dict[str, np.ndarray]:
+    """The rows of each role without images that have no valid pixel.
+
+    Raises:
+        DataError: none is left.
+    """
+    there = np.unique(survey.source[survey.patches.valid.any(axis=1)])
+    kept = {role: found[np.isin(found, there)] for role, found in rows.items()}
+    for role, found in kept.items():
+        if len(rows[role]) and not len(found):
+            raise DataError(f"data: no image of the {role} split has a valid pixel; all of them are no data")
+    return kept
+
+
+def _without_data(before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> list[str]:
+    """What to say of images that have no valid pixel."""
+    count = len(np.setdiff1d(np.concatenate(list(before.values())), np.concatenate(list(after.values()))))
+    return [f"no data: {count} images without any valid pixel are left out"] * (count > 0)
+
+
+def _kept(survey: FileSurvey, files: Files) -> list[str]:
+    """What to say of masks whose nodata value is the number of a class."""
+    found = np.unique(survey.kept_nodata[survey.kept_nodata != NOTHING_KEPT]).tolist()
+    names = {number: name for name, number in files.labelling.stored}
+    return [
+        f"masks declare {files.labelling.describe(number)} as nodata, which is the class {names[number]}; "
+        "those pixels count as that class"
+        for number in found
+    ]
+
+
 def _of(used: set[int], values: Sequence[Hashable | None]) -> list[Hashable | None]:
     """What is left out belongs to nothing."""
     return [value if row in used else None for row, value in enumerate(values)]
@@ -159,7 +204,7 @@ def _listed(path: Path, files: Files) -> np.ndarray:
     return rows_of(read_list(path, first_word=files.first_word), files.pairs, files.root, path)
 
 
-def _reading(config: FileDataConfig, files: Files) -> Reading:
+def _reading(config: FileDataConfig, files: Files, no_data: NoDataRule) -> Reading:
     size = None if config.size is None else (config.size[0], config.size[1])
     return Reading(
         kind=files.kind,
@@ -167,6 +212,7 @@ def _reading(config: FileDataConfig, files: Files) -> Reading:
         labelling=files.labelling,
         fit=Fit(size, config.fit),
         patches=Patches(config.patch.size, config.patch.stride),
+        no_data=no_data,
     )
 
 
@@ -218,11 +264,11 @@ def _split(
     once: bool = False,
     groups: np.ndarray | None = None,
 ) -> FileSplit:
-    """The patches of some of the pairs; with `once`, each pixel has a label in one of them alone.
+    """The patches of some of the pairs, but for those that have no valid pixel.
 
-    `groups` (P,) are what `data.groups` says of the pairs.
+    With `once`, each pixel has a label in one of them alone. `groups` (P,) are what `data.groups` says of the pairs.
     """
-    chosen = np.flatnonzero(np.isin(survey.source, rows))
+    chosen = np.flatnonzero(np.isin(survey.source, rows) & survey.patches.valid.any(axis=1))
     height, width = (int(length) for length in survey.shapes[0])
     source = survey.source[chosen]
     patches = survey.patches.take(chosen)

@@ -12,9 +12,10 @@ import numpy as np
 
 from segsweep.data.dataset import IGNORE, SourceImages
 from segsweep.data.fitting import CountedPart, Fit, Patches, fit_image, fit_labels
-from segsweep.data.image_files import ImageKind, read_image
+from segsweep.data.image_files import NO_RULE, ImageKind, read_image
 from segsweep.data.labelling import Labelling
 from segsweep.data.mask_files import read_labels
+from segsweep.data.no_data import NoDataRule, is_empty, wide_type
 from segsweep.data.orientation import file_orientation, why_other_size
 from segsweep.data.parallel import in_parallel
 from segsweep.data.sample_cache import Sample, SampleCache
@@ -43,11 +44,14 @@ class Reading:
     labelling: Labelling
     fit: Fit
     patches: Patches
+    no_data: NoDataRule = NO_RULE
+    """What is no data, besides NaN and what files declare."""
 
     def settings(self) -> dict[str, Any]:
-        """Those on which the numbers depend; names and colours for people are none."""
+        """Those on which the numbers depend; names and colours for people are none, nor is what no data is: where there
+        is some, the numbers themselves say so."""
         settings = asdict(self)
-        del settings["labelling"]
+        del settings["labelling"], settings["no_data"]
         known = self.labelling
         values = [value for _, value in known.stored]
         return {**settings, "labels": [values, known.labels, known.void, known.coloured, known.tolerance]}
@@ -57,7 +61,12 @@ class Reading:
         if self.channels is not None:
             image = image[..., list(self.channels)]
         prepare = self.patches.prepare
-        return prepare(fit_image(image, self.fit)), prepare(fit_labels(labels, self.fit))
+        image = fit_image(image, self.fit, rounded=np.dtype(self.kind.dtype).kind in "iu")
+        labels = fit_labels(labels, self.fit)
+        empty = is_empty(image)
+        if empty is not None:
+            labels = np.where(empty, np.uint8(IGNORE), labels)
+        return prepare(image), prepare(labels)
 
     def read(self, pair: FilePair) -> Sample:
         """The image (H, W, C) and its labels (H, W), ready to be cut.
@@ -65,7 +74,7 @@ class Reading:
         Raises:
             DataError: a file is gone, or not what it was when the data was checked.
         """
-        image = read_image(pair.image, self.kind, self.fit)
+        image = read_image(pair.image, self.kind, self.fit, self.no_data)
         if pair.mask is None:
             return self.fitted(image, np.full(image.shape[:2], IGNORE, np.uint8))
         labels = read_labels(pair.mask, self.labelling, self.fit)
@@ -113,6 +122,13 @@ class FileSplit:
             digest.update(b"each pixel counts once")
         return digest.hexdigest()
 
+    @cached_property
+    def _dtype(self) -> np.dtype:
+        """Of the images: as stored where all values are data."""
+        height, width, _ = self.image_shape
+        stored = np.dtype(self.reading.kind.dtype)
+        return stored if (self.survey.valid == height * width).all() else wide_type(stored)
+
     def __len__(self) -> int:
         return len(self.source)
 
@@ -121,7 +137,7 @@ class FileSplit:
         wanted: dict[int, list[int]] = {}
         for position, index in enumerate(indices):
             wanted.setdefault(int(self.source[index]), []).append(position)
-        images = np.empty((len(indices), *self.image_shape), self.reading.kind.dtype)
+        images = np.empty((len(indices), *self.image_shape), self._dtype)
         labels = np.empty((len(indices), *self.image_shape[:2]), np.uint8)
 
         def fill(pair: int) -> None:

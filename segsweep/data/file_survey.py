@@ -1,8 +1,10 @@
 """Looking at every image and mask once: are they right, and what is in them."""
 
+import contextlib
 import functools
+import os
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,9 @@ from segsweep.data import (
     image_files,
     labelling,
     mask_files,
+    no_data,
     orientation,
+    raster_no_data,
     raster_pages,
     survey,
 )
@@ -24,7 +28,7 @@ from segsweep.data.dataset import IGNORE
 from segsweep.data.file_split import FilePair, Reading
 from segsweep.data.georeference import require_one_place
 from segsweep.data.image_files import RASTERS, decoders, file_digest, opened_raster, read_image
-from segsweep.data.mask_files import check_values, read_values
+from segsweep.data.mask_files import NOTHING_KEPT, check_values, read_numbers
 from segsweep.data.orientation import AS_STORED, file_orientation, turned_remark, why_other_size
 from segsweep.data.parallel import in_parallel
 from segsweep.data.survey import LABELS, Survey, joined, survey_images
@@ -33,8 +37,8 @@ from segsweep.errors import DataError
 _NAMED = 3
 """Problems that a message names."""
 _MODULES = (
-    *(declared_scale, file_split, fitting, georeference, image_files),
-    *(labelling, mask_files, orientation, raster_pages, survey),
+    *(declared_scale, file_split, fitting, georeference, image_files, labelling),
+    *(mask_files, no_data, orientation, raster_no_data, raster_pages, survey),
 )
 _CODE = [Path(module.__file__ or "") for module in _MODULES]
 
@@ -51,6 +55,8 @@ class FileSurvey:
     """(N, 2) row and column of the upper left pixel of each patch."""
     shapes: np.ndarray
     """(N, 2) height and width of each patch."""
+    kept_nodata: np.ndarray
+    """(P,) int64: what the mask declares as nodata and is the number of a class, `NOTHING_KEPT` where there is none."""
     parts: np.ndarray
     """(N, 4) first row, last row + 1, first column, last column + 1 of what counts in each patch where each pixel of an
     image counts once."""
@@ -93,13 +99,18 @@ def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Se
     if known_problems:
         look()
     paths = {path for pair in pairs for path in (pair.image, pair.mask) if path is not None}
-    settings = {"reading": reading.settings(), "files": [_state(pair) for pair in pairs], **decoders(paths)}
+    settings = {
+        "reading": reading.settings(),
+        "no_data": asdict(reading.no_data),
+        "files": [_state(pair) for pair in pairs],
+        **decoders(paths),
+    }
     arrays = cached_arrays("files", settings, _CODE, look, folder="surveys")
     own = {name: arrays.pop(name) for name in ("source", *_OWN)}
     return FileSurvey(**own, patches=Survey(**arrays))
 
 
-_OWN = ("content", "corners", "shapes", "turned", "parts", "counted")
+_OWN = ("content", "corners", "shapes", "kept_nodata", "turned", "parts", "counted")
 
 
 def _state(pair: FilePair) -> list[str | int]:
@@ -112,6 +123,18 @@ def _state(pair: FilePair) -> list[str | int]:
             except OSError as error:
                 raise DataError(f"{path}: cannot be read ({error.strerror})") from error
             found += [str(path.absolute()), state.st_size, state.st_mtime_ns]
+            found += _sidecars(path)
+    return found
+
+
+def _sidecars(path: Path) -> list[str | int]:
+    """What changes when a file beside a raster does, in which its mask, nodata value or scale may be."""
+    found: list[str | int] = []
+    if path.suffix.lower() in RASTERS:
+        for beside in (f"{path}.msk", f"{path}.aux.xml"):
+            with contextlib.suppress(OSError):
+                state = os.stat(beside)
+                found += [beside, state.st_size, state.st_mtime_ns]
     return found
 
 
@@ -123,13 +146,14 @@ def _look_or_problem(pair: FilePair, reading: Reading) -> FileSurvey | str:
 
 
 def _look(pair: FilePair, reading: Reading) -> FileSurvey:
-    image = read_image(pair.image, reading.kind)
+    image = read_image(pair.image, reading.kind, rule=reading.no_data)
     orientations = [file_orientation(pair.image), AS_STORED]
+    kept_nodata = NOTHING_KEPT
     if pair.mask is None:
         labels: np.ndarray = np.full(image.shape[:2], IGNORE, np.uint8)
         content = file_digest(pair.image) + bytes(32)
     else:
-        values = read_values(pair.mask, reading.labelling.coloured)
+        values, kept_nodata = read_numbers(pair.mask, reading.labelling)
         orientations[1] = file_orientation(pair.mask)
         if values.shape != image.shape[:2]:
             raise DataError(
@@ -151,6 +175,7 @@ def _look(pair: FilePair, reading: Reading) -> FileSurvey:
         source=np.zeros(len(corners), np.int64),
         corners=np.array(corners, np.int64),
         shapes=np.array([labels.shape for _, labels in cut], np.int64),
+        kept_nodata=np.array([kept_nodata], np.int64),
         parts=np.array([astuple(part) for part in parts], np.int64),
         counted=np.array([np.bincount(each.ravel(), minlength=LABELS) for each in counted], np.int32),
         turned=np.array([orientations]) != AS_STORED,

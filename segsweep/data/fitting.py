@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from segsweep.data.dataset import IGNORE
+from segsweep.data.no_data import missing_in
 
 _PILLOW_BANDS = (1, 3, 4)
 """How many bands of 8 bits one picture of Pillow holds."""
@@ -46,20 +47,36 @@ def _placement(shape: tuple[int, int], size: tuple[int, int], how: str) -> _Plac
     return _Placement(whole, size)
 
 
-def fit_image(image: np.ndarray, fit: Fit) -> np.ndarray:
-    """An image (H, W, C) brought to the size by linear interpolation (averaged where it shrinks); keeps its type."""
+def fit_image(image: np.ndarray, fit: Fit, *, rounded: bool = False) -> np.ndarray:
+    """An image (H, W, C) brought to the size by linear interpolation (averaged where it shrinks); keeps its type.
+
+    `rounded`: whether it holds integers though its type is floating, because NaN marks what is no data in it.
+    """
     if fit.size is None or image.shape[:2] == fit.size:
         return image
     if image.dtype == np.uint8 and image.shape[2] in _PILLOW_BANDS:
         return fit_picture(Image.fromarray(image[..., 0] if image.shape[2] == 1 else image), fit)
     place = _placement(image.shape[:2], fit.size, fit.how)
     size = place.inner[::-1]
-    bands = [
-        np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BILINEAR, place.box))
-        for band in np.moveaxis(image.astype(np.float32), -1, 0)
-    ]
+    bands = [resized_band(band, size, place.box) for band in np.moveaxis(image.astype(np.float32), -1, 0)]
     scaled = np.stack(bands, axis=-1)
-    return pad_to((np.rint(scaled) if image.dtype.kind in "iu" else scaled).astype(image.dtype), fit.size)
+    return pad_to((np.rint(scaled) if rounded or image.dtype.kind in "iu" else scaled).astype(image.dtype), fit.size)
+
+
+def resized_band(band: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float]) -> np.ndarray:
+    """The part `box` of a band (h, w) float32 brought to `size` (width, height) by linear interpolation.
+
+    What is no data (NaN) does not spread: it has no weight, and is where the nearest pixel is no data.
+    """
+    missing = missing_in(band)
+    if missing is None:
+        return np.asarray(Image.fromarray(band).resize(size, Image.Resampling.BILINEAR, box))
+    values, weights = (
+        np.asarray(Image.fromarray(each.astype(np.float32)).resize(size, Image.Resampling.BILINEAR, box))
+        for each in (np.where(missing, 0, band), ~missing)
+    )
+    gone = np.asarray(Image.fromarray(missing.astype(np.uint8)).resize(size, Image.Resampling.NEAREST, box)) != 0
+    return np.where(gone | (weights <= 0), np.float32(np.nan), values / np.where(weights > 0, weights, 1))
 
 
 def fit_picture(picture: Image.Image, fit: Fit) -> np.ndarray:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segsweep.data.no_data import has_nan, missing_in
+
 LEVELS = 256
 """Quantiles of a reference that are kept."""
 _COUNTED_AT_ONCE = 2**16
@@ -25,23 +27,34 @@ class Histogram:
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """An image (H, W, C) of any numbers as float32: the share of pixels that are as small, from 0 to 1, for
-        `equalize`; the reference's value at that share for `match`."""
+        `equalize`; the reference's value at that share for `match`. What is no data (NaN) has no share, and stays."""
         changed = np.empty(image.shape, np.float32)
+        missing = missing_in(image)
         for band in range(image.shape[-1]):
-            shares, places = _shares(image[..., band])
-            if self.table is not None:
-                shares = np.interp(shares, np.linspace(0, 1, LEVELS), self.table[band])
-            changed[..., band] = shares[places]
+            if missing is None:
+                changed[..., band] = self._changed(image[..., band], band)
+                continue
+            there = ~missing[..., band]
+            changed[..., band] = np.nan
+            if there.any():
+                changed[there, band] = self._changed(image[there, band], band)
         return changed
+
+    def _changed(self, values: np.ndarray, band: int) -> np.ndarray:
+        shares, places = _shares(values)
+        if self.table is not None:
+            shares = np.interp(shares, np.linspace(0, 1, LEVELS), self.table[band])
+        return shares[places]
 
 
 def quantiles(reference: np.ndarray) -> np.ndarray:
-    """The table of a reference, from pixels (..., C)."""
+    """The table of a reference, from pixels (..., C) of which each band has a valid value at least."""
     levels = np.linspace(0, 1, LEVELS)
     table = []
     for band in np.moveaxis(reference, -1, 0):
-        values, counts = np.unique(band, return_counts=True)
-        table.append(np.interp(levels, np.cumsum(counts) / band.size, values))
+        there = band[~np.isnan(band)] if has_nan(band) else band
+        values, counts = np.unique(there, return_counts=True)
+        table.append(np.interp(levels, np.cumsum(counts) / there.size, values))
     return np.array(table, np.float32)
 
 

@@ -18,7 +18,9 @@ from PIL import Image, UnidentifiedImageError
 from segsweep.config.keys import versions
 from segsweep.data.declared_scale import declared_scale
 from segsweep.data.fitting import Fit, fit_image, fit_picture
+from segsweep.data.no_data import NoDataRule, equal_to, marked
 from segsweep.data.orientation import orientation_of, raster_orientation, turned, upright
+from segsweep.data.raster_no_data import declared, invalid_values
 from segsweep.data.raster_pages import pages_of, stacked
 from segsweep.errors import DataError
 
@@ -108,28 +110,53 @@ RGB = ImageKind(3, "uint8", "RGB")
 
 
 AS_IT_IS = Fit(None, "resize")
+NO_RULE = NoDataRule()
 
 
-def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS) -> np.ndarray:
-    """The image (H, W, C), brought to the size of `fit`.
+def read_image(path: Path, kind: ImageKind, fit: Fit = AS_IT_IS, rule: NoDataRule = NO_RULE) -> np.ndarray:
+    """The image (H, W, C), brought to the size of `fit`; floating, and NaN where it has values that are no data.
+
+    Args:
+        path: of the file.
+        kind: of all images of the data set.
+        fit: what size it is brought to.
+        rule: what is no data, besides NaN and what the file declares.
 
     Raises:
         DataError: it cannot be read, or is of another kind.
     """
-    array = _read_raster(path, fit) if path.suffix.lower() in RASTERS else _read_picture(path, kind, fit)
+    if path.suffix.lower() in RASTERS:
+        array = _read_raster(path, kind, fit, rule)
+    elif rule.value is None:
+        array = _read_picture(path, kind, fit)
+        _require_kind(path, array, kind)
+    else:
+        stored = _read_picture(path, kind, AS_IT_IS)
+        _require_kind(path, stored, kind)
+        invalid = equal_to(stored, rule.value)
+        array = fit_image(marked(stored, invalid), fit, rounded=stored.dtype.kind in "iu")
+    if array.dtype.kind == "f" and not (np.abs(array) <= np.finfo(np.float32).max).all():
+        missing = np.isnan(array)
+        wrong = int((~(np.abs(array) <= np.finfo(np.float32).max) & ~missing).sum())
+        if wrong:
+            raise DataError(
+                f"{path}: {wrong} infinite values (or beyond 32-bit floats); fill them, or give them as data.nodata"
+            )
+        array = marked(array, missing)
+    return array
+
+
+def _require_kind(path: Path, array: np.ndarray, kind: ImageKind) -> None:
+    """Refuse an image (H, W, C) of another kind."""
     if array.shape[2] != kind.bands or array.dtype != kind.dtype:
         raise DataError(
             f"{path}: {array.shape[2]} bands of {array.dtype} where the first image has {kind.bands} of {kind.dtype}"
         )
-    if kind.dtype.startswith("float") and not (np.abs(array) <= np.finfo(np.float32).max).all():
-        wrong = int((~(np.abs(array) <= np.finfo(np.float32).max)).sum())
-        raise DataError(f"{path}: {wrong} NaN or infinite values (or beyond 32-bit floats); fill them")
-    return array
 
 
 def _read_picture(path: Path, kind: ImageKind, fit: Fit) -> np.ndarray:
     with opened(path) as image:
-        _require_alike(path, image, kind)
+        _require_nothing_lost(path, image, kind)
         if kind.is_deep:
             return fit_image(read_deep(path, image, kind), fit)
         standing = upright(image)
@@ -159,7 +186,7 @@ def read_deep(path: Path, image: Image.Image, kind: ImageKind, content: bytes | 
     return np.ascontiguousarray(turned(pixels, orientation_of(image)))
 
 
-def _require_alike(path: Path, image: Image.Image, kind: ImageKind) -> None:
+def _require_nothing_lost(path: Path, image: Image.Image, kind: ImageKind) -> None:
     """Refuse a picture of which something would be lost where it is read as `kind`."""
     own = picture_kind(image, kind.bands)
     if own.dtype != kind.dtype:
@@ -185,12 +212,17 @@ def _has_colours(image: Image.Image) -> bool:
     return not red.tobytes() == green.tobytes() == blue.tobytes()
 
 
-def _read_raster(path: Path, fit: Fit) -> np.ndarray:
+def _read_raster(path: Path, kind: ImageKind, fit: Fit, rule: NoDataRule) -> np.ndarray:
     with opened_raster(path) as raster:
-        values, scale = raster.read(), declared_scale(raster)
+        values, scale, says = raster.read(), declared_scale(raster), declared(raster)
+        # A nodata value is one of the numbers that are stored, before any scale.
+        invalid = invalid_values(raster, says, values, value=rule.value, alpha_is_mask=rule.alpha_is_mask)
         orientation = raster_orientation(path, raster)
-    meant = values if scale is None else scale.apply(values)
-    return fit_image(np.ascontiguousarray(turned(np.moveaxis(meant, 0, -1), orientation)), fit)
+    meant = np.moveaxis(values if scale is None else scale.apply(values), 0, -1)
+    _require_kind(path, meant, kind)
+    known = meant if invalid is None else marked(meant, np.moveaxis(invalid, 0, -1))
+    standing = np.ascontiguousarray(turned(known, orientation))
+    return fit_image(standing, fit, rounded=meant.dtype.kind in "iu")
 
 
 @contextmanager

@@ -13,6 +13,9 @@ from segsweep.errors import ConfigError, DataError
 
 Colour = tuple[int, int, int]
 
+NO_LABEL = -(2**31)
+"""Stands in the numbers of a mask for a pixel that the file declares as nodata; it counts nowhere."""
+
 
 def merged_classes(
     names: Sequence[str], merge: Mapping[str, Sequence[str]], ignore: Iterable[str]
@@ -101,7 +104,7 @@ class Labelling:
         if values.min(initial=0) < 0 or values.max(initial=0) >= len(table):
             labels[(values < 0) | (values >= len(table))] = IGNORE
         if self.tolerance:
-            off = ~np.take(self._tables[1], values, mode="clip")
+            off = ~np.take(self._tables[1], values, mode="clip") & (values != NO_LABEL)
             found, places = np.unique(values[off], return_inverse=True)
             nearest = self._nearest(found)
             labels[off] = np.where(nearest < 0, IGNORE, np.take(self.labels, nearest))[places.reshape(-1)]
@@ -120,6 +123,7 @@ class Labelling:
         _, known = self._tables
         wrong = ~np.take(known, values, mode="clip") | (values < 0) | (values >= len(known))
         found = values[wrong]
+        found = found[found != NO_LABEL]
         if self.tolerance:
             different, places = np.unique(found, return_inverse=True)
             return found[(self._nearest(different) < 0)[places.reshape(-1)]]

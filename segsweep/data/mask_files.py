@@ -6,7 +6,8 @@ import numpy as np
 
 from segsweep.data.fitting import Fit, fit_labels, pad_to, scale_mask
 from segsweep.data.image_files import AS_IT_IS, RASTERS, opened, opened_raster, stored_mode
-from segsweep.data.labelling import Labelling
+from segsweep.data.labelling import NO_LABEL, Labelling
+from segsweep.data.no_data import equal_to
 from segsweep.data.orientation import raster_orientation, turned, upright
 from segsweep.errors import DataError
 
@@ -20,6 +21,29 @@ _NEAR = 48
 """How far apart colours may be, each of red, green and blue, that compression made of one another."""
 
 
+NOTHING_KEPT = -1
+"""In place of a nodata value that is the number of a class."""
+
+
+def read_numbers(path: Path, labelling: Labelling, fit: Fit = AS_IT_IS) -> tuple[np.ndarray, int]:
+    """As `read_values`, with `NO_LABEL` for pixels that a raster declares as nodata by a number that is no class's.
+
+    Where it is the number of a class, as in rasters of which 0 is background and nodata too, pixels keep it; the number
+    is given back beside them, else `NOTHING_KEPT` is.
+    """
+    if path.suffix.lower() not in RASTERS:
+        return read_values(path, labelling.coloured, fit), NOTHING_KEPT
+    values, nodata = _read_raster(path, labelling.coloured)
+    if nodata is None:
+        return _whole_numbers(path, values), NOTHING_KEPT
+    gone = np.isnan(values) if np.isnan(nodata) else equal_to(values, nodata)
+    if gone is None or not gone.any():
+        return _whole_numbers(path, values), NOTHING_KEPT
+    if nodata in {value for _, value in labelling.stored}:
+        return _whole_numbers(path, values), int(nodata)
+    return np.where(gone, NO_LABEL, _whole_numbers(path, np.where(gone, 0, values)).astype(np.int64)), NOTHING_KEPT
+
+
 def read_values(path: Path, coloured: bool, fit: Fit = AS_IT_IS) -> np.ndarray:
     """The numbers (H, W) in a mask: ids as stored, or colours as int32; a picture is scaled for `fit`, a raster is not.
 
@@ -27,7 +51,7 @@ def read_values(path: Path, coloured: bool, fit: Fit = AS_IT_IS) -> np.ndarray:
         DataError: it cannot be read, or holds colours where ids are needed.
     """
     if path.suffix.lower() in RASTERS:
-        return _read_raster(path, coloured)
+        return _whole_numbers(path, _read_raster(path, coloured)[0])
     with opened(path) as stored:
         how = stored_mode(stored)
         if how in _DEEP:
@@ -46,18 +70,26 @@ def read_values(path: Path, coloured: bool, fit: Fit = AS_IT_IS) -> np.ndarray:
         return ids
 
 
-def _read_raster(path: Path, coloured: bool) -> np.ndarray:
+def _read_raster(path: Path, coloured: bool) -> tuple[np.ndarray, float | None]:
+    """The numbers (H, W), and that of them which the file declares as nodata."""
     with opened_raster(path) as raster:
         if raster.count != (3 if coloured else 1):
             raise DataError(f"{path}: {raster.count} bands; a mask of {'colours has 3' if coloured else 'ids has 1'}")
-        values = np.moveaxis(turned(np.moveaxis(raster.read(), 0, -1), raster_orientation(path, raster)), -1, 0)
-    if coloured:
-        return _colours(np.moveaxis(values, 0, -1))
+        values, nodata = raster.read(), raster.nodata
+        upright_bands = turned(np.moveaxis(values, 0, -1), raster_orientation(path, raster))
+    if not coloured:
+        return upright_bands[..., 0], nodata
+    # A colour is nodata where all three bands are.
+    is_colour = nodata is not None and 0 <= nodata <= 255 and nodata == int(nodata)
+    return _colours(upright_bands), int(nodata) * 0x010101 if is_colour else None
+
+
+def _whole_numbers(path: Path, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "f":
         if (values != np.rint(values)).any() or (np.abs(values) > 2**31 - 1).any():
             raise DataError(f"{path}: holds fractions; ids are whole numbers")
         values = values.astype(np.int64)
-    return values[0]
+    return values
 
 
 def _colours(bands: np.ndarray) -> np.ndarray:
@@ -72,7 +104,7 @@ def _colours(bands: np.ndarray) -> np.ndarray:
 def read_labels(path: Path, labelling: Labelling, fit: Fit = AS_IT_IS) -> np.ndarray:
     """The labels (H, W) uint8, brought to the size of `fit`, of a mask that was checked before."""
     # Scaled first, which leaves less to look up.
-    labels = labelling.apply(read_values(path, labelling.coloured, fit))
+    labels = labelling.apply(read_numbers(path, labelling, fit)[0])
     if path.suffix.lower() in RASTERS:
         return fit_labels(labels, fit)
     return labels if fit.size is None else pad_to(labels, fit.size)

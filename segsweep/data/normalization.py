@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from segsweep.data.dataset import Normalization, Split, survey_of
+from segsweep.data.no_data import percentiles
 from segsweep.data.survey import Survey
 
 _LOW, _HIGH = 2, 98
@@ -18,8 +19,7 @@ def _standard(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
 
 def _percentile(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
     """The percentiles to -1 and 1: a few values far out, such as of clouds, change nothing."""
-    pixels = survey.samples.reshape(-1, survey.samples.shape[-1]).astype(np.float64)
-    low, high = np.percentile(pixels, (_LOW, _HIGH), axis=0)
+    low, high = percentiles(survey.samples.astype(np.float64), (_LOW, _HIGH))
     return (low + high) / 2, (high - low) / 2
 
 
@@ -31,6 +31,6 @@ NORMALIZATIONS: dict[str, Callable[[Survey], tuple[np.ndarray, np.ndarray]]] = {
 
 
 def fit_normalization(split: Split, how: str = "standard") -> Normalization:
-    """The constants of each band over all pixels of `split`; a constant band is divided by 1."""
+    """The constants of each band over its valid values in `split`; a band that is constant is divided by 1."""
     centre, spread = NORMALIZATIONS[how](survey_of(split))
     return Normalization(centre.astype(np.float32), np.where(spread == 0, 1, spread).astype(np.float32))

@@ -14,6 +14,7 @@ from segsweep.data.dataset import IGNORE, ArraySplit, Dataset, SourceImages, Spl
 from segsweep.data.fitting import Patches
 from segsweep.data.labelling import merged_classes
 from segsweep.data.late_split import LateSplit
+from segsweep.data.no_data import empty_images, is_empty, with_no_data
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.npz_arrays import checked_images, read_arrays, require_file
 from segsweep.data.palette import palette
@@ -44,9 +45,9 @@ def load(config: NpzConfig) -> Dataset:
         DataError: a file is missing, broken, or holds what cannot be used.
     """
     assert config.train is not None
-    train = read_archive(Path(config.train), config.groups)
+    train = read_archive(Path(config.train), config.groups, nodata=config.nodata)
     others = [
-        read_archive(Path(path), config.groups, groups_needed=False) if path is not None else None
+        read_archive(Path(path), config.groups, groups_needed=False, nodata=config.nodata) if path is not None else None
         for path in (config.validation, config.test)
     ]
     validation, test = others
@@ -55,7 +56,11 @@ def load(config: NpzConfig) -> Dataset:
     # Equal images, such as empty tiles, must not fall on both sides either.
     groups = equal_images(train.images) if train.groups is None else _numbered(train.groups)
 
-    rows = {"train": np.arange(len(train.images))}
+    used = used_channels(config, train.images.shape[3], f"X of {train.path}")
+    given = {"train": train, "validation": validation, "test": test}
+    whole = {role: archive for role, archive in given.items() if archive is not None}
+    rows = {role: _with_data(archive, used, config) for role, archive in whole.items()}
+    left_out = sum(len(archive.images) - len(rows[role]) for role, archive in whole.items())
     if test is None:
         rows["train"], rows["test"] = split_by_fraction(
             rows["train"], groups, config.test_fraction, config.split_seed, "data.test_fraction"
@@ -76,7 +81,6 @@ def load(config: NpzConfig) -> Dataset:
             f"data.patch.size={config.patch.size}: Y of {train.path} has one class an image; set it to null"
         )
     channels = train.images.shape[3]
-    used = used_channels(config, channels, f"X of {train.path}")
     patches = Patches(config.patch.size, config.patch.stride)
     for role, archive in source.items():
         if _task(archive) != task:
@@ -92,10 +96,11 @@ def load(config: NpzConfig) -> Dataset:
     splits: dict[str, ArraySplit | PatchSplit] = {}
     for role, archive in source.items():
         labels = _labels(archive, len(names), config.ignore_label)
-        chosen = rows.get(role, np.arange(len(archive.images)))
-        images = archive.images[chosen] if used is None else archive.images[chosen][..., list(used)]
-        belongs = None if archive.groups is None else _numbered(archive.groups)[chosen]
-        splits[role] = _split(images, table[labels[chosen]], patches, once=role != "train", groups=belongs)
+        images = archive.images[rows[role]] if used is None else archive.images[rows[role]][..., list(used)]
+        belongs = None if archive.groups is None else _numbered(archive.groups)[rows[role]]
+        splits[role] = _split(
+            images, table[labels[rows[role]]], patches, config.nodata, once=role != "train", groups=belongs
+        )
     _require_several_classes(splits["train"], train.path)
     channels = splits["train"].image_shape[2]
     return Dataset(
@@ -109,15 +114,35 @@ def load(config: NpzConfig) -> Dataset:
         test=splits["test"],
         normalization=fit_normalization(splits["train"], config.normalize),
         task=task,
-        unlabelled=_unlabelled(Path(config.unlabelled), train, used, patches)
+        unlabelled=_unlabelled(Path(config.unlabelled), train, used, patches, config.nodata)
         if config.unlabelled is not None
         else None,
         standin=config.standin,
+        remarks=(f"no data: {left_out} images without any valid pixel are left out",) * (left_out > 0),
+        dtype=train.images.dtype.name,
+        nodata=config.nodata,
         known_view=view_of_bands(train.images.shape[3]),
     )
 
 
-def _unlabelled(path: Path, train: Archive, used: tuple[int, ...] | None, patches: Patches) -> LateSplit:
+def _with_data(archive: Archive, used: tuple[int, ...] | None, config: NpzConfig) -> np.ndarray:
+    """The rows of the images that have a valid pixel in a band that is used.
+
+    Raises:
+        DataError: there is none.
+    """
+    if used is not None and max(used) >= archive.images.shape[3]:
+        # That it has other bands than the training is said later.
+        used = None
+    rows = np.flatnonzero(~empty_images(archive.images, used, config.nodata))
+    if not len(rows):
+        raise DataError(f"{archive.path}: no image in X has a valid pixel; all of them are no data")
+    return rows
+
+
+def _unlabelled(
+    path: Path, train: Archive, used: tuple[int, ...] | None, patches: Patches, nodata: float | None
+) -> LateSplit:
     """Images alone, which are read when they are asked for, and are `IGNORE` everywhere.
 
     Raises:
@@ -126,14 +151,15 @@ def _unlabelled(path: Path, train: Archive, used: tuple[int, ...] | None, patche
     require_file(path, ("X",))
 
     def read() -> Split:
-        images = checked_images(read_arrays(path, ("X",))["X"], path)
+        images = checked_images(read_arrays(path, ("X",))["X"], path, nodata)
         if images.shape[3] != train.images.shape[3]:
             raise DataError(
                 f"{path}: X has {images.shape[3]} bands where {train.path} has {train.images.shape[3]}; the unlabelled "
                 "images need the same bands"
             )
+        images = images[~empty_images(images, used, nodata)]
         images = images if used is None else images[..., list(used)]
-        return _split(images, np.full(images.shape[:3], IGNORE, np.uint8), patches)
+        return _split(images, np.full(images.shape[:3], IGNORE, np.uint8), patches, nodata)
 
     return LateSplit(read)
 
@@ -146,25 +172,30 @@ def _split(
     images: np.ndarray,
     labels: np.ndarray,
     patches: Patches,
+    nodata: float | None,
     *,
     once: bool = False,
     groups: np.ndarray | None = None,
 ) -> ArraySplit | PatchSplit:
+    images = with_no_data(images, nodata)
+    empty = is_empty(images)
+    if empty is not None and labels.shape == empty.shape:
+        labels = np.where(empty, np.uint8(IGNORE), labels)
     if patches.size is None:
         return ArraySplit(images, labels, None if groups is None else SourceImages(np.arange(len(images)), groups))
     # Patches that overlap are many times what they are cut from.
     return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches, once, groups)
 
 
-def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True) -> Archive:
+def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True, nodata: float | None = None) -> Archive:
     """Read and check `X`, `Y` and the array that `groups` names; objects are never unpickled.
 
-    Without `groups_needed`, the array of groups may be missing.
+    Without `groups_needed`, the array of groups may be missing. `nodata` may be any number, as NaN may be in `X`.
     """
     optional = (groups,) if groups is not None and not groups_needed else ()
     needed = (groups,) if groups is not None and groups_needed else ()
     arrays = read_arrays(path, ("X", "Y", *needed), optional)
-    images = checked_images(arrays["X"], path)
+    images = checked_images(arrays["X"], path, nodata)
     labels = _integers(arrays["Y"], images, path)
     return Archive(path, images, labels, _groups(arrays.get(groups or ""), images, path))
 

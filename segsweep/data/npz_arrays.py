@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segsweep.data.no_data import equal_to
 from segsweep.errors import DataError
 
 
@@ -45,8 +46,8 @@ def require_file(path: Path, needed: Sequence[str]) -> None:
         raise DataError(f"{path}: no such file; give the path of an .npz archive with {_words(needed)}")
 
 
-def checked_images(images: np.ndarray, path: Path) -> np.ndarray:
-    """Images (N, H, W, C) of finite numbers. Raises DataError where they are something else."""
+def checked_images(images: np.ndarray, path: Path, nodata: float | None = None) -> np.ndarray:
+    """Images (N, H, W, C) of finite numbers, NaN and `nodata`. Raises DataError where they are something else."""
     if images.dtype.kind not in "iufb":
         raise DataError(f"{path}: X has type {images.dtype}; numbers are needed")
     if images.ndim != 4:
@@ -55,11 +56,16 @@ def checked_images(images: np.ndarray, path: Path) -> np.ndarray:
         raise DataError(f"{path}: X has shape {images.shape}, which is empty; at least one image is needed")
     largest = np.finfo(np.float32).max
     if images.dtype.kind == "f" and not (np.abs(images) <= largest).all():
-        bad = np.argwhere(~(np.abs(images) <= largest))
+        allowed = (np.abs(images) <= largest) | np.isnan(images)
+        declared = equal_to(images, nodata)
+        bad = np.argwhere(~(allowed if declared is None else allowed | declared))
+        if not len(bad):
+            return images
         image, row, column, band = bad[0]
         raise DataError(
-            f"{path}: X holds {len(bad)} NaN or infinite values (or beyond 32-bit floats), the first in image {image} "
-            f"at row {row}, column {column}, band {band}; fill them, or leave those images out"
+            f"{path}: X holds {len(bad)} infinite values (or beyond 32-bit floats), the first in image {image} "
+            f"at row {row}, column {column}, band {band}; fill them (with NaN, where there is no data), or leave those "
+            "images out"
         )
     return images
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from segsweep.data.dataset import SourceImages
 from segsweep.data.fitting import CountedPart, Patches
+from segsweep.data.no_data import is_empty
 from segsweep.data.survey import Survey, joined, survey_images
 
 _CHUNK = 64
@@ -15,7 +16,7 @@ _CHUNK = 64
 
 @dataclass(frozen=True)
 class PatchSplit:
-    """All patches of each image, those of one image next to each other."""
+    """All patches of each image that have a valid pixel, those of one image next to each other."""
 
     images: np.ndarray = field(repr=False)
     """(N, H, W, C), any numeric type, at least as large as a patch."""
@@ -29,7 +30,8 @@ class PatchSplit:
 
     @property
     def sources(self) -> SourceImages:
-        return SourceImages(np.repeat(np.arange(len(self.images)), len(self.corners)), self.groups)
+        image = self._places // len(self.corners)
+        return SourceImages.numbered(image, None if self.groups is None else self.groups[image])
 
     @cached_property
     def _counted(self) -> list[CountedPart] | None:
@@ -54,9 +56,9 @@ class PatchSplit:
         for array in (self.images, self.labels):
             shape = (len(self), *self.patches.cut(array[0], (0, 0)).shape)
             digest.update(f"{array.dtype.str}{shape}".encode())
-            for each in array:
-                for corner in self.corners:
-                    digest.update(np.ascontiguousarray(self.patches.cut(each, corner)).data)
+            for place in self._places.tolist():
+                image, patch = divmod(place, len(self.corners))
+                digest.update(np.ascontiguousarray(self.patches.cut(array[image], self.corners[patch])).data)
         if self._counted is not None:
             digest.update(b"each pixel counts once")
         return digest.hexdigest()
@@ -66,14 +68,24 @@ class PatchSplit:
         starts = range(0, len(self), _CHUNK)
         return joined(survey_images(*self.read(np.arange(start, min(start + _CHUNK, len(self))))) for start in starts)
 
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """(N,) for each patch of the split, its number among all patches of all images."""
+        every = np.arange(len(self.images) * len(self.corners))
+        empty = is_empty(self.images)
+        if empty is None:
+            return every
+        cuts = (self.patches.cut(image, corner) for image in empty for corner in self.corners)
+        return every[[not cut.all() for cut in cuts]]
+
     def __len__(self) -> int:
-        return len(self.images) * len(self.corners)
+        return len(self._places)
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images = np.empty((len(indices), *self.image_shape), self.images.dtype)
         labels = np.empty((len(indices), *self.image_shape[:2]), self.labels.dtype)
         for position, index in enumerate(indices):
-            image, patch = divmod(int(index), len(self.corners))
+            image, patch = divmod(int(self._places[index]), len(self.corners))
             images[position] = self.patches.cut(self.images[image], self.corners[patch])
             cut = self.patches.cut(self.labels[image], self.corners[patch])
             labels[position] = cut if self._counted is None else self._counted[patch].only(cut)

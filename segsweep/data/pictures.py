@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from segsweep.data.dataset import IGNORE
+from segsweep.data.no_data import missing_in, percentiles
 
 GREY = (128, 128, 128)
 """What counts nowhere."""
@@ -19,13 +20,17 @@ _SMALLEST = 96
 
 def limits(image: np.ndarray, rgb: Sequence[int]) -> np.ndarray:
     """The values (2, 3) that are shown black and at full brightness, of an image (H, W, C)."""
-    return np.percentile(image[..., list(rgb)], (_LOW, _HIGH), axis=(0, 1))
+    return percentiles(image[..., list(rgb)], (_LOW, _HIGH))
 
 
 def true_colour(image: np.ndarray, rgb: Sequence[int], between: np.ndarray | None = None) -> np.ndarray:
-    """An image (H, W, C) of any numbers as (H, W, 3) uint8, its bands `rgb` stretched `between` limits or its own."""
+    """An image (H, W, C) of any numbers as (H, W, 3) uint8, its bands `rgb` stretched `between` limits or its own; what
+    is no data (NaN) half as bright as can be."""
     low, high = limits(image, rgb) if between is None else between
     share = (image[..., list(rgb)] - low) / np.where(high > low, high - low, 1)
+    missing = missing_in(share)
+    if missing is not None:
+        share[missing] = 0.5
     return (255 * share.clip(0, 1)).astype(np.uint8)
 
 

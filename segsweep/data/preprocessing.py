@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segsweep.config.data_schema import DataConfig
+from segsweep.config.data_schema import DataConfig, StoredDataConfig
 from segsweep.config.keys import versions
 from segsweep.data import (
     declared_scale,
@@ -18,16 +18,20 @@ from segsweep.data import (
     image_files,
     labelling,
     mask_files,
+    no_data,
     orientation,
+    raster_no_data,
     raster_pages,
     survey,
 )
 from segsweep.data import histogram as histograms
+from segsweep.data.alpha_bands import alpha_band
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset, SourceImages, Split, sources_of
 from segsweep.data.file_split import FileSplit
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
+from segsweep.data.no_data import NoDataRule, with_no_data
 from segsweep.data.normalization import fit_normalization
 from segsweep.data.sample_cache import SampleCache
 from segsweep.data.survey import Survey, joined, survey_images
@@ -39,8 +43,8 @@ _IN_MEMORY = 2**29
 _SHARE_OF_CACHE = 0.25
 """Of the cache for decoded images, what the changed images of one split may take."""
 _MODULES = (
-    *(declared_scale, file_split, fitting, histograms, image_files),
-    *(labelling, mask_files, orientation, raster_pages, survey),
+    *(declared_scale, file_split, fitting, histograms, image_files, labelling),
+    *(mask_files, no_data, orientation, raster_no_data, raster_pages, survey),
 )
 _CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
 
@@ -117,6 +121,8 @@ def preprocessed(dataset: Dataset, config: DataConfig) -> Dataset:
         unlabelled=_changed(unlabelled, histogram) if unlabelled is not None else None,
         normalization=fit_normalization(train, getattr(config, "normalize", "standard")),
         histogram=histogram,
+        # They are stored otherwise than they are given.
+        dtype="",
     )
 
 
@@ -140,7 +146,7 @@ def _reference(config: DataConfig, dataset: Dataset) -> np.ndarray:
             "data.histogram=match needs an image to match; give its path as data.histogram_reference=PATH"
         )
     path = Path(config.histogram_reference)
-    pixels = _pixels(path)
+    pixels = _pixels(path, config)
     bands = len(dataset.bands)
     channels = getattr(config, "channels", None)
     if pixels.shape[-1] != bands and channels is not None and max(channels) < pixels.shape[-1]:
@@ -150,13 +156,20 @@ def _reference(config: DataConfig, dataset: Dataset) -> np.ndarray:
             f"data.histogram_reference={path}: {pixels.shape[-1]} bands where the data have {bands} "
             f"({', '.join(dataset.bands)}); give an image of the same bands"
         )
+    none = [name for name, band in zip(dataset.bands, np.moveaxis(pixels, -1, 0), strict=True) if np.isnan(band).all()]
+    if none:
+        raise DataError(
+            f"data.histogram_reference={path}: no valid value in the bands {', '.join(none)}; give another image"
+        )
     return quantiles(pixels)
 
 
-def _pixels(path: Path) -> np.ndarray:
+def _pixels(path: Path, config: DataConfig) -> np.ndarray:
     """All pixels (..., C) of an image file, or of the first array of a NumPy one (of an archive with `X`, that)."""
+    nodata = getattr(config, "nodata", None)
     if path.suffix.lower() not in (".npy", ".npz"):
-        return read_image(path, kind_of(path))
+        alpha = isinstance(config, StoredDataConfig) and alpha_band([path], config).is_mask
+        return read_image(path, kind_of(path), rule=NoDataRule(nodata, alpha))
     try:
         array = _array(path)
     except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile, zlib.error) as error:
@@ -168,9 +181,10 @@ def _pixels(path: Path) -> np.ndarray:
             f"data.histogram_reference={path}: an array {array.shape} of {array.dtype}; give numbers (H, W, C) or "
             "(N, H, W, C)"
         )
-    wrong = int(np.count_nonzero(~np.isfinite(array)))
+    array = with_no_data(array, nodata)
+    wrong = int(np.count_nonzero(np.isinf(array)))
     if wrong:
-        raise DataError(f"data.histogram_reference={path}: {wrong} NaN or infinite values; fill them")
+        raise DataError(f"data.histogram_reference={path}: {wrong} infinite values; fill them")
     return array
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from segsweep.data.batches import pad
 from segsweep.data.dataset import IGNORE, Dataset, Normalization, Split, survey_of
+from segsweep.data.no_data import is_empty
 from segsweep.data.point_labels import PointSplit
 from segsweep.errors import DataError
 
@@ -150,6 +151,10 @@ def pseudo_labelled(
         logits = teacher(normalization.apply(padded))[:, :height, :width]
         classes, probability = _surest(logits)
         unknown = known == IGNORE
+        empty = is_empty(images)
+        if empty is not None:
+            # Where there is nothing to see, a label would be of nothing.
+            unknown &= ~empty
         sure = unknown & (probability >= least[classes])
         labels[indices] = np.where(sure, classes, known)
         asked += int(unknown.sum())

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from omegaconf import OmegaConf
 
 from segsweep.config.data_schema import (
@@ -24,7 +25,7 @@ from segsweep.config.data_schema import (
 from segsweep.config.training_schema import AUTO
 from segsweep.data import cifar100, class_folders, image_folder, npz, oxford_pets, synthetic_parcels, voc
 from segsweep.data.class_frequencies import absent_classes
-from segsweep.data.dataset import Dataset
+from segsweep.data.dataset import Dataset, survey_of
 from segsweep.data.file_source import DROP
 from segsweep.data.point_labels import with_points
 from segsweep.data.preprocessing import preprocessed
@@ -75,6 +76,30 @@ def remarks(dataset: Dataset) -> list[str]:
     return [
         *(standin if dataset.standin else []),
         *dataset.remarks,
+        *_no_data(dataset),
         *absent_classes(dataset),
         *support_notes(dataset),
     ]
+
+
+def _no_data(dataset: Dataset) -> list[str]:
+    """Which share of the pixels is no data, by split, where some is."""
+    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    shares, some_bands = {}, False
+    for role, split in splits.items():
+        # Whatever has NaN is floating.
+        is_floating = split.read(np.array([0]))[0].dtype.kind == "f"
+        survey = survey_of(split) if is_floating else None
+        height, width, _ = split.image_shape
+        pixels = len(split) * height * width
+        shares[role] = int(survey.empty.sum()) / pixels if survey is not None else 0.0
+        some_bands |= survey is not None and bool((survey.valid.sum(axis=0) < pixels - survey.empty.sum()).any())
+    found = []
+    if any(shares.values()):
+        said = ", ".join(f"{100 * share:.3g} % of the {role} pixels" for role, share in shares.items())
+        found.append(f"no data: {said}; they count nowhere")
+    if some_bands:
+        found.append("no data: other pixels have no value in some bands, where they are the mean of the band")
+    if dataset.nodata is not None and not found:
+        found.append(f"data.nodata={dataset.nodata:g} is in no pixel")
+    return found

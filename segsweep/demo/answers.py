@@ -21,7 +21,7 @@ from segsweep.demo.limits import LONGEST_SHOWN
 from segsweep.demo.uploads import uploaded_scene
 from segsweep.evaluation.latency import cpu_name, measure_latency
 from segsweep.predict.adapted_readers import suited
-from segsweep.predict.answering import channels_of
+from segsweep.predict.answering import channels_of, nodata_of
 from segsweep.predict.areas import count_classes
 from segsweep.predict.blending import SceneBlender
 from segsweep.predict.ensemble import Ensemble, TilePredictor
@@ -107,14 +107,15 @@ class Answers:
         Raises:
             DataError: it is no image that the models take.
         """
-        scenes: dict[int, Scene] = {}
+        scenes: dict[tuple[int, float | None, bool], Scene] = {}
         shown: dict[str, Any] = {}
         results, maps = [], []
         for model in self._models:
-            bands = model.member.shape[2]
-            if bands not in scenes:
-                scenes[bands] = uploaded_scene(PurePath(name), content, bands)
-            scene = suited(scenes[bands], [model.member], self._request)
+            member = model.member
+            read_as = member.shape[2], nodata_of([member], self._request), member.alpha_is_band
+            if read_as not in scenes:
+                scenes[read_as] = uploaded_scene(PurePath(name), content, *read_as)
+            scene = suited(scenes[read_as], [member], self._request)
             settings = self._settings(model, whole)
             used = (channels_of(model.member, scene, self._request),)
             with scene.opened() as reader:

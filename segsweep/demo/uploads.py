@@ -6,6 +6,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import IO, Any
 
@@ -14,6 +15,8 @@ import numpy as np
 from segsweep.data.declared_scale import DeclaredScale, declared_scale
 from segsweep.data.image_files import opened, picture_kind, read_deep
 from segsweep.data.orientation import raster_orientation, turned, upright
+from segsweep.data.raster_no_data import declared as declared_by
+from segsweep.data.raster_no_data import invalid_values, is_mask
 from segsweep.data.raster_pages import pages_of, stacked
 from segsweep.demo.limits import MOST_NUMBERS, MOST_PIXELS
 from segsweep.errors import DataError
@@ -27,13 +30,17 @@ _IMAGES = "X"
 _TAKEN = (*PICTURES, ".tif", ".tiff", *ARRAYS)
 
 
-def uploaded_scene(name: PurePath, content: bytes, bands: int) -> Scene:
+def uploaded_scene(
+    name: PurePath, content: bytes, bands: int, nodata: float | None = None, alpha_is_band: bool = False
+) -> Scene:
     """The scene in a file.
 
     Args:
         name: of the file; its suffix says what it is.
         content: the file's bytes, which may come from anybody.
         bands: how many the model takes; where that is 4, a fourth one is not taken for transparency.
+        nodata: value that is no data, where the file does not say it.
+        alpha_is_band: whether the alpha band of a TIFF is no mask.
 
     Raises:
         DataError: it is no image, is damaged, or too large.
@@ -43,22 +50,39 @@ def uploaded_scene(name: PurePath, content: bytes, bands: int) -> Scene:
         raise DataError(f"{name}: not an image by its name; images end in {', '.join(_TAKEN)}")
     if not content:
         raise DataError(f"{name}: is empty")
-    image, nodata, names, scale = _READERS[suffix](name, content, bands)
+    found = _READERS[suffix](name, content, bands)
+    image, names = found.image, found.names
+    declared = found.declared
+    if found.hidden is not None and not alpha_is_band:
+        declared = found.hidden if declared is None else declared | found.hidden
     if image.dtype.kind not in "uif":
         raise DataError(f"{name}: its pixels are {image.dtype}; images are of numbers")
 
     @contextmanager
     def reading() -> Iterator[ArrayReader]:
-        yield ArrayReader(image, nodata)
+        yield ArrayReader(image, None if found.says_nodata else nodata, declared)
 
     height, width, channels = image.shape
     scene = Scene(name, name.stem, height, width, channels, image.dtype.name, reading, names)  # type: ignore[arg-type]
-    return scene if scale is None else scaled_scene(scene, scale)
+    return scene if found.scale is None else scaled_scene(scene, found.scale)
 
 
-_Read = tuple[np.ndarray, float | None, tuple[str, ...], DeclaredScale | None]
-"""An image (H, W, C), what pixels without data have, the names of its bands (empty where they are not known), and the
-scale that the file declares."""
+@dataclass(frozen=True)
+class _Read:
+    """What a file holds, upright."""
+
+    image: np.ndarray
+    """(H, W, C), as stored."""
+    names: tuple[str, ...] = ()
+    """Of the bands; empty where they are not known."""
+    says_nodata: bool = False
+    """Whether the file names a value that is no data."""
+    declared: np.ndarray | None = None
+    """(H, W, C) bool: what is no data by that value or by a mask; None: nothing."""
+    hidden: np.ndarray | None = None
+    """The same by an alpha band that holds what a mask does."""
+    scale: DeclaredScale | None = None
+    """What the file declares to make its numbers those that are meant; None: they are."""
 
 
 def _picture(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -66,11 +90,11 @@ def _picture(name: PurePath, content: bytes, bands: int) -> _Read:
         _require_size(name, picture.height, picture.width, len(picture.getbands()))
         kind = picture_kind(picture, bands)
         if kind.is_deep:
-            return read_deep(name, picture, kind, content), None, (), None  # type: ignore[arg-type]
+            return _Read(read_deep(name, picture, kind, content))  # type: ignore[arg-type]
         # A photograph says in its head how the camera was held.
         standing = upright(picture)
         pixels = standing if standing.mode == kind.mode else standing.convert(kind.mode)
-        return np.atleast_3d(np.asarray(pixels)), None, (), None
+        return _Read(np.atleast_3d(np.asarray(pixels)))
 
 
 def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
@@ -93,9 +117,24 @@ def _raster(name: PurePath, content: bytes, bands: int) -> _Read:
                 raise DataError(f"{name}: bands of the types {', '.join(types)}; all need one type")
             _require_size(name, raster.height, raster.width, raster.count)
             names = tuple(each for each in raster.descriptions if each)
+            pixels, says = raster.read(), declared_by(raster)
+            invalid = invalid_values(raster, says, pixels)
+            hidden = None
+            if says.alpha is not None and is_mask(pixels[says.alpha]):
+                hidden = np.broadcast_to(pixels[says.alpha] == 0, pixels.shape)
             orientation = raster_orientation(name, raster, io.BytesIO(content))  # type: ignore[arg-type]
-            image = turned(np.moveaxis(raster.read(), 0, -1), orientation)
-            return image, raster.nodata, names if len(names) == raster.count else (), declared_scale(raster)
+
+            def standing(bands_first: np.ndarray) -> np.ndarray:
+                return turned(np.moveaxis(bands_first, 0, -1), orientation)
+
+            return _Read(
+                standing(pixels),
+                names if len(names) == raster.count else (),
+                says_nodata=raster.nodata is not None,
+                declared=None if invalid is None else standing(invalid),
+                hidden=None if hidden is None else standing(hidden),
+                scale=declared_scale(raster),
+            )
     except RasterioError as error:
         raise DataError(f"{name}: cannot be read as TIFF; it may be truncated") from error
 
@@ -143,7 +182,7 @@ def _first_image(name: PurePath, file: IO[bytes], size: int) -> _Read:
         raise DataError(f"{name}: is truncated: its array {shape} is larger than the file")
     data = file.read(wanted)
     array = np.frombuffer(data, dtype, math.prod(image)).astype(dtype.newbyteorder("="), copy=False)
-    return array.reshape(image, order="F" if fortran else "C"), None, (), None
+    return _Read(array.reshape(image, order="F" if fortran else "C"))
 
 
 def _damage_named(name: PurePath, read: Callable[[], _Read]) -> _Read:

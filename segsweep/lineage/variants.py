@@ -45,6 +45,9 @@ def variant_spec(
         "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
         "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "ai-edge-quantizer"),
     }
+    if dataset.nodata is not None:
+        # It travels inside the file too, and does so where no image of the training has it.
+        content["nodata"] = dataset.nodata
     if recipe is not None:
         content["recipe"] = recipe.as_dict()
     if variant.calibrated:

@@ -44,7 +44,7 @@ def uses_own_statistics(config: ModelConfig, dataset: Dataset) -> bool:
     if not isinstance(config, EncoderModelConfig) or config.weights is None:
         return True
     is_rgb = is_colour(dataset.train.image_shape[2], dataset.rgb)
-    return not is_rgb or dataset.train.read(np.array([0]))[0].dtype != np.uint8
+    return not is_rgb or dataset.stored_dtype != "uint8"
 
 
 def is_colour(channels: int, rgb: Sequence[int]) -> bool:

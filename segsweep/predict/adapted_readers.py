@@ -10,7 +10,7 @@ from segsweep.data.declared_scale import DeclaredScale
 from segsweep.data.orientation import exchanges_sides, stored, stored_box, turned
 from segsweep.predict.member import Member
 from segsweep.predict.request import Request
-from segsweep.predict.scene import Reader, Scene, Window
+from segsweep.predict.scene import Reader, Scene, Window, either, not_finite
 
 Opened = Callable[[], AbstractContextManager[Reader]]
 
@@ -76,13 +76,16 @@ class _TurnedReader:
         self._height, self._width = height, width
 
     def read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
-        pixels = self._reader.read(self._stored(window), channels)
-        return np.ascontiguousarray(np.moveaxis(turned(np.moveaxis(pixels, 0, -1), self._orientation), -1, 0))
+        return self._upright(self._reader.read(self._stored(window), channels))
 
-    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
+    def invalid(self, pixels: np.ndarray, window: Window, channels: tuple[int, ...]) -> np.ndarray | None:
         as_stored = np.moveaxis(stored(np.moveaxis(pixels, 0, -1), self._orientation), -1, 0)
-        missing = self._reader.missing(as_stored, self._stored(window))
-        return None if missing is None else np.ascontiguousarray(turned(missing, self._orientation))
+        invalid = self._reader.invalid(as_stored, self._stored(window), channels)
+        return None if invalid is None else self._upright(invalid)
+
+    def _upright(self, bands: np.ndarray) -> np.ndarray:
+        """Bands (C, h, w) as they are stored, turned."""
+        return np.ascontiguousarray(np.moveaxis(turned(np.moveaxis(bands, 0, -1), self._orientation), -1, 0))
 
     def _stored(self, window: Window) -> Window:
         """Where the pixels of a window lie in the stored scene."""
@@ -102,6 +105,7 @@ class _ScaledReader:
         self._last = self._reader.read(window, channels)
         return self._scale.apply(self._last, channels)
 
-    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
+    def invalid(self, pixels: np.ndarray, window: Window, channels: tuple[int, ...]) -> np.ndarray | None:
         assert self._last.shape == pixels.shape
-        return self._reader.missing(self._last, window)
+        # A large number that is scaled may be beyond 32-bit floats.
+        return either(self._reader.invalid(self._last, window, channels), not_finite(pixels))

@@ -48,7 +48,10 @@ def answer(request: Request, told: Told) -> None:
     told.stage("reading")
     bands = members[0].shape[2]
     staging, output = Path(request.staging), Path(request.output)
-    found_scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, request.nodata, staging)]
+    nodata = nodata_of(members, request)
+    # What was named with --channels is a band, as in the training what data.channels names.
+    is_band = bool(request.channels) or any(member.alpha_is_band for member in members)
+    found_scenes = [each for path in request.inputs for each in scenes_in(Path(path), bands, nodata, staging, is_band)]
     scenes = [suited(scene, members, request) for scene in found_scenes]
     used = [tuple(channels_of(member, scene, request) for member in members) for scene in scenes]
     _require_new(scenes, request, output)
@@ -90,6 +93,24 @@ def answer(request: Request, told: Told) -> None:
     finally:
         mapper.close()
     told.say(areas=_write_areas(found, staging, output), invoke_seconds=mapper.invoke_seconds)
+
+
+def nodata_of(members: Sequence[Member], request: Request) -> float | None:
+    """The value that is no data where scenes do not say so: that of the request, else that of the models' training.
+
+    Raises:
+        SegsweepError: the models are of different ones.
+    """
+    if request.nodata is not None:
+        return request.nodata
+    known = {member.nodata: member.path for member in members}
+    if len(known) > 1:
+        (one, path), (other, twin) = list(known.items())[:2]
+        raise SegsweepError(
+            f"{path} was trained with data.nodata={one} and {twin} with data.nodata={other}; say with --nodata which "
+            "value is no data"
+        )
+    return next(iter(known))
 
 
 def channels_of(member: Member, scene: Scene, request: Request) -> tuple[int, ...]:

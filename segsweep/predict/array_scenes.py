@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from segsweep.errors import DataError
-from segsweep.predict.scene import Reader, Scene, Window, missing_values
+from segsweep.predict.scene import Reader, Scene, Window, invalid_numbers
 
 _IMAGES = "X"
 """The array of an archive that holds its images; without it, the only one is taken."""
@@ -88,8 +88,8 @@ class _MappedReader:
         part = image[window.top : window.bottom, window.left : window.right, list(channels)]
         return np.array(np.moveaxis(part, -1, 0), layout.dtype.newbyteorder("="), order="C")
 
-    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
-        return missing_values(pixels, self.nodata)
+    def invalid(self, pixels: np.ndarray, window: Window, channels: tuple[int, ...]) -> np.ndarray | None:
+        return invalid_numbers(pixels, self.nodata)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import numpy as np
 
 from segsweep.predict.carried_sums import CarriedSums
 from segsweep.predict.ensemble import Ensemble, TilePredictor
-from segsweep.predict.scene import Reader, Scene, Window
+from segsweep.predict.scene import Reader, Scene, Window, missing_pixels
 from segsweep.predict.scene_parts import Block, Feed
 from segsweep.predict.tiling import blending_weights, positions, weigh
 
@@ -131,14 +131,16 @@ class SceneBlender:
         right = min(strip.right, self._scene.width)
         window = Window(top + kept, min(top + height, self._scene.height), strip.left, right)
         pixels = self._reader.read(window, self._feed.read)
-        missing = self._reader.missing(pixels, window)
-        pixels, missing = self._padded(pixels, missing, height - kept, strip.right - strip.left)
+        invalid = self._reader.invalid(pixels, window, self._feed.read)
+        pixels, invalid = self._padded(pixels, invalid, height - kept, strip.right - strip.left)
+        missing = missing_pixels(invalid)
         prepared: list[np.ndarray] = []
         for member, used, tables in zip(self._ensemble.members, self._feed.used, self._feed.tables, strict=True):
             own = np.empty((height, pixels.shape[2], member.shape[2]), member.takes.dtype)
             if before is not None:
                 own[:kept] = before.prepared[len(prepared)][height - kept :]
-            member.prepared(_bands(pixels, used), missing, self._feed.scale, tables, out=own[kept:])
+            gone = None if invalid is None else _bands(invalid, used)
+            member.prepared(_bands(pixels, used), gone, self._feed.scale, tables, out=own[kept:])
             prepared.append(own)
         if not self._feed.shown:
             # Not a part of them, which would keep all of them in memory.
@@ -150,15 +152,15 @@ class SceneBlender:
 
     @staticmethod
     def _padded(
-        pixels: np.ndarray, missing: np.ndarray | None, height: int, width: int
+        pixels: np.ndarray, invalid: np.ndarray | None, height: int, width: int
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """At the bottom and the right by reflection, as the data sets of the training are."""
         below, right = height - pixels.shape[1], width - pixels.shape[2]
         if below == right == 0:
-            return pixels, missing
-        edges = ((0, below), (0, right))
-        pixels = np.pad(pixels, ((0, 0), *edges), mode="reflect")
-        return pixels, None if missing is None else np.pad(missing, edges, mode="reflect")
+            return pixels, invalid
+        edges = ((0, 0), (0, below), (0, right))
+        pixels = np.pad(pixels, edges, mode="reflect")
+        return pixels, None if invalid is None else np.pad(invalid, edges, mode="reflect")
 
     def _predicted(self, row: _Row, tiles: range) -> np.ndarray | None:
         """The planes of some tiles side by side, weighted and added up; None where all of them is missing."""

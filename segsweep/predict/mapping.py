@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from segsweep.data.no_data import marked
 from segsweep.data.pictures import limits
 from segsweep.predict.areas import AreaCount, Areas
 from segsweep.predict.blending import SceneBlender
 from segsweep.predict.ensemble import Ensemble, TilePredictor
 from segsweep.predict.map_files import MapFile, map_file, map_suffix
 from segsweep.predict.products import PRODUCTS, Look, class_ids
-from segsweep.predict.scene import Reader, Scene, Window
+from segsweep.predict.scene import Reader, Scene, Window, missing_pixels
 from segsweep.predict.scene_histogram import band_tables
 from segsweep.predict.scene_parts import Feed
 from segsweep.predict.whole_image import WholeImage
@@ -173,7 +174,9 @@ def _limits(scene: Scene, reader: Reader, read: tuple[int, ...], shown: tuple[in
     for row in np.linspace(0, scene.height - 1, _LOOKED_AT).astype(int).tolist():
         window = Window(row, row + 1, 0, scene.width)
         pixels = reader.read(window, read)
-        missing = reader.missing(pixels, window)
-        samples.append(pixels[:, np.ones(pixels.shape[1:], bool) if missing is None else ~missing])
+        invalid = reader.invalid(pixels, window, read)
+        missing = missing_pixels(invalid)
+        known = marked(pixels, invalid)
+        samples.append(known[:, np.ones(pixels.shape[1:], bool) if missing is None else ~missing])
     together = np.concatenate(samples, axis=1).T[None]
     return limits(together, shown) if together.size else np.array([[0.0] * 3, [1.0] * 3])

@@ -41,19 +41,23 @@ class Member:
     histogram_table: tuple[tuple[float, ...], ...]
     gives_probabilities: bool
     """Whether its output are probabilities already."""
+    nodata: float | None = None
+    """What was no data in its training, in images that did not say so."""
+    alpha_is_band: bool = False
+    """Whether its training took a band that files tag as alpha for a band like the others."""
 
     def prepared(
         self,
         pixels: np.ndarray,
-        missing: np.ndarray | None,
+        invalid: np.ndarray | None,
         scale: float,
         tables: "list[BandTable] | None",
         out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Pixels (C, h, w) as they are stored, as the file takes them: (h, w, C), normalized and quantized.
 
-        The same numbers as of `Normalization.apply` and `TFLiteModel`. What is missing becomes the mean of its band.
-        They are put into `out`, where that is given.
+        The same numbers as of `Normalization.apply` and `TFLiteModel`. What is `invalid` (C, h, w) becomes the mean of
+        its band. They are put into `out`, where that is given.
         """
         bands, height, width = pixels.shape
         prepared = np.empty((height, width, bands), self.takes.dtype) if out is None else out
@@ -68,8 +72,8 @@ class Member:
                     values *= np.float32(scale)
                 values -= self.mean[band]
                 values *= inverse[band]
-                if missing is not None:
-                    values[missing[rows]] = 0
+                if invalid is not None:
+                    values[invalid[band, rows]] = 0
                 if self.takes.quantized:
                     values /= np.float32(self.takes.scale)
                     np.rint(values, out=values)
@@ -145,6 +149,8 @@ def _member(path: Path, content: bytes, request: Request, classifiers: bool) -> 
         histogram=metadata.histogram if metadata else "none",
         histogram_table=metadata.histogram_table if metadata else (),
         gives_probabilities=_tried(model),
+        nodata=metadata.nodata if metadata else None,
+        alpha_is_band=metadata.alpha_is_band if metadata else False,
     )
 
 

@@ -12,7 +12,7 @@ from segsweep.data.image_files import ImageKind, kind_of, opened, read_image
 from segsweep.data.orientation import AS_STORED, exchanges_sides, orientation_of
 from segsweep.errors import DataError
 from segsweep.predict.request import RASTERS
-from segsweep.predict.scene import Scene, Window, missing_values
+from segsweep.predict.scene import Scene, Window, either, invalid_numbers
 
 _GEOGRAPHIC_TAGS = (33550, 33922, 34264, 34735)
 """Of GeoTIFF: scale, tie points, transformation, keys."""
@@ -37,13 +37,19 @@ class ArrayReader:
     image: np.ndarray = field(repr=False)
     """(H, W, C)."""
     nodata: float | None
+    declared: np.ndarray | None = field(default=None, repr=False)
+    """(H, W, C) bool: what its file declares to be no data otherwise than by NaN; None: nothing."""
 
     def read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
         part = self.image[window.top : window.bottom, window.left : window.right, list(channels)]
         return np.ascontiguousarray(np.moveaxis(part, -1, 0))
 
-    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
-        return missing_values(pixels, self.nodata)
+    def invalid(self, pixels: np.ndarray, window: Window, channels: tuple[int, ...]) -> np.ndarray | None:
+        found = invalid_numbers(pixels, self.nodata)
+        if self.declared is None:
+            return found
+        part = self.declared[window.top : window.bottom, window.left : window.right, list(channels)]
+        return either(found, np.moveaxis(part, -1, 0))
 
 
 def picture_scene(path: Path, bands: int, nodata: float | None) -> Scene:

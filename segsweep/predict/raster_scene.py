@@ -11,11 +11,12 @@ import numpy as np
 from segsweep.data.declared_scale import declared_scale
 from segsweep.data.image_files import opened_raster
 from segsweep.data.orientation import AS_STORED, raster_orientation
+from segsweep.data.raster_no_data import Declared, declared, invalid_values, is_mask
 from segsweep.data.raster_pages import is_stack
 from segsweep.errors import DataError
 from segsweep.predict.adapted_readers import scaled_scene, turned_scene
 from segsweep.predict.pixel_areas import PixelAreas, UnknownAreas, pixel_areas
-from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, missing_values
+from segsweep.predict.scene import LARGEST, LARGEST_BLOCK, Place, Scene, Window, either, not_finite
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID")
 _READ_AHEAD = 2**26
@@ -32,9 +33,18 @@ class RasterReader:
     window cuts, and kept.
     """
 
-    def __init__(self, raster: Any, nodata: float | None, has_mask: bool):
-        """`has_mask`: whether the file says by a mask or by transparency which pixels have data."""
-        self._raster, self._nodata, self._has_mask = raster, nodata, has_mask
+    def __init__(self, raster: Any, nodata: float | None, says: Declared, alpha: bool, alpha_is_band: bool):
+        """Reads a raster.
+
+        Args:
+            raster: opened.
+            nodata: what is no data in bands of which the file does not say it.
+            says: what it declares to be no data.
+            alpha: whether its alpha band holds what a mask does.
+            alpha_is_band: whether it is no mask for those who read it as a band.
+        """
+        self._raster, self._nodata, self._says = raster, nodata, says
+        self._alpha, self._alpha_is_band = alpha, alpha_is_band
         self._kept = np.zeros((0, 0, 0))
         self._kept_of: tuple[int, int, tuple[int, ...]] | None = None
         """Left, right and bands."""
@@ -50,12 +60,17 @@ class RasterReader:
             self._kept, self._top = self._read(window, channels, above), window.top
         return self._kept[:, window.top - self._top : window.bottom - self._top]
 
-    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
-        missing = missing_values(pixels, self._nodata)
-        if self._has_mask:
-            masked = self._raster.dataset_mask(window=raster_window(window)) == 0
-            missing = masked if missing is None else missing | masked
-        return missing if missing is not None and missing.any() else None
+    def invalid(self, pixels: np.ndarray, window: Window, channels: tuple[int, ...]) -> np.ndarray | None:
+        declared = invalid_values(
+            self._raster,
+            self._says,
+            pixels,
+            value=self._nodata,
+            alpha_is_mask=self._alpha and not (self._alpha_is_band and self._says.alpha in channels),
+            channels=channels,
+            window=raster_window(window),
+        )
+        return either(declared, not_finite(pixels))
 
     def _read(self, window: Window, channels: tuple[int, ...], above: np.ndarray) -> np.ndarray:
         """To the end of its blocks, if not too much; its first rows are known: `above` (C, h, w)."""
@@ -73,12 +88,13 @@ class RasterReader:
         return rows
 
 
-def raster_scene(path: Path, nodata: float | None) -> Scene:
-    """The scene in a raster file.
+def raster_scene(path: Path, nodata: float | None, alpha_is_band: bool = False) -> Scene:
+    """The scene in a raster file; only its head is read, and an alpha band until it is seen to be no mask.
 
     Args:
         path: of the file.
-        nodata: what pixels without data have in all bands, where the file does not say it.
+        nodata: value that is no data, where the file does not say it.
+        alpha_is_band: whether its alpha band is no mask for those who read it as a band like the others.
 
     Raises:
         DataError: it cannot be read, is truncated, or cannot be read by windows.
@@ -88,8 +104,13 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
             raise DataError(f"{path}: is {raster.driver} by its content; rasters are GeoTIFF or JPEG 2000")
         _check(path, raster)
         place, notes = _place(path, raster)
-        value = raster.nodata if raster.nodata is not None else nodata
-        flags = {flag.name for band in raster.mask_flag_enums for flag in band}
+        says = declared(raster)
+        alpha = says.alpha is not None and all(map(is_mask, _parts(raster, says.alpha)))
+        if says.alpha is not None:
+            what = "holds 0 and 255 alone; as a mask, it says which pixels have no data" if alpha else (
+                "holds other values than 0 and 255, so it is no mask"
+            )  # fmt: skip
+            notes = (*notes, f"{path}: band {says.alpha} (from 0) is tagged as alpha and {what}")
         names = tuple(name for name in raster.descriptions if name)
         scene_shape = (raster.height, raster.width, raster.count, raster.dtypes[0])
         orientation, scale = raster_orientation(path, raster), declared_scale(raster)
@@ -97,7 +118,7 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
     @contextmanager
     def reading() -> Iterator[RasterReader]:
         with opened_raster(path) as opened:
-            yield RasterReader(opened, value, bool(flags & {"per_dataset", "alpha"}))
+            yield RasterReader(opened, nodata, says, alpha, alpha_is_band)
 
     scene = Scene(
         path,
@@ -111,6 +132,16 @@ def raster_scene(path: Path, nodata: float | None) -> Scene:
     )
     scene = scene if orientation == AS_STORED else turned_scene(scene, orientation)
     return scene if scale is None else scaled_scene(scene, scale)
+
+
+def _parts(raster: Any, band: int) -> Iterator[np.ndarray]:
+    """A band, some rows of blocks at a time."""
+    from rasterio.windows import Window as RasterWindow
+
+    rows = raster.block_shapes[band][0]
+    height = max(1, _READ_AHEAD // (rows * raster.width * np.dtype(raster.dtypes[band]).itemsize)) * rows
+    for top in range(0, raster.height, height):
+        yield raster.read(band + 1, window=RasterWindow(0, top, raster.width, min(height, raster.height - top)))
 
 
 def _check(path: Path, raster: Any) -> None:

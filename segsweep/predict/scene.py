@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from segsweep.data.no_data import LARGEST as LARGEST_NUMBER
+from segsweep.data.no_data import equal_to
 from segsweep.predict.pixel_areas import PixelAreas
 
 LARGEST = 2**33
@@ -56,8 +58,8 @@ class Reader(Protocol):
     def read(self, window: Window, channels: tuple[int, ...]) -> np.ndarray:
         """Pixels (C, h, w) as stored of these bands, counted from 0."""
 
-    def missing(self, pixels: np.ndarray, window: Window) -> np.ndarray | None:
-        """Which of these pixels (C, h, w) have no data, (h, w) bool; None where all have."""
+    def invalid(self, pixels: np.ndarray, window: Window, channels: tuple[int, ...]) -> np.ndarray | None:
+        """Which values of these pixels (C, h, w), of these bands, are no data: (C, h, w) bool; None where none is."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,28 @@ class Scene:
         return Window(0, self.height, 0, self.width)
 
 
-def missing_values(pixels: np.ndarray, nodata: float | None) -> np.ndarray | None:
-    """Which pixels (C, h, w) have no data, (h, w) bool: all bands are `nodata`, or one is no finite number.
+def invalid_numbers(pixels: np.ndarray, nodata: float | None) -> np.ndarray | None:
+    """Which values of pixels (C, h, w) are `nodata` or no finite 32-bit number, (C, h, w) bool; None where none is."""
+    return either(equal_to(pixels, nodata), not_finite(pixels))
 
-    None where all have.
-    """
-    missing = None
-    if nodata is not None and not np.isnan(nodata):
-        missing = (pixels == nodata).all(axis=0)
-    if pixels.dtype.kind == "f":
-        strange = ~(np.abs(pixels) <= np.finfo(np.float32).max).all(axis=0)
-        missing = strange if missing is None else missing | strange
-    return missing if missing is not None and missing.any() else None
+
+def not_finite(pixels: np.ndarray) -> np.ndarray | None:
+    """Which values are NaN, infinite or beyond 32-bit floats; None where none is."""
+    if pixels.dtype.kind != "f":
+        return None
+    finite = np.abs(pixels) <= LARGEST_NUMBER
+    return None if finite.all() else ~finite
+
+
+def either(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
+    """What is true in one of them; None where nothing is."""
+    found = [each for each in (one, other) if each is not None and each.any()]
+    return np.logical_or.reduce(found) if found else None
+
+
+def missing_pixels(invalid: np.ndarray | None) -> np.ndarray | None:
+    """Which pixels, (h, w) bool, have no data in any band, by what is `invalid` (C, h, w); None where all have some."""
+    if invalid is None:
+        return None
+    missing = np.asarray(invalid.all(axis=0))
+    return missing if missing.any() else None

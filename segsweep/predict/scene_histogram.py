@@ -16,25 +16,27 @@ _MOST_SAMPLES = 2**22
 def band_tables(scene: Scene, reader: Reader, channels: Sequence[int], member: Member) -> list[BandTable]:
     """What becomes of the values of these bands of the scene, as `Histogram.apply` would change the whole of it.
 
-    Reads all of the scene. Pixels without data do not count.
+    Reads all of the scene. Values that are no data do not count.
     """
     counted = scene.dtype in ("uint8", "uint16")
     levels = np.iinfo(scene.dtype).max + 1 if counted else 0
     counts = np.zeros((len(channels), levels), np.int64)
-    samples: list[np.ndarray] = []
+    samples: list[list[np.ndarray]] = [[] for _ in channels]
     step = max(1, int(np.ceil(np.sqrt(scene.height * scene.width / _MOST_SAMPLES))))
     for window in _windows(scene):
         pixels = reader.read(window, tuple(channels))
-        missing = reader.missing(pixels, window)
+        invalid = reader.invalid(pixels, window, tuple(channels))
+        there = [...] * len(pixels) if invalid is None else list(~invalid)
         if counted:
-            for band, own in zip(pixels, counts, strict=True):
-                own += np.bincount(band.ravel() if missing is None else band[~missing], minlength=levels)
+            for band, own, valid in zip(pixels, counts, there, strict=True):
+                own += np.bincount(band[valid].ravel(), minlength=levels)
         else:
-            there = np.ones(pixels.shape[1:], bool) if missing is None else ~missing
-            samples.append(pixels[:, ::step, ::step][:, there[::step, ::step]])
+            for band, parts, valid in zip(pixels, samples, there, strict=True):
+                kept = valid if valid is ... else valid[::step, ::step]
+                parts.append(band[::step, ::step][kept].ravel())
     if counted:
         return [_table(np.flatnonzero(own), own[own > 0], number, member) for number, own in enumerate(counts)]
-    bands = np.concatenate(samples, axis=1)
+    bands = [np.concatenate(parts) for parts in samples]
     return [_table(*np.unique(band, return_counts=True), number, member) for number, band in enumerate(bands)]
 
 

@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image
 
 from segsweep.data.fitting import Fit, fit_image
+from segsweep.data.no_data import marked, missing_in
 from segsweep.errors import DataError
 from segsweep.predict.ensemble import Ensemble, TilePredictor
-from segsweep.predict.scene import Reader, Scene
+from segsweep.predict.scene import Reader, Scene, missing_pixels
 from segsweep.predict.scene_parts import Block, Feed
 
 _LARGEST = 2**28
@@ -28,7 +29,7 @@ class WholeImage:
     def blocks(
         self, pool: ThreadPoolExecutor, threads: int, on_tiles: Callable[[int], None]
     ) -> Generator[Block, None, None]:
-        """The image as one part; what is missing counts as the mean of its band.
+        """The image as one part; what is no data counts as the mean of its band.
 
         Raises:
             DataError: it is too large for that.
@@ -49,16 +50,15 @@ class WholeImage:
         """Pixels, which of them miss data, and planes (P, h, w) at the models' size; (P, 1, 1) of a classifier."""
         scene, feed = self._scene, self._feed
         pixels = self._reader.read(scene.whole, feed.read)
-        missing = self._reader.missing(pixels, scene.whole)
-        filled = pixels if missing is None else _filled(pixels, missing)
-        small = np.moveaxis(fit_image(np.moveaxis(filled, 0, -1), Fit(self._ensemble.tile, "resize")), -1, 0)
+        invalid = self._reader.invalid(pixels, scene.whole, feed.read)
+        # As in the training: what is no data has no part in its neighbours, and is the mean of its band.
+        image = np.moveaxis(marked(pixels, invalid), 0, -1)
+        fit = Fit(self._ensemble.tile, "resize")
+        small = np.moveaxis(fit_image(image, fit, rounded=pixels.dtype.kind in "iu"), -1, 0)
+        gone = missing_in(small)
         members = zip(self._ensemble.members, feed.used, feed.tables, strict=True)
-        prepared = [[member.prepared(small[list(used)], None, feed.scale, tables)] for member, used, tables in members]
-        return pixels, missing, pool.submit(self._predictor.planes, prepared).result()[:, 0]
-
-
-def _filled(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Pixels (C, H, W), the mean of their band in place of what is missing; 0 where all is."""
-    there = pixels[:, ~missing]
-    means = there.mean(axis=1) if there.size else np.zeros(len(pixels))
-    return np.where(missing, means[:, None, None].astype(pixels.dtype), pixels)
+        prepared = [
+            [member.prepared(small[list(used)], None if gone is None else gone[list(used)], feed.scale, tables)]
+            for member, used, tables in members
+        ]
+        return pixels, missing_pixels(invalid), pool.submit(self._predictor.planes, prepared).result()[:, 0]

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.dataset import Dataset
@@ -224,6 +222,8 @@ def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
         histogram=dataset.histogram.how if dataset.histogram is not None else "none",
         histogram_table=dataset.histogram.rows if dataset.histogram is not None else (),
         dtype=_stored_type(dataset),
+        nodata=dataset.nodata,
+        alpha_is_band=dataset.alpha_is_band,
         segsweep_version=__version__,
     )
 
@@ -232,7 +232,7 @@ def _stored_type(dataset: Dataset) -> str:
     """Data type of the images as stored; empty where their histograms were changed, which makes others of them."""
     if dataset.histogram is not None:
         return ""
-    return dataset.train.read(np.array([0]))[0].dtype.name
+    return dataset.stored_dtype
 
 
 def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:

@@ -203,7 +203,7 @@ def _evaluate(
 ) -> Evaluation:
     shape = split.image_shape
     predictor = EnsemblePredictor(members, _weights(spec.members, spec.config), spec.config.combine, shape)
-    as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32))
+    as_it_is = Normalization(np.zeros(shape[2], np.float32), np.ones(shape[2], np.float32), keeps_missing=True)
     try:
         return evaluate(
             predictor,

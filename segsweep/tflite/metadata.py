@@ -15,6 +15,8 @@ from segsweep.tflite.flatbuffer import pack, unpack, verify
 ENTRY = "segsweep.json"
 """Name of the entry in the flatbuffer's `Model.metadata`."""
 FORMAT_VERSION = 1
+_LATER: Mapping[str, Any] = {"nodata": None, "alpha_is_band": False}
+"""Fields that came later, with the value that is left out, so that the file stays byte for byte as it was."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class Metadata:
     """Data type of the images as they were stored, as `uint16`; empty where that is not known."""
     output: str = "logits"
     """What the output's channels are: `logits`, a number for each class, the largest wins."""
+    nodata: float | None = None
+    """Value that is no data in images that do not declare one, as `data.nodata`; left out of the file where None."""
+    alpha_is_band: bool = False
+    """Whether a band that the training's files tag as alpha was a band like others; left out of the file where not."""
     segsweep_version: str = segsweep.__version__
     format_version: int = FORMAT_VERSION
 
@@ -57,7 +63,8 @@ def embed(model: bytes, metadata: Metadata) -> bytes:
     The same arguments give the same bytes. Raises ModelError for what is not a `.tflite` file.
     """
     content = unpack(model)
-    text = json.dumps(asdict(metadata), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    values = {name: value for name, value in asdict(metadata).items() if name not in _LATER or value != _LATER[name]}
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     data = np.frombuffer(text.encode(), np.uint8)
     content.metadata = content.metadata or []
     for entry in content.metadata:
@@ -130,6 +137,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "histogram_table": lambda bands: tuple(map(_floats, bands)),
     "dtype": str,
     "output": str,
+    "nodata": lambda value: None if value is None else float(value),
+    "alpha_is_band": bool,
     "segsweep_version": str,
     "format_version": int,
 }

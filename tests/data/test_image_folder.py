@@ -177,7 +177,11 @@ def test_a_moved_folder_is_the_same_data_and_a_changed_pixel_is_not(folder, tmp_
 def test_pixels_that_another_decoder_makes_are_other_data(folder, monkeypatch):
     before = load(folder, cache_mib=5).train.fingerprint
     monkeypatch.setattr("segsweep.data.image_files.versions", lambda *names: {"pillow": "another"})
-    monkeypatch.setattr("segsweep.data.file_survey.read_image", lambda path, kind: read_image(path, kind) ^ 1)
+
+    def otherwise(path, kind, **rest):
+        return read_image(path, kind, **rest) ^ 1
+
+    monkeypatch.setattr("segsweep.data.file_survey.read_image", otherwise)
     assert load(folder, cache_mib=6).train.fingerprint != before
 
 

@@ -140,7 +140,7 @@ WRONG = {
     "all ignored": (lambda c: c.update(Y=c["Y"] * 0 + 9), "no labelled pixel|is labelled"),
     "beyond 32-bit floats": (set_x(1e39), "32-bit"),
     "enormous label": (set_y(1e300), "1e\\+300"),
-    "NaN": (set_x(np.nan), "NaN or infinite"),
+    "lowest double": (set_x(-1.7e308), "1 infinite values \\(or beyond 32-bit"),
     "infinite": (set_x(np.inf), "image 3 at row 2, column 1, band 0"),
     "negative label": (set_y(-1), "label -1"),
     "large label": (set_y(900), "data.ignore_label=900"),

@@ -77,7 +77,7 @@ def test_a_class_that_a_split_lacks_is_said(tmp_path):
     labels[0] = 2
     np.savez(tmp_path / "a.npz", X=rng.random((10, 8, 8, 3)), Y=labels)
     said = remarks(load(tmp_path))
-    assert len(said) == 3
+    assert sum("in no mask" in each for each in said) == 3
     assert sum("c, d: in no mask" in each for each in said) == 2
     assert sum(each.startswith("d: in no mask") for each in said) == 1
 

@@ -19,6 +19,14 @@ def pixels(scene):
         return reader.read(scene.whole, tuple(range(scene.bands)))
 
 
+def invalid(scene):
+    """(C, H, W) bool."""
+    with scene.opened() as reader:
+        every = tuple(range(scene.bands))
+        found = reader.invalid(reader.read(scene.whole, every), scene.whole, every)
+    return np.zeros((scene.bands, scene.height, scene.width), bool) if found is None else found
+
+
 def noise(bands=3, dtype=np.uint16):
     return np.random.default_rng(0).integers(0, 200, (bands, 24, 32)).astype(dtype)
 
@@ -34,7 +42,7 @@ def pages(path):
 
 
 def turned(path):
-    Image.fromarray(stored(np.moveaxis(noise(dtype=np.uint8), 0, -1), 8)).save(path, tiffinfo={274: 8})
+    Image.fromarray(stored(np.moveaxis(noise(dtype=np.uint8), 0, -1), 8)).save(path, tiffinfo={274: 8, 42113: "7"})
 
 
 def scaled(path):
@@ -59,6 +67,9 @@ def test_uploads_are_read_as_files_are(tmp_path, name, write, expected):
     np.testing.assert_array_equal(pixels(scene), expected)
     (from_disk,) = scenes_in(path, 3, None, Path())
     np.testing.assert_array_equal(pixels(scene), pixels(from_disk))
+    np.testing.assert_array_equal(invalid(scene), invalid(from_disk))
+    if write in (turned, scaled):
+        np.testing.assert_array_equal(invalid(scene), noise() == 7)
     assert (scene.dtype, scene.height, scene.width) == (from_disk.dtype, from_disk.height, from_disk.width)
     assert (scene.as_stored is None) == (from_disk.as_stored is None)
 

@@ -68,11 +68,11 @@ def test_every_window_of_a_turned_scene_is_that_of_the_upright_one(workplace, or
         for window in (scene.whole, Window(3, 20, 7, 59), Window(20, 33, 7, 59), Window(0, 4, 0, 1)):
             pixels = reader.read(window, (1, 0))
             np.testing.assert_array_equal(pixels, upright.read(window, (1, 0)))
-            missing = reader.missing(pixels, window)
-            wanted = upright.missing(pixels, window)
-            assert (missing is None) == (wanted is None)
+            invalid = reader.invalid(pixels, window, (1, 0))
+            wanted = upright.invalid(pixels, window, (1, 0))
+            assert (invalid is None) == (wanted is None)
             if wanted is not None:
-                np.testing.assert_array_equal(missing, wanted)
+                np.testing.assert_array_equal(invalid, wanted)
 
 
 def test_a_tiff_with_an_orientation_and_a_place_is_refused(folder, capfd):
@@ -153,6 +153,16 @@ def test_each_band_has_the_scale_that_was_declared_for_it(folder):
     for name in ("tags", "floats"):
         assert predict("floats.tflite", f"{name}.tif", "--output", name, "--channels", "3,1,0,2") == 0
     np.testing.assert_array_equal(ids("tags/tags_ids.tif"), ids("floats/floats_ids.tif"))
+
+
+def test_nodata_is_a_stored_number_where_a_scale_is_declared(folder):
+    values = np.moveaxis(handmade.noise(50, 70), -1, 0)
+    # 6 x 0.5 + 4 is 7, which is no data where it is stored, and data where it is meant.
+    values[:, 3:8], values[:, 20] = 7, 6
+    tiff("tags.tif", values, 0.5, 4.0)
+    Path("floats.tflite").write_bytes(handmade.pixelwise(4, dtype="float32"))
+    assert predict("floats.tflite", "tags.tif", "--output", "out", "--nodata", "7") == 0
+    np.testing.assert_array_equal(ids("out/tags_ids.tif") == 255, (values == 7).all(axis=0))
 
 
 def test_a_scale_that_is_one_is_not_spoken_of(folder, capfd):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from segsweep.data.dataset import Normalization, Split
+from segsweep.data.no_data import missing_in
+from segsweep.data.no_data import percentiles as valid_percentiles
 
 PERCENTILES = (0.1, 1.0, 50.0, 99.0, 99.9)
 """Percent of a band's values that lie below."""
@@ -84,23 +86,34 @@ def band_statistics(
     bands = split.image_shape[2]
     low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
     kept: list[np.ndarray] = []
-    total, squares, count = np.zeros(bands), np.zeros(bands), 0
+    total, squares, count = np.zeros(bands), np.zeros(bands), np.zeros(bands, np.int64)
     clipped, noise = (np.zeros((len(grids), bands)) for _ in range(2))
     for start in range(0, len(rows), _AT_ONCE):
         images = split.read(rows[start : start + _AT_ONCE])[0]
         pixels = images.reshape(len(images), -1, bands)
-        low, high = np.minimum(low, pixels.min(axis=(0, 1))), np.maximum(high, pixels.max(axis=(0, 1)))
+        missing = missing_in(pixels)
+        there = np.ones(pixels.shape, bool) if missing is None else ~missing
+        low = np.minimum(low, pixels.min(axis=(0, 1), initial=np.inf, where=there))
+        high = np.maximum(high, pixels.max(axis=(0, 1), initial=-np.inf, where=there))
         chosen = np.linspace(0, pixels.shape[1] - 1, min(_PIXELS, pixels.shape[1])).astype(np.int64)
         kept.append(pixels[:, chosen].reshape(-1, bands).astype(np.float32))
         values = normalization.apply(images).reshape(-1, bands).astype(np.float64)
-        total, squares, count = total + values.sum(axis=0), squares + np.square(values).sum(axis=0), count + len(values)
+        there = there.reshape(-1, bands)
+        # What is no data is 0 once it is normalized.
+        total, squares, count = (
+            total + values.sum(axis=0),
+            squares + np.square(values).sum(axis=0),
+            count + there.sum(axis=0),
+        )
         for place, grid in enumerate(grids):
             codes = grid.codes(values)
             cut = np.clip(codes, grid.lowest, grid.highest)
-            clipped[place] += (codes != cut).sum(axis=0)
+            clipped[place] += ((codes != cut) & there).sum(axis=0)
             restored = (cut - grid.zero_point) * grid.scale / grid.factors
-            noise[place] += np.square(restored - values).sum(axis=0)
-    percentiles = np.percentile(np.concatenate(kept), PERCENTILES, axis=0)
+            noise[place] += np.square(restored - values).sum(axis=0, where=there)
+    # A band without any valid value is as if it were 0 everywhere.
+    low, high, count = np.where(count, low, 0), np.where(count, high, 0), np.maximum(count, 1)
+    percentiles = valid_percentiles(np.concatenate(kept), PERCENTILES)
     # Of bands far from 0 the rounding of large sums makes a little of nothing.
     variance = np.where(high > low, np.maximum(squares / count - np.square(total / count), 0), 0)
     normalized = normalization.apply(percentiles)
