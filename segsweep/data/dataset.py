@@ -48,12 +48,17 @@ class SourceImages:
     """(N,) int64: the source image of each item, 0 to S - 1, each of which occurs."""
     groups: np.ndarray | None = field(default=None, repr=False)
     """(S,) int64: what `data.groups` says of each image, equal where images belong together; None: nothing is said."""
+    masks: np.ndarray | None = field(default=None, repr=False)
+    """(S,) int64: equal where masks are, before pixels without data are ignored; None: as labels say."""
 
     @classmethod
-    def numbered(cls, source: np.ndarray, groups: np.ndarray | None = None) -> "SourceImages":
-        """From any number (N,) for the source image of each item, and (N,) for the group of each item."""
+    def numbered(
+        cls, source: np.ndarray, groups: np.ndarray | None = None, masks: np.ndarray | None = None
+    ) -> "SourceImages":
+        """From any number (N,) for the source image of each item, and (N,) for the group and for the mask of each."""
         _, first, of_item = np.unique(source, return_index=True, return_inverse=True)
-        return cls(of_item.reshape(-1), None if groups is None else groups[first])
+        taken = (None if each is None else each[first] for each in (groups, masks))
+        return cls(of_item.reshape(-1), *taken)
 
     def __len__(self) -> int:
         return int(self.of_item.max(initial=-1)) + 1

@@ -107,7 +107,9 @@ class FileSplit:
 
     @cached_property
     def sources(self) -> SourceImages:
-        return SourceImages.numbered(self.source, self.groups)
+        height, width, _ = self.image_shape
+        has_holes = not (self.survey.valid == height * width).all()
+        return SourceImages.numbered(self.source, self.groups, _numbers(self.content[:, 32:]) if has_holes else None)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -151,3 +153,8 @@ class FileSplit:
         for _ in in_parallel(fill, list(wanted)):
             pass
         return images, labels
+
+
+def _numbers(digests: np.ndarray) -> np.ndarray:
+    """A number (N,) for each of the digests (N, 32) of mask files, the same for equal ones, also in other splits."""
+    return np.ascontiguousarray(digests[:, :8]).view(np.int64).reshape(-1)

@@ -41,7 +41,7 @@ def _groups_of(key: _SameObject) -> np.ndarray:
     split = key.split
     sources, survey = sources_of(split), survey_of(split)
     given = None if sources.groups is None else sources.groups.tolist()
-    masks = _digests_by_image(survey.mask_digests, ~survey.has_one_class, sources)
+    masks = mask_digests(split)
     pictures = _digests_by_image(survey.digests, ~survey.is_constant, sources)
     joined = joined_groups(*([given] if given is not None else []), masks, pictures)
     return np.unique(joined, return_inverse=True)[1].reshape(-1).astype(np.int64)
@@ -49,8 +49,15 @@ def _groups_of(key: _SameObject) -> np.ndarray:
 
 def mask_digests(split: Split) -> list[bytes | None]:
     """For each source image of a split what stands for its mask, equal for equal masks; None for a single class."""
-    survey = survey_of(split)
-    return _digests_by_image(survey.mask_digests, ~survey.has_one_class, sources_of(split))
+    survey, sources = survey_of(split), sources_of(split)
+    found = _digests_by_image(survey.mask_digests, ~survey.has_one_class, sources)
+    if sources.masks is None:
+        return found
+    # Images of one place have holes where clouds were: their labels differ, and their masks do not.
+    return [
+        None if digest is None else f"mask {mask}".encode()
+        for digest, mask in zip(found, sources.masks.tolist(), strict=True)
+    ]
 
 
 def joined_groups(*groupings: Sequence[Hashable | None]) -> np.ndarray:

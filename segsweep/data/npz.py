@@ -3,6 +3,7 @@
 Or (N,), or (N, 1), where whole images have a class.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,13 +179,20 @@ def _split(
     groups: np.ndarray | None = None,
 ) -> ArraySplit | PatchSplit:
     images = with_no_data(images, nodata)
-    empty = is_empty(images)
+    empty, masks = is_empty(images), None
     if empty is not None and labels.shape == empty.shape:
+        masks = _equal_masks(labels)
         labels = np.where(empty, np.uint8(IGNORE), labels)
     if patches.size is None:
-        return ArraySplit(images, labels, None if groups is None else SourceImages(np.arange(len(images)), groups))
+        return ArraySplit(images, labels, SourceImages(np.arange(len(images)), groups, masks))
     # Patches that overlap are many times what they are cut from.
-    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches, once, groups)
+    return PatchSplit(patches.prepare_all(images), patches.prepare_all(labels), patches, once, groups, masks)
+
+
+def _equal_masks(labels: np.ndarray) -> np.ndarray:
+    """A number (N,) for each of the masks (N, H, W), the same for equal ones, also in other splits."""
+    digests = [hashlib.sha256(np.ascontiguousarray(mask).data).digest()[:8] for mask in labels]
+    return np.frombuffer(b"".join(digests), np.int64)
 
 
 def read_archive(path: Path, groups: str | None, *, groups_needed: bool = True, nodata: float | None = None) -> Archive:

@@ -27,11 +27,14 @@ class PatchSplit:
     """Whether each pixel has its label in one patch alone, as where scores are counted; elsewhere it is `IGNORE`."""
     groups: np.ndarray | None = field(default=None, repr=False)
     """(N,) int64: what images belong together; None: nothing is known."""
+    masks: np.ndarray | None = field(default=None, repr=False)
+    """(N,) int64: equal where masks are, before pixels without data are ignored; None: as labels say."""
 
     @property
     def sources(self) -> SourceImages:
         image = self._places // len(self.corners)
-        return SourceImages.numbered(image, None if self.groups is None else self.groups[image])
+        groups, masks = (None if each is None else each[image] for each in (self.groups, self.masks))
+        return SourceImages.numbered(image, groups, masks)
 
     @cached_property
     def _counted(self) -> list[CountedPart] | None:

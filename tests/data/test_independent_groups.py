@@ -1,11 +1,13 @@
 """Which images are independent of each other: by group, by place, by equality."""
 
 import numpy as np
+import pytest
 
-from segsweep.config.data_schema import NpzConfig, PatchConfig
+from segsweep.config.data_schema import ImageFolderConfig, NpzConfig, PatchConfig
 from segsweep.data.dataset import ArraySplit, SourceImages, sources_of
 from segsweep.data.independent_groups import independent_groups
 from segsweep.data.npz import load
+from segsweep.data.sources import load_dataset
 
 
 def split_of(masks: np.ndarray, groups: np.ndarray | None = None) -> ArraySplit:
@@ -62,3 +64,43 @@ def test_patches_belong_to_their_image_and_images_to_their_group(tmp_path):
     grouped = load(NpzConfig(**config, groups="place")).test
     np.testing.assert_array_equal(independent_groups(grouped), [0, 1, 0, 2])
     assert plain.fingerprint == grouped.fingerprint
+
+
+@pytest.mark.parametrize("patch", [PatchConfig(), PatchConfig(size=8)])
+def test_images_of_one_place_with_other_holes_are_one_group(tmp_path, patch):
+    """Each date has its own clouds: what is left of the labels differs, the mask does not."""
+    rng = np.random.default_rng(0)
+    masks = rng.integers(0, 2, (8, 12, 16))
+    masks[[1, 2]] = masks[0]
+    images = rng.random((8, 12, 16, 3))
+    for image, column in ((1, 3), (2, 8)):
+        images[image, :, column:] = np.nan
+    np.savez(tmp_path / "train.npz", X=rng.random((6, 12, 16, 3)), Y=rng.integers(0, 2, (6, 12, 16)))
+    np.savez(tmp_path / "test.npz", X=images, Y=masks)
+    test = load(NpzConfig(train=str(tmp_path / "train.npz"), test=str(tmp_path / "test.npz"), patch=patch)).test
+    np.testing.assert_array_equal(independent_groups(test), [0, 0, 0, 1, 2, 3, 4, 5])
+
+
+def test_rasters_of_one_place_with_other_holes_are_one_group(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 2, (8, 8))
+    for number in range(12):
+        bands = rng.integers(1, 255, (3, 8, 8))
+        bands[:, :, : number % 4] = 0
+        for kind, values in (("images", bands), ("masks", (place if number % 2 else rng.integers(0, 2, (8, 8)))[None])):
+            path = tmp_path / kind / f"{number}.tif"
+            path.parent.mkdir(exist_ok=True)
+            nodata = 0 if kind == "images" else None
+            profile = {"driver": "GTiff", "height": 8, "width": 8, "dtype": "uint8", "nodata": nodata}
+            with rasterio.open(path, "w", count=len(values), **profile) as file:
+                file.write(values.astype(np.uint8))
+    config = ImageFolderConfig(
+        root=str(tmp_path), images="images/*.tif", masks="masks/*.tif", classes=["a", "b"], test_fraction=0.5
+    )
+    test = load_dataset(config).test
+    same = np.array([int(test.pairs[pair].image.stem) % 2 for pair in test.source], bool)
+    groups = independent_groups(test)
+    assert same.sum() > 1
+    assert len(np.unique(groups[same])) == 1
+    assert len(np.unique(groups)) == 1 + (~same).sum()
