@@ -12,6 +12,7 @@ import pandas as pd
 from segsweep.devices.footprint import Footprint, stated_footprint
 from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.report.comparison import Comparison
+from segsweep.report.comparison_rows import baselines, float_training
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -113,11 +114,13 @@ def candidates(
     runs = [comparison.runs.get(str(row["run_id"])) for row in rows]
     labels = _labels(comparison.table, rows, runs)
     deciding = metric.name_on(split)
+    # A baseline that was deleted and made again has another id than the one that its variants were compared with.
+    made_again = baselines(comparison.runs.values())
     found = []
     for label, run in zip(labels, runs, strict=True):
         if run is None or not is_file(run) or deciding not in run.metrics:
             continue
-        baseline = comparison.runs.get(run.tags.get(names.BASELINE_RUN_ID, ""))
+        baseline = comparison.runs.get(run.tags.get(names.BASELINE_RUN_ID, "")) or made_again.get(float_training(run))
         found.append(
             Candidate(
                 run=run,

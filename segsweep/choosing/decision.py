@@ -22,8 +22,8 @@ from segsweep.choosing.words import Grounds, choice_text, kib, misses, ms, neare
 from segsweep.devices.footprint import footprint_of_run, stated_footprint
 from segsweep.devices.profile import Device
 from segsweep.errors import SegsweepError
-from segsweep.evaluation.score_interval import score_interval
 from segsweep.report.comparison import Comparison
+from segsweep.report.older_scores import TRAINED_AGAIN, is_older
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 from segsweep.tracking.store import Store
@@ -103,11 +103,12 @@ def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -
 
 def _nothing(comparison: Comparison, metric: Metric, wish: Wish, sweep: RunRecord) -> str:
     """Why there is nothing to choose from."""
-    scored = [run for run in comparison.runs.values() if is_file(run) and metric.name in run.metrics]
-    if scored and wish.split == VALIDATION:
+    older = [run for run in _files(comparison) if is_older(run) and metric.name in run.metrics]
+    if older and wish.split == VALIDATION:
+        made = "its 1 variant has" if len(older) == 1 else f"its {len(older)} variants have"
         return (
-            f"its {len(scored)} variants have no validation scores, since an older version made them; run the sweep "
-            "again, nothing is trained; or choose by the test scores with --choose-on test"
+            f"{made} no validation scores, which versions before 0.2 did not log; run the sweep again: the files are "
+            f"scored again, and {TRAINED_AGAIN}; or choose by the test scores with --choose-on test"
         )
     return (
         f"none of its {len(comparison.table)} variants is finished and scored; `segsweep report --sweep "
@@ -115,9 +116,14 @@ def _nothing(comparison: Comparison, metric: Metric, wish: Wish, sweep: RunRecor
     )
 
 
+def _files(comparison: Comparison) -> list[RunRecord]:
+    """The runs of the rows that are finished single files."""
+    runs = (comparison.runs.get(str(run_id)) for run_id in comparison.table["run_id"])
+    return [run for run in runs if run is not None and is_file(run)]
+
+
 def _grounds(store: Store, winner: Candidate, metric: Metric, split: str) -> Grounds:
     """What the choice rests on, and the test score of what was chosen."""
-    counts = Differences(store, metric, TEST).counts(winner)
     images, groups = (
         (names.VALIDATION_IMAGES, names.VALIDATION_GROUPS)
         if split == VALIDATION
@@ -129,7 +135,7 @@ def _grounds(store: Store, winner: Candidate, metric: Metric, split: str) -> Gro
         split,
         int(tags[images]) if images in tags else None,
         int(tags[groups]) if groups in tags else None,
-        score_interval(counts, metric.score, groups=counts.groups) if counts is not None else None,
+        Differences(store, metric, TEST).score_interval(winner),
     )
 
 
@@ -174,13 +180,10 @@ def _remarks(comparison: Comparison, allowed: Sequence[Candidate], wish: Wish) -
             "chosen by test scores: the test score of what was chosen is too good by chance; without --choose-on test, "
             "the validation chooses and the test score is free of that"
         )
-    unscored = sum(is_file(run) for run in comparison.runs.values()) - sum(
-        METRICS[wish.metric].name_on(wish.split) in run.metrics for run in comparison.runs.values() if is_file(run)
-    )
+    unscored = sum(METRICS[wish.metric].name_on(wish.split) not in run.metrics for run in _files(comparison))
     if unscored:
-        remarks.append(
-            f"{unscored} variants of an older version have no {wish.split} scores and took no part; run the sweep again"
-        )
+        variants = "1 variant has" if unscored == 1 else f"{unscored} variants have"
+        remarks.append(f"{variants} no {wish.split} scores and took no part; run the sweep again")
     missing = len(comparison.table) - int((comparison.table["status"] == "FINISHED").sum())
     if missing:
         remarks.append(f"{missing} of {len(comparison.table)} variants are not finished and took no part")

@@ -5,6 +5,7 @@ import numpy as np
 from segsweep.choosing.candidates import VALIDATION, Candidate, Metric
 from segsweep.evaluation.bootstrap import Interval, paired_interval
 from segsweep.evaluation.image_counts import ImageCounts, read_counts
+from segsweep.evaluation.score_interval import score_interval
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
@@ -22,12 +23,22 @@ class Differences:
         """The first one's score minus the second one's; None where counts are missing, of other images, or of too few
         independent ones for an interval."""
         counts, others = self.counts(one), self.counts(other)
-        if counts is None or others is None or not same_truth(counts, others):
+        if counts is None or others is None or counts.groups is None or not same_truth(counts, others):
             return None
         return paired_interval(counts, others, self._metric.score, groups=counts.groups)
 
+    def score_interval(self, candidate: Candidate) -> Interval | None:
+        """The score of a candidate on the split; None where it has no interval."""
+        counts = self.counts(candidate)
+        if counts is None or counts.groups is None:
+            return None
+        return score_interval(counts, self._metric.score, groups=counts.groups)
+
     def counts(self, candidate: Candidate) -> ImageCounts | None:
-        """Confusion counts (N, K, K) image by image; None where they are missing or damaged."""
+        """Confusion counts (N, K, K) image by image; None where they are missing or damaged.
+
+        Without `groups` a version before 0.2 counted them, patch by patch: nobody knows which are independent.
+        """
         run = candidate.run
         if run.run_id not in self._counts:
             content = self._store.artifacts.read(run, self._file)

@@ -8,7 +8,7 @@ import numpy as np
 
 from segsweep.choosing.candidates import METRICS, Candidate
 from segsweep.choosing.words import kib, ms
-from segsweep.evaluation.bootstrap import is_too_few
+from segsweep.evaluation.bootstrap import counted_groups, is_too_few
 from segsweep.evaluation.confusion import scores
 from segsweep.evaluation.image_counts import ImageCounts
 from segsweep.evaluation.score_interval import score_interval
@@ -91,7 +91,9 @@ def _scores(given: CardInput) -> str:
     rows = []
     for metric in METRICS.values():
         counts = given.counts
-        interval = score_interval(counts, metric.score, groups=counts.groups) if counts is not None else None
+        interval = None
+        if counts is not None and counts.groups is not None:
+            interval = score_interval(counts, metric.score, groups=counts.groups)
         if metric.name in run.metrics:
             between = f"{interval.low:.4f} to {interval.high:.4f}" if interval is not None else ""
             rows.append((metric.words, f"{run.metrics[metric.name]:.4f}", between))
@@ -117,15 +119,13 @@ def _scores(given: CardInput) -> str:
 
 def _images(given: CardInput) -> str:
     """On what the scores of the test split rest, to the end of a sentence."""
-    if given.counts is None:
+    if given.counts is None or given.counts.groups is None:
         return "."
-    known = given.candidate.run.tags.get(names.TEST_GROUPS)
-    groups = f" ({known} independent groups)" if known not in (None, str(len(given.counts))) else ""
-    images = f" on {len(given.counts)} test images{groups}"
-    if is_too_few(int(known) if known is not None else len(given.counts)):
-        return f"{images}; too few for intervals. Means are over the classes that occur in the test masks."
+    images, groups = len(given.counts), counted_groups(given.counts)
+    independent = f" ({groups} independent groups)" if groups < images else ""
+    intervals = "too few for intervals" if is_too_few(groups) else "intervals: 95 %, over independent images"
     return (
-        f"{images}; intervals: 95 %, over independent images. Means are over the classes that occur in the test masks."
+        f" on {images} test images{independent}; {intervals}. Means are over the classes that occur in the test masks."
     )
 
 

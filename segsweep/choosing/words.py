@@ -59,7 +59,10 @@ def choice_text(choice: Choice, grounds: Grounds, limits: Sequence[Limit], consi
         lines.append(f"Wished: {wishes(limits, grounds.words)}. {len(choice.fitting)} of {considered} variants fit.")
     lines.append(f"Why: chosen by {grounds.words}: {_why(choice, grounds)}")
     if choice.tied > 1 and choice.tied > (choice.winner is not choice.top) + 1:
-        lines.append(f"The best {choice.tied} of {len(choice.fitting)} cannot be told apart on {grounds.images_words}.")
+        lines.append(
+            f"{choice.tied} of {len(choice.fitting)} variants, the best among them, cannot be told apart on "
+            f"{grounds.images_words}."
+        )
     runner_up = choice.runner_up
     if runner_up is not None:
         lines.append(f"Runner-up: {runner_up.label}: {_against(choice, grounds)}")

@@ -107,9 +107,7 @@ class FileSplit:
 
     @cached_property
     def sources(self) -> SourceImages:
-        height, width, _ = self.image_shape
-        has_holes = not (self.survey.valid == height * width).all()
-        return SourceImages.numbered(self.source, self.groups, _numbers(self.content[:, 32:]) if has_holes else None)
+        return SourceImages.numbered(self.source, self.groups, _numbers(self.content[:, 32:]))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -12,6 +12,9 @@ import numpy as np
 
 from segsweep.data.dataset import SourceImages, Split, sources_of, survey_of
 
+LEAST_GROUPS = 6
+"""Of fewer independent groups no interval is made: too few to tell how much groups differ."""
+
 
 def independent_groups(split: Split) -> np.ndarray:
     """A number (S,) int64 for each source image, equal for images that are not independent of each other.
@@ -41,23 +44,32 @@ def _groups_of(key: _SameObject) -> np.ndarray:
     split = key.split
     sources, survey = sources_of(split), survey_of(split)
     given = None if sources.groups is None else sources.groups.tolist()
-    masks = mask_digests(split)
+    labels = _label_digests(split)
+    masks = [None] * len(sources) if sources.masks is None else sources.masks.tolist()
+    masks = [mask if digest is not None else None for mask, digest in zip(masks, labels, strict=True)]
     pictures = _digests_by_image(survey.digests, ~survey.is_constant, sources)
-    joined = joined_groups(*([given] if given is not None else []), masks, pictures)
+    joined = joined_groups(*([given] if given is not None else []), labels, masks, pictures)
     return np.unique(joined, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def mask_digests(split: Split) -> list[bytes | None]:
-    """For each source image of a split what stands for its mask, equal for equal masks; None for a single class."""
-    survey, sources = survey_of(split), sources_of(split)
-    found = _digests_by_image(survey.mask_digests, ~survey.has_one_class, sources)
-    if sources.masks is None:
-        return found
-    # Images of one place have holes where clouds were: their labels differ, and their masks do not.
+def mask_keys(split: Split) -> list[frozenset[bytes]]:
+    """For each source image of a split what stands for its mask: images with equal masks share a key.
+
+    A key is of the labels, another of the mask before pixels without data were ignored: images of one place have holes
+    where clouds were. A mask of a single class has none.
+    """
+    sources = sources_of(split)
+    of_labels = _label_digests(split)
+    masks = [None] * len(sources) if sources.masks is None else sources.masks.tolist()
     return [
-        None if digest is None else f"mask {mask}".encode()
-        for digest, mask in zip(found, sources.masks.tolist(), strict=True)
+        frozenset() if labels is None else frozenset({labels, *([] if mask is None else [b"mask %d" % mask])})
+        for labels, mask in zip(of_labels, masks, strict=True)
     ]
+
+
+def _label_digests(split: Split) -> list[bytes | None]:
+    survey = survey_of(split)
+    return _digests_by_image(survey.mask_digests, ~survey.has_one_class, sources_of(split))
 
 
 def joined_groups(*groupings: Sequence[Hashable | None]) -> np.ndarray:

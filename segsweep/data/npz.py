@@ -179,9 +179,8 @@ def _split(
     groups: np.ndarray | None = None,
 ) -> ArraySplit | PatchSplit:
     images = with_no_data(images, nodata)
-    empty, masks = is_empty(images), None
+    empty, masks = is_empty(images), _equal_masks(labels)
     if empty is not None and labels.shape == empty.shape:
-        masks = _equal_masks(labels)
         labels = np.where(empty, np.uint8(IGNORE), labels)
     if patches.size is None:
         return ArraySplit(images, labels, SourceImages(np.arange(len(images)), groups, masks))

@@ -11,14 +11,12 @@ from itertools import combinations
 import numpy as np
 
 from segsweep.data.class_frequencies import class_frequencies
-from segsweep.data.dataset import Dataset, Split, sources_of
+from segsweep.data.dataset import IGNORE, Dataset, Split, sources_of, survey_of
 from segsweep.data.file_split import FileSplit
 from segsweep.data.image_files import RASTERS, opened_raster
-from segsweep.data.independent_groups import independent_groups, mask_digests
+from segsweep.data.independent_groups import LEAST_GROUPS, independent_groups, mask_keys
 from segsweep.errors import DataError
 
-FEWEST_GROUPS = 6
-"""Independent groups below which a split gives no interval."""
 SHARES_FACTOR = 2.0
 """How many times as large a class's share may be in one split as in another."""
 _LEAST_SHARE = 0.02
@@ -36,34 +34,33 @@ def support_notes(dataset: Dataset) -> list[str]:
     splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return [
         *(note for role, split in splits.items() for note in _equal_masks(role, split)),
-        *_shared_masks(dataset.train, dataset.test),
+        *(note for role in ("validation", "test") for note in _shared_masks(dataset.train, role, splits[role])),
         *_shares(splits, dataset.classes),
-        *_one_scene(dataset.train, dataset.test),
+        *(note for role in ("validation", "test") for note in _one_scene(dataset.train, role, splits[role])),
         *(note for role in ("validation", "test") for note in _few_groups(role, splits[role])),
     ]
 
 
 def _equal_masks(role: str, split: Split) -> list[str]:
     """A note where all masks of a split are the same."""
-    digests = mask_digests(split)
-    if len(digests) < 2 or digests[0] is None or len(set(digests)) > 1:
+    keys = mask_keys(split)
+    if len(keys) < 2 or not frozenset.intersection(*keys):
         return []
     return [
-        f"all {len(digests)} {role} masks are equal: the images show one place, and a network can learn the mask "
-        "by heart"
+        f"all {len(keys)} {role} masks are equal: the images show one place, and a network can learn the mask by heart"
     ]
 
 
-def _shared_masks(train: Split, test: Split) -> list[str]:
-    """A note where test images show a place that training images show, at another time perhaps."""
-    known = set(mask_digests(train)) - {None}
-    tested = mask_digests(test)
-    shared = sum(digest in known for digest in tested)
+def _shared_masks(train: Split, role: str, test: Split) -> list[str]:
+    """A note where images of a split show a place that training images show, at another time perhaps."""
+    known = frozenset[bytes]().union(*mask_keys(train))
+    tested = mask_keys(test)
+    shared = sum(not known.isdisjoint(keys) for keys in tested)
     if not shared:
         return []
     return [
-        f"{shared} of {len(tested)} test images have the mask of a training image: they show a place that was trained "
-        "on, and their scores say nothing about other places"
+        f"{shared} of {len(tested)} {role} images have the mask of a training image: they show a place that was "
+        "trained on, and their scores say nothing about other places"
     ]
 
 
@@ -90,27 +87,30 @@ def _shares(splits: dict[str, Split], classes: Sequence[str]) -> list[str]:
 
 def _few_groups(role: str, split: Split) -> list[str]:
     """A note where a split has too few independent images for an interval."""
-    images, groups = len(sources_of(split)), len(np.unique(independent_groups(split)))
-    if groups >= FEWEST_GROUPS:
+    sources, survey = sources_of(split), survey_of(split)
+    # Images of which nothing counts are in no group.
+    counted = np.bincount(sources.of_item, survey.counts[:, :IGNORE].sum(axis=1), len(sources)) > 0
+    images, groups = len(sources), len(np.unique(independent_groups(split)[counted]))
+    if groups >= LEAST_GROUPS:
         return []
     what = "image" if images == 1 else "images"
     independent = f", {groups} of them independent" if groups < images else ""
     consequence = "nothing is told apart when choosing" if role == "validation" else "no score has an interval"
-    return [f"{images} {role} {what}{independent}: fewer than {FEWEST_GROUPS}, so {consequence}"]
+    return [f"{images} {role} {what}{independent}: fewer than {LEAST_GROUPS}, so {consequence}"]
 
 
-def _one_scene(train: Split, test: Split) -> list[str]:
-    """A note where places or names of files show that test tiles come from the scenes of training tiles."""
+def _one_scene(train: Split, role: str, test: Split) -> list[str]:
+    """A note where places or names of files show that tiles of a split come from the scenes of training tiles."""
     ours, theirs = _files(train), _files(test)
     if ours is None or theirs is None or ours.groups is not None:
         return []
     near = _near(_places(ours), _places(theirs))
     if near:
         return [
-            f"{near} test images lie within half a tile of training images, so both come from one scene: scores will "
+            f"{near} {role} images lie within half a tile of training images, so both come from one scene: scores will "
             "be too good for other scenes; keep scenes apart with data.groups, or with lists"
         ]
-    return _shared_names(_stems(ours), _stems(theirs))
+    return _shared_names(_stems(ours), role, _stems(theirs))
 
 
 def _files(split: Split) -> FileSplit | None:
@@ -127,7 +127,7 @@ def _stems(split: FileSplit) -> list[str]:
     return [split.pairs[pair].image.stem for pair in np.unique(split.source)]
 
 
-def _shared_names(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+def _shared_names(ours: Sequence[str], role: str, theirs: Sequence[str]) -> list[str]:
     """A note where names without the numbers of tiles show several scenes, of which splits share some."""
     scenes = Counter(_NUMBERS.sub("", stem) for stem in (*ours, *theirs))
     # One name for all is only a way to number images; a name for each is none of a scene.
@@ -137,7 +137,7 @@ def _shared_names(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
     if not shared:
         return []
     return [
-        f"training and test images share {len(shared)} of {len(scenes)} scenes, as their names show ({shared[0]} for "
+        f"training and {role} images share {len(shared)} of {len(scenes)} scenes, as their names show ({shared[0]} for "
         "one): scores will be too good for other scenes; keep scenes apart with data.groups, or with lists"
     ]
 

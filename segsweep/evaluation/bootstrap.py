@@ -6,9 +6,18 @@ import numpy as np
 
 from segsweep.evaluation.confusion import accuracies, mean_dices, mean_ious
 from segsweep.evaluation.image_counts import ImageCounts
-from segsweep.evaluation.jackknife import LEAST_GROUPS, Score, jackknife
+from segsweep.evaluation.jackknife import LEAST_GROUPS, Score, grouped, jackknife
 
-__all__ = ["Interval", "accuracies", "is_noise", "is_too_few", "mean_dices", "mean_ious", "paired_interval"]
+__all__ = [
+    "Interval",
+    "accuracies",
+    "counted_groups",
+    "is_noise",
+    "is_too_few",
+    "mean_dices",
+    "mean_ious",
+    "paired_interval",
+]
 
 DECIMALS = 4
 """Digits after the point that differences of scores, 0..1, are shown with: a hundredth of a point."""
@@ -36,6 +45,11 @@ class Interval:
 def is_noise(low: float, high: float) -> bool:
     """Whether an interval from `low` to `high` holds 0 when its ends are rounded to `DECIMALS`."""
     return round(low, DECIMALS) <= 0 <= round(high, DECIMALS)
+
+
+def counted_groups(counts: ImageCounts) -> int:
+    """Number of independent groups of images in which a pixel counts: those that an interval rests on."""
+    return len(grouped([counts], counts.groups)[0])
 
 
 def is_too_few(groups: int | None) -> bool:

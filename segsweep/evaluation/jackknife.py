@@ -17,10 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse, stats
 
+from segsweep.data.independent_groups import LEAST_GROUPS
 from segsweep.evaluation.image_counts import ImageCounts
 
-LEAST_GROUPS = 6
-"""Fewer groups have no interval: too few to tell how much groups differ."""
 _CELLS_AT_A_TIME = 2**19
 
 Score = Callable[[np.ndarray], np.ndarray]

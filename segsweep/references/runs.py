@@ -13,6 +13,7 @@ from segsweep.evaluation.image_counts import stored_counts
 from segsweep.references.counting import ReferenceCounts, count_references
 from segsweep.references.linear_classifier import SAMPLE, linear_reference
 from segsweep.references.table import COMMONEST_CLASS, REFERENCES
+from segsweep.runs.score_metrics import score_tags
 from segsweep.runs.used_data import data_fingerprint, training_data, variant_data
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -75,7 +76,7 @@ def _log(
         names.VERSION: __version__,
         names.VERSIONS: json.dumps(environment() | versions("scikit-learn")),
         names.DATA_FINGERPRINT: data_fingerprint(dataset),
-        names.TEST_IMAGES: str(len(dataset.test)),
+        **score_tags(dataset, counted.test, counted.validation),
         names.CLASSES: json.dumps(dataset.classes),
         **({names.STANDIN: "true"} if dataset.standin else {}),
     }

@@ -9,7 +9,7 @@ import pandas as pd
 from segsweep.evaluation.bootstrap import is_noise
 from segsweep.report.formats.cells import cell_text, title
 from segsweep.report.gain import gain_intervals
-from segsweep.report.independence import groups_sentences, independence_of
+from segsweep.report.independence import groups_sentences
 from segsweep.report.seeds import seed_summary
 from segsweep.tracking import names
 
@@ -102,10 +102,12 @@ def findings(table: pd.DataFrame) -> list[Finding]:
             subject = row["quantization"] + _OWNERS.get(kind, "")
             reference = "float32 of its best member" if kind == names.ENSEMBLE else "float32"
             named = (subject, reference, settings)
-            found.append(_finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place), few))
+            found.append(
+                _finding(row, named, training, "delta_mean_iou", ends["delta_mean_iou"].get(place), few.get(place))
+            )
         if pd.notna(row["gain_mean_iou_mean"]):
             named = (_GAIN, "the int8 file of its control", settings)
-            found.append(_finding(row, named, training, _GAIN_COLUMN, ends[_GAIN_COLUMN].get(place), few))
+            found.append(_finding(row, named, training, _GAIN_COLUMN, ends[_GAIN_COLUMN].get(place), few.get(place)))
     return found
 
 
@@ -148,22 +150,27 @@ def _finding(
     return Finding(*named, points, low, high, seeds, p_value, p_corrected, training, too_few if low != low else None)
 
 
-def _too_few(table: pd.DataFrame) -> int | None:
-    """How many independent groups of test images there are, where they are too few for intervals of all rows."""
-    known = independence_of(table)
-    return max(each.groups for each in known) if known and all(each.too_few for each in known) else None
+def _too_few(table: pd.DataFrame) -> dict[int, int]:
+    """How many independent groups of test images there are, by the place of the row in the summary over seeds, where
+    they are too few for an interval."""
+    known = table.attrs.get("independent", {})
+    return {place: known[run].groups for place, run in _places(table) if run in known and known[run].too_few}
 
 
-def _single_ends(table: pd.DataFrame) -> dict[str, dict[int, tuple[float, float]]]:
-    """The logged intervals, by the place of the row in the summary over seeds."""
+def _places(table: pd.DataFrame) -> list[tuple[int, str]]:
+    """The finished rows: their places in the summary over seeds, and their run ids."""
     finished = table[table["status"] == "FINISHED"]
     settings = table.columns[: table.columns.get_loc("training_kind")]
     keys = [*(name for name in settings if name != "seed"), "training_kind"]
     places = finished.groupby(keys, sort=False, dropna=False).ngroup()
+    return [(int(place), str(run)) for place, run in zip(places, finished["run_id"], strict=True)]
+
+
+def _single_ends(table: pd.DataFrame) -> dict[str, dict[int, tuple[float, float]]]:
+    """The logged intervals, by the place of the row in the summary over seeds."""
     logged = {"delta_mean_iou": table.attrs.get("delta_mean_iou", {}), _GAIN_COLUMN: gain_intervals(table)}
     return {
-        value: {int(place): known[run] for place, run in zip(places, finished["run_id"], strict=True) if run in known}
-        for value, known in logged.items()
+        value: {place: known[run] for place, run in _places(table) if run in known} for value, known in logged.items()
     }
 
 

@@ -118,7 +118,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
         table = table.astype({"size_bytes": "int64"})
     table.attrs |= {**_attributes(runs.values()), "test_data": images_by_run(members, runs)}
     table.attrs["validation_data"] = images_by_run(members, runs, "validation")
-    table.attrs["independent"] = independent_by_run(runs.values())
+    table.attrs["independent"] = independent_by_run(members, runs)
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())

@@ -35,6 +35,7 @@ METRIC_COLUMNS = {
     "gzip_bytes": names.GZIP_BYTES,
     "sparsity": names.SPARSITY,
     "distinct_weights": names.DISTINCT_WEIGHTS,
+    "validation_agreement": names.VALIDATION_AGREEMENT,
     "validation_accuracy": names.VALIDATION_ACCURACY,
     "validation_mean_iou": names.VALIDATION_MEAN_IOU,
     "validation_mean_dice": names.VALIDATION_MEAN_DICE,
@@ -73,7 +74,7 @@ def row(member: Member, run: RunRecord | None, sizes: Mapping[str, float], extra
     found["run_id"] = run.run_id if run is not None and found["status"] != DELETED else member.run_id
     if run is not None and run.is_finished:
         found |= {column: run.metrics.get(name) for column, name in METRIC_COLUMNS.items()}
-        baseline_size = sizes.get(_float_training(run))
+        baseline_size = sizes.get(float_training(run))
         if baseline_size and found["size_bytes"]:
             found["size_ratio"] = found["size_bytes"] / baseline_size
     return found
@@ -93,17 +94,22 @@ def _ending(member: Member, run: RunRecord | None) -> tuple[str, str]:
 
 def baseline_sizes(runs: Iterable[RunRecord]) -> dict[str, float]:
     """Bytes of the baseline of each float training, by the training's key."""
+    found = baselines(runs)
+    return {key: run.metrics[names.SIZE_BYTES] for key, run in found.items() if names.SIZE_BYTES in run.metrics}
+
+
+def baselines(runs: Iterable[RunRecord]) -> dict[str, RunRecord]:
+    """The finished baseline of each float training, by the training's key."""
     return {
-        _float_training(run): run.metrics[names.SIZE_BYTES]
+        float_training(run): run
         for run in runs
         if run.is_finished
         and run.tags.get(names.TRAINING_KIND) == "float"
         and run.params.get(SETTING_COLUMNS["quantization"]) == "float32"
-        and names.SIZE_BYTES in run.metrics
     }
 
 
-def _float_training(run: RunRecord) -> str:
+def float_training(run: RunRecord) -> str:
     """Key of the float training that a variant descends from."""
     return run.tags.get(names.PARENT_TRAINING_KEY) or run.tags.get(names.TRAINING_KEY, "")
 

@@ -1,6 +1,6 @@
 """On how many independent images the intervals of a comparison rest."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from segsweep.evaluation.bootstrap import is_too_few
 from segsweep.report.attributes import KeptDict
 from segsweep.tracking import names
-from segsweep.tracking.records import RunRecord
+from segsweep.tracking.records import Member, RunRecord
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Independence:
     is_given: bool
     """Whether it is known which images belong together, as `data.groups` says."""
     can_be_given: bool = False
-    """Whether the data source has that setting."""
+    """Whether the data source has that setting, and it is not set."""
 
     @property
     def too_few(self) -> bool:
@@ -29,16 +29,17 @@ class Independence:
         return is_too_few(self.groups)
 
 
-def independent_by_run(runs: Iterable[RunRecord]) -> KeptDict:
-    """What is known of each finished run, by its id."""
+def independent_by_run(members: Sequence[Member], runs: Mapping[str, RunRecord]) -> KeptDict:
+    """What is known of each finished run of a sweep's members, by its id; `runs` are by evaluation key."""
     found = KeptDict()
-    for run in runs:
-        if run.is_finished and names.TEST_GROUPS in run.tags and names.TEST_IMAGES in run.tags:
+    for member in members:
+        run = runs.get(member.evaluation_key)
+        if run is not None and run.is_finished and names.TEST_GROUPS in run.tags and names.TEST_IMAGES in run.tags:
             found[run.run_id] = Independence(
                 int(run.tags[names.TEST_IMAGES]),
                 int(run.tags[names.TEST_GROUPS]),
                 names.GROUPS_GIVEN in run.tags,
-                "data.groups" in run.params,
+                "data.groups" in run.params and member.settings.get("data.groups") is None,
             )
     return found
 
@@ -56,8 +57,8 @@ def groups_sentences(table: pd.DataFrame) -> list[str]:
         images = "1 test image" if each.images == 1 else f"{each.images} test images"
         if each.too_few:
             sentences.append(
-                f"There are too few independent images ({each.groups}) for an interval, so no difference is told apart "
-                "from noise."
+                f"Differences on {images} are not told apart from noise: there are too few independent images "
+                f"({each.groups}) for an interval."
             )
         elif each.groups < each.images:
             sentences.append(f"The intervals rest on {each.groups} independent groups of {images}.")

@@ -12,7 +12,14 @@ from dataclasses import replace
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
-_MEANS = {names.MEAN_IOU: names.IOU, names.MEAN_DICE: names.DICE, names.MEAN_PRECISION: names.PRECISION}
+_MEANS = {
+    names.MEAN_IOU: names.IOU,
+    names.MEAN_DICE: names.DICE,
+    names.MACRO_F1: names.DICE,
+    names.MEAN_PRECISION: names.PRECISION,
+    names.MEAN_RECALL: names.RECALL,
+    names.BOUNDARY_IOU: names.BOUNDARY_IOU,
+}
 _DELTAS = {names.DELTA_MEAN_IOU: names.MEAN_IOU, names.DELTA_ACCURACY: names.ACCURACY}
 _INTERVALS = (
     names.DELTA_MEAN_IOU_LOW,
@@ -24,6 +31,12 @@ _INTERVALS = (
     names.GAIN_ACCURACY_LOW,
     names.GAIN_ACCURACY_HIGH,
 )
+
+
+TRAINED_AGAIN = (
+    "a training is made again only where its augmentation, its data or the score that chooses its epoch changed"
+)
+"""What going on with an older store costs."""
 
 
 def is_older(run: RunRecord) -> bool:
@@ -47,6 +60,10 @@ def _with_means(run: RunRecord) -> RunRecord:
         if occurring and mean in metrics:
             # A class that occurs and is never predicted has no precision; it counts as 0.
             metrics[mean] = sum(metrics.get(own[number], 0.0) for number in occurring) / len(occurring)
+    for of_class in set(_MEANS.values()) if occurring else ():
+        for number, name in enumerate(names.class_metrics(of_class, classes)):
+            if number not in occurring:
+                metrics.pop(name, None)
     return replace(run, metrics=metrics)
 
 
@@ -56,6 +73,12 @@ def _with_differences(run: RunRecord, means: Mapping[str, RunRecord]) -> RunReco
     if not is_older(run) or baseline is None:
         return run
     differences = {
+        gain: run.metrics[score] - control.metrics[score]
+        for control in [means.get(run.tags.get(names.GAIN_AGAINST, ""))]
+        for gain, score in ((names.GAIN_MEAN_IOU, names.MEAN_IOU), (names.GAIN_ACCURACY, names.ACCURACY))
+        if control is not None and gain in run.metrics and score in control.metrics
+    }
+    differences |= {
         delta: run.metrics[score] - baseline.metrics[score]
         for delta, score in _DELTAS.items()
         if delta in run.metrics and score in run.metrics and score in baseline.metrics
@@ -70,7 +93,7 @@ def older_remark(runs: Iterable[RunRecord]) -> list[str]:
         return []
     rows = "1 row was" if count == 1 else f"{count} rows were"
     return [
-        f"{rows} scored by a version before 0.2: there are no validation scores and no intervals, and means were taken "
-        "anew over the classes that occur in the test masks. Run the sweep again to score the files again; nothing is "
-        "trained."
+        f"{rows} scored by a version before 0.2: there are no validation scores, so no Pareto marks, and no intervals; "
+        "means were taken anew over the classes that occur in the test masks. Run the sweep again to score the files "
+        f"again; {TRAINED_AGAIN} (segsweep plan says which)."
     ]

@@ -22,10 +22,11 @@ DIRECTIONS = {
     "validation_accuracy": "maximize",
     "validation_mean_iou": "maximize",
     "validation_mean_dice": "maximize",
+    "validation_agreement": "maximize",
 }
 """Columns of the comparison that have a direction that is better."""
 
-_SCORES = ("accuracy", "mean_iou", "mean_dice")
+_SCORES = ("accuracy", "mean_iou", "mean_dice", "agreement")
 OBJECTIVES: Mapping[str, str] = {
     **{name: f"validation_{name}" for name in _SCORES},
     **{f"test_{name}": name for name in _SCORES},
@@ -52,8 +53,10 @@ def pareto_optimal(table: pd.DataFrame, objectives: Sequence[str]) -> pd.Series:
     values = table[list(columns)].astype(float) * signs
     candidates &= values.notna().all(axis=1)
     optimal: set[object] = set()
-    split = "validation" if any(column.startswith("validation_") for column in columns) else "test"
-    for _, group in values[candidates].groupby(images_of(table, split)[candidates], sort=False):
+    scores = [column for column in columns if column.removeprefix("validation_") in _SCORES]
+    chosen_on = {"validation" if column.startswith("validation_") else "test" for column in scores}
+    images = [images_of(table, split)[candidates] for split in sorted(chosen_on)]
+    for _, group in values[candidates].groupby(images, sort=False) if images else [(None, values[candidates])]:
         points = group.to_numpy()
         beaten = [((points >= point).all(axis=1) & (points > point).any(axis=1)).any() for point in points]
         optimal |= {index for index, each in zip(group.index, beaten, strict=True) if not each}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from segsweep.evaluation.bootstrap import DECIMALS
 from segsweep.quantization.training_kinds import CONTROL
 from segsweep.references.table import REFERENCES
 from segsweep.report.attributes import KeptDict, KeptList
@@ -131,7 +132,9 @@ class _Verdict:
 
 
 _NOT_BETTER = _Verdict(
-    lambda end: end is not None and end <= 0, "do not beat {words} beyond noise", "No row beats {words} beyond noise"
+    lambda end: end is not None and round(end, DECIMALS) <= 0,
+    "do not beat {words} beyond noise",
+    "No row beats {words} beyond noise",
 )
 _UNKNOWN = _Verdict(
     lambda end: end is None,

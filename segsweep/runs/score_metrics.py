@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from segsweep.data.dataset import Dataset, sources_of
-from segsweep.data.independent_groups import independent_groups
-from segsweep.evaluation.bootstrap import paired_interval
+from segsweep.evaluation.bootstrap import counted_groups, paired_interval
 from segsweep.evaluation.confusion import accuracies, mean_ious
 from segsweep.evaluation.evaluator import Evaluation
 from segsweep.evaluation.image_counts import ImageCounts, stored_counts
@@ -49,6 +48,7 @@ def validation_metrics(evaluation: Evaluation) -> dict[str, float]:
         names.VALIDATION_ACCURACY: evaluation.scores.accuracy,
         names.VALIDATION_MEAN_IOU: evaluation.scores.mean_iou,
         names.VALIDATION_MEAN_DICE: evaluation.scores.mean_dice,
+        names.VALIDATION_AGREEMENT: evaluation.agreement,
         names.EVALUATE_VALIDATION_SECONDS: evaluation.seconds,
     }
 
@@ -59,18 +59,18 @@ def score_files(test: Evaluation, validation: Evaluation) -> dict[str, bytes]:
         names.CONFUSION_FILE: stored_counts(test.counts),
         names.VALIDATION_CONFUSION_FILE: stored_counts(validation.counts),
         names.PREDICTIONS_FILE: stored(test.predictions),
+        names.VALIDATION_PREDICTIONS_FILE: stored(validation.predictions),
     }
 
 
-def score_tags(dataset: Dataset) -> dict[str, str]:
-    """What scores of a variant on a data set rest on."""
+def score_tags(dataset: Dataset, test: ImageCounts, validation: ImageCounts) -> dict[str, str]:
+    """On what the scores of a variant rest: its counts on both splits of a data set."""
     tags = {names.SCORE_RULES: names.CURRENT_RULES}
-    for split, images, groups in (
-        (dataset.test, names.TEST_IMAGES, names.TEST_GROUPS),
-        (dataset.validation, names.VALIDATION_IMAGES, names.VALIDATION_GROUPS),
+    for counts, images, groups in (
+        (test, names.TEST_IMAGES, names.TEST_GROUPS),
+        (validation, names.VALIDATION_IMAGES, names.VALIDATION_GROUPS),
     ):
-        tags[images] = str(len(sources_of(split)))
-        tags[groups] = str(int(independent_groups(split).max(initial=-1)) + 1)
+        tags[images], tags[groups] = str(len(counts)), str(counted_groups(counts))
     if sources_of(dataset.test).groups is not None:
         tags[names.GROUPS_GIVEN] = "true"
     return tags

@@ -83,7 +83,6 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
         **context.common_tags(spec.training),
         names.VARIANT_KEY: spec.key,
         names.EVALUATION_KEY: spec.evaluation_key,
-        **score_tags(context.dataset),
         names.CLASSES: json.dumps(context.dataset.classes),
     }
     with store.run(names.VARIANT, name, parent=training.run_id, tags=tags, params=parameters(spec.config)) as run_id:
@@ -110,16 +109,13 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
         context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
         model = TFLiteModel(path)
-        to_compare = (
-            StoredPredictions(context.store.artifacts.required(baseline, names.PREDICTIONS_FILE)) if baseline else None
-        )
         evaluation = evaluate(
             model,
             context.dataset.test,
             context.dataset.normalization,
             len(context.dataset.classes),
             batch_size=spec.config.evaluation.batch_size,
-            baseline=to_compare,
+            baseline=_predictions(baseline, names.PREDICTIONS_FILE, context),
             on_image=context.progress.step,
         )
         context.progress.stage(f"scoring {spec.variant.name} on validation", len(context.dataset.validation))
@@ -129,6 +125,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             context.dataset.normalization,
             len(context.dataset.classes),
             batch_size=spec.config.evaluation.batch_size,
+            baseline=_predictions(baseline, names.VALIDATION_PREDICTIONS_FILE, context),
             on_image=context.progress.step,
         )
         files = score_files(evaluation, validation)
@@ -147,6 +144,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             metrics=metrics,
             tags={
                 **hashes,
+                **score_tags(context.dataset, evaluation.counts, validation.counts),
                 **asked.tags(),
                 **model_tags(run_id, described),
                 **variant_note(spec, context, run_id, training, baseline, metrics),
@@ -156,6 +154,11 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             },
         )
     return store.get(run_id)
+
+
+def _predictions(baseline: RunRecord | None, name: str, context: Context) -> StoredPredictions | None:
+    """What the baseline predicts, to be compared with; None for the baseline itself."""
+    return StoredPredictions(context.store.artifacts.required(baseline, name)) if baseline is not None else None
 
 
 def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> _VariantFile | None:

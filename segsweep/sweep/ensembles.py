@@ -165,7 +165,8 @@ def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
         members = _members(spec, store)
         compared_with = StoredPredictions(store.artifacts.required(spec.baseline, names.PREDICTIONS_FILE))
         evaluation = _evaluate(spec, members, dataset.test, len(dataset.classes), compared_with)
-        validation = _evaluate(spec, members, dataset.validation, len(dataset.classes))
+        compared_with = StoredPredictions(store.artifacts.required(spec.baseline, names.VALIDATION_PREDICTIONS_FILE))
+        validation = _evaluate(spec, members, dataset.validation, len(dataset.classes), compared_with)
         hashes = store.upload(run_id, score_files(evaluation, validation))
         compared = read_counts(store.artifacts.required(spec.baseline, names.CONFUSION_FILE))
         store.log(
@@ -177,7 +178,7 @@ def _make(spec: EnsembleSpec, store: Store, sweep_id: str) -> str:
                 names.EVALUATE_SECONDS: evaluation.seconds,
                 **_sums(spec),
             },
-            tags={**hashes, **score_tags(dataset)},
+            tags={**hashes, **score_tags(dataset, evaluation.counts, validation.counts)},
         )
     return run_id
 

@@ -1,14 +1,13 @@
 """What users of a store of an older version should know when they go on with it."""
 
+from segsweep.report.older_scores import TRAINED_AGAIN
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
 NOTE = (
-    "this store was made by a version before 0.2, whose defaults were others: now the validation split chooses, means "
-    "are over the classes in the truth, intervals are over independent images, and photographs are not turned upside "
-    "down; "
-    "files are scored again for new rows, trainings are made again only where their augmentation or data changed, and "
-    "older rows stay as they are"
+    "a version before 0.2 made this store. Now the validation split chooses, means are over the classes in the truth, "
+    "intervals are over independent images, and photographs are not turned upside down. Older rows stay as they are; "
+    f"their files are scored again for new rows, and {TRAINED_AGAIN}"
 )
 
 

@@ -100,7 +100,11 @@ class Grid:
         done = [(result.point, result.run) for result in results if result.run is not None]
         ranked = sorted(done, key=lambda each: each[1].metrics.get(names.VALIDATION_MEAN_IOU, 0.0), reverse=True)
         seeds = [point.config.seed for point in self._points]
-        for point, _ in ranked[:wanted]:
+        # Points that differ in their seed alone are one set of settings.
+        best: dict[str, Point] = {}
+        for point, _ in ranked:
+            best.setdefault(repr(replace(point.config, seed=0)), point)
+        for point in list(best.values())[:wanted]:
             for seed in range(max(seeds) + 1, max(seeds) + 1 + REPEATS):
                 config = replace(point.config, seed=seed)
                 overrides = (*(each for each in point.overrides if not each.startswith("seed=")), f"seed={seed}")

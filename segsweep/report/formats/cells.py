@@ -32,6 +32,7 @@ TITLES: Mapping[str, str] = {
     "validation_accuracy": "validation accuracy",
     "validation_mean_iou": "validation mean IoU",
     "validation_mean_dice": "validation mean Dice",
+    "validation_agreement": "validation agreement",
     "test_accuracy": "test accuracy",
     "test_mean_iou": "test mean IoU",
     "test_mean_dice": "test mean Dice",
@@ -46,7 +47,7 @@ _HIDDEN = ("mean_dice", "delta_accuracy", "train_s", "run_id")
 _DIGITS = 4
 _SCORES = (
     "accuracy", "mean_iou", "mean_dice", "agreement", "validation_accuracy", "validation_mean_iou",
-    "validation_mean_dice",
+    "validation_mean_dice", "validation_agreement",
 )  # fmt: skip
 _DIFFERENCES = ("delta_accuracy", "delta_mean_iou", "gain_against_control")
 _SCORE_METRICS, _DIFFERENCE_METRICS = ("test/", "validation/", "agreement/"), ("delta/",)

@@ -85,6 +85,7 @@ def _highest_validation(table: pd.DataFrame, rows: Sequence[Mapping[str, Any]]) 
         and row["training_kind"] not in ("finetune", names.ENSEMBLE)
         and pd.notna(row["validation_mean_iou"])
     }
-    if not scores or images_of(table, "validation").nunique() > 1:
+    data = images_of(table, "validation")
+    if not scores or data[data != ""].nunique() > 1:
         return None
     return max(scores, key=lambda place: scores[place])
