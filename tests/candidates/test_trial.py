@@ -111,3 +111,12 @@ def test_keys_tell_candidates_images_and_problems_apart(problem):
         INT4.key(dataclasses.replace(problem, images=problem.images * 2), 2),
     }
     assert len(keys) == 6
+
+
+def test_images_of_one_group_count_as_one(problem):
+    groups = np.repeat(np.arange(7), 2)[:12]
+    grouped = dataclasses.replace(problem, groups=groups)
+    assert try_candidate(INT4, grouped, 12).lowest != try_candidate(INT4, problem, 12).lowest
+    assert grouped.key != problem.key
+    few = dataclasses.replace(problem, groups=np.arange(12) // 3)
+    assert try_candidate(INT4, few, 12).lowest == {}

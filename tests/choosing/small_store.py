@@ -34,6 +34,8 @@ class Row:
     """Whether the counts are kept."""
     validation: np.ndarray | None = None
     """Counts of the validation split; None: those of the test split."""
+    groups: np.ndarray | None = None
+    """(N,) which images belong together; None: each stands for itself."""
     has_validation: bool = True
     """Whether it was scored on the validation split, as versions before 0.2 did not do."""
 
@@ -69,7 +71,7 @@ def store_with(folder: Path, *rows: Row, status: str = "FINISHED", groups: int =
             names.DATA_FINGERPRINT: json.dumps(
                 {"test": f"test of {row.data}", "validation": f"validation of {row.data}"}
             ),
-            names.SCORE_RULES: names.CURRENT_RULES,
+            names.SCORE_RULES: names.CURRENT_RULES if row.has_validation else "1",
             names.VALIDATION_IMAGES: str(IMAGES),
             names.VALIDATION_GROUPS: str(groups),
             names.CPU: "a processor",
@@ -102,7 +104,7 @@ def store_with(folder: Path, *rows: Row, status: str = "FINISHED", groups: int =
                 files = {names.CONFUSION_FILE: row.counts}
                 if row.has_validation:
                     files[names.VALIDATION_CONFUSION_FILE] = chosen_by
-                store.add_artifacts(run, {name: _archive(each) for name, each in files.items()})
+                store.add_artifacts(run, {name: _archive(each, row) for name, each in files.items()})
         ended = "FAILED" if row.counts is None else "FINISHED"
         store.finish(run, ended)
         members.append(Member(f"key{number}", tags[names.TRAINING_KEY], row.kind, True, settings, run, ended))
@@ -111,9 +113,11 @@ def store_with(folder: Path, *rows: Row, status: str = "FINISHED", groups: int =
     return uri, ids
 
 
-def _archive(of: np.ndarray) -> bytes:
+def _archive(of: np.ndarray, row: Row) -> bytes:
+    groups = np.arange(len(of)) if row.groups is None else row.groups
     file = io.BytesIO()
-    np.savez_compressed(file, counts=of)
+    # A version before 0.2 had a row for each patch, and did not say which belong together.
+    np.savez_compressed(file, counts=of, **({"groups": groups} if row.has_validation else {}))
     return file.getvalue()
 
 

@@ -1,12 +1,14 @@
 """Which variant `segsweep best` chooses, and what it says where none fits or the store is not as it should be."""
 
 import mlflow
+import numpy as np
 import pytest
 from small_store import Row, counts, store_with
 
 from segsweep.cli import main
 from segsweep.evaluation.confusion import mean_ious, scores
 from segsweep.evaluation.score_interval import score_interval
+from segsweep.tracking import names
 
 
 @pytest.fixture
@@ -259,9 +261,11 @@ def test_a_store_of_an_older_version_is_refused_in_one_line(workplace, best):
     store_with(workplace, *rows)
     status, out, err = best()
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "its 1 variants have no validation scores, since an older version made them; run the sweep again" in err
-    assert "nothing is trained; or choose by the test scores with --choose-on test" in err
-    assert best("--choose-on", "test")[0] == 0
+    assert "its 1 variant has no validation scores, which versions before 0.2 did not log; run the sweep again" in err
+    assert "or choose by the test scores with --choose-on test" in err
+    status, out, _ = best("--choose-on", "test")
+    assert status == 0
+    assert "95 %" not in out, "nobody knows which of its rows are patches of one image"
 
 
 def test_variants_of_an_older_version_take_no_part(workplace, best):
@@ -272,7 +276,8 @@ def test_variants_of_an_older_version_take_no_part(workplace, best):
     )
     _, out, err = best()
     assert out.startswith("unet w8 int8\n")
-    assert "1 variants of an older version have no validation scores and took no part" in err
+    assert "1 variant has no validation scores and took no part" in err
+    assert "no validation scores" not in best("--where", "quantization=int8")[2]
 
 
 def test_a_choice_that_is_a_toss_up_says_so(workplace, best):
@@ -284,7 +289,7 @@ def test_a_choice_that_is_a_toss_up_says_so(workplace, best):
         Row("int16x8", counts(0.6), 400_000, baseline="float32 w8"),
     )
     _, out, _ = best()
-    assert "The best 3 of 4 cannot be told apart on 40 validation images." in out
+    assert "3 of 4 variants, the best among them, cannot be told apart on 40 validation images." in out
 
 
 def test_on_too_few_independent_images_the_highest_score_wins_and_nothing_is_told_apart(workplace, best):
@@ -297,5 +302,33 @@ def test_on_too_few_independent_images_the_highest_score_wins_and_nothing_is_tol
     assert (
         "whether smaller files are worse is not known: 40 validation images (5 independent groups) are too few" in out
     )
-    assert "The best 2 of 2 cannot be told apart on 40 validation images (5 independent groups)." in out
+    assert "2 of 2 variants, the best among them, cannot be told apart on 40 validation images (5 independent" in out
     assert "95 %" not in out
+
+
+@pytest.mark.parametrize(("of_group", "told_apart"), [(8, False), (5, True)])
+def test_images_of_one_group_are_no_independent_images(workplace, best, of_group, told_apart):
+    """40 images in 5 groups are too few; in 8 they are enough."""
+    groups = np.arange(40) // of_group
+    store_with(
+        workplace,
+        Row("float32", counts(0.90), 400_000, groups=groups),
+        Row("int8", counts(0.85), 100_000, groups=groups, baseline="float32 w8"),
+        groups=len(set(groups)),
+    )
+    _, out, _ = best()
+    assert out.startswith("unet w8 float32\n")
+    assert ("and no smaller file is within noise of it" in out) == told_apart
+    assert ("95 %" in out) == told_apart
+
+
+def test_a_drop_is_known_after_its_baseline_was_made_again(workplace, best):
+    """The variants of a deleted baseline still name its run."""
+    uri, ids = store_with(
+        workplace, Row("float32", counts(0.90), 400_000), Row("int8", counts(0.89), 100_000, baseline="float32 w8")
+    )
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    client.set_tag(ids["int8 w8"], names.BASELINE_RUN_ID, "a run that was deleted")
+    status, out, _ = best("--max-drop", "0.05", "--max-size", "200KB")
+    assert (status, out.splitlines()[0]) == (0, "unet w8 int8")
+    assert "against float32 of the same training" in out

@@ -5,7 +5,7 @@ import pytest
 
 from segsweep.config.data_schema import ImageFolderConfig, NpzConfig, PatchConfig
 from segsweep.data.dataset import ArraySplit, SourceImages, sources_of
-from segsweep.data.independent_groups import independent_groups
+from segsweep.data.independent_groups import independent_groups, mask_keys
 from segsweep.data.npz import load
 from segsweep.data.sources import load_dataset
 
@@ -104,3 +104,16 @@ def test_rasters_of_one_place_with_other_holes_are_one_group(tmp_path):
     assert same.sum() > 1
     assert len(np.unique(groups[same])) == 1
     assert len(np.unique(groups)) == 1 + (~same).sum()
+
+
+def test_a_hole_in_one_split_alone_hides_no_place(tmp_path):
+    rng = np.random.default_rng(0)
+    masks, tested = rng.integers(0, 2, (40, 12, 16)), rng.integers(0, 2, (8, 12, 16))
+    tested[:3] = masks[0]
+    images = rng.random((8, 12, 16, 3))
+    images[1, :, 3:] = np.nan
+    np.savez(tmp_path / "train.npz", X=rng.random((40, 12, 16, 3)), Y=masks)
+    np.savez(tmp_path / "test.npz", X=images, Y=tested)
+    dataset = load(NpzConfig(train=str(tmp_path / "train.npz"), test=str(tmp_path / "test.npz")))
+    known = frozenset().union(*mask_keys(dataset.train), *mask_keys(dataset.validation))
+    assert [not known.isdisjoint(keys) for keys in mask_keys(dataset.test)] == [True] * 3 + [False] * 5

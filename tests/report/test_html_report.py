@@ -322,6 +322,16 @@ def test_the_head_names_what_the_validation_and_what_the_test_images_prefer(stor
     assert label not in tested
 
 
+def test_a_failed_row_hides_no_winner(store):
+    report = report_of(store)
+    table = report.table.copy()
+    failed = table.index[table["status"] == "FINISHED"][-1]
+    table.loc[failed, ["status", "run_id"]] = "FAILED", "another run"
+    table.loc[failed, "validation_mean_iou"] = None
+    facts = overview(replace(report, table=table)).facts
+    assert any(fact.startswith("The highest validation mean IoU") for fact in facts)
+
+
 def test_a_command_of_an_older_version_can_be_pasted(store):
     report = report_of(store)
     report.sweep.tags[names.COMMAND] = "'segsweep run' -m model.width=8"

@@ -62,4 +62,4 @@ def test_intervals_are_left_out_and_the_remark_says_what_to_do(older):
     assert older.table["validation_mean_iou"].isna().all()
     (remark,) = older.table.attrs["remarks"]
     assert remark.startswith("2 rows were scored by a version before 0.2")
-    assert "Run the sweep again to score the files again; nothing is trained." in remark
+    assert "Run the sweep again to score the files again; a training is made again only where" in remark

@@ -20,9 +20,9 @@ def store(workplace) -> Store:
     return Store.open("sqlite:///mlruns/mlflow.db", "segsweep")
 
 
-def add_counts(store: Store, run_id: str, counts: np.ndarray) -> None:
+def add_counts(store: Store, run_id: str, counts: np.ndarray, groups: np.ndarray | None = None) -> None:
     content = io.BytesIO()
-    np.savez(content, counts=counts)
+    np.savez(content, counts=counts, groups=np.arange(len(counts)) if groups is None else groups)
     store.add_artifacts(run_id, {names.CONFUSION_FILE: content.getvalue()})
 
 
@@ -79,3 +79,14 @@ def test_a_single_image_gives_no_interval(store):
     log_gain(store.get(qat), store.get(control), store)
     assert store.get(qat).metrics[names.GAIN_MEAN_IOU] == 0
     assert names.GAIN_MEAN_IOU_LOW not in store.get(qat).metrics
+
+
+def test_images_of_one_group_give_no_interval_of_their_own(store):
+    rows = [Row("int8", "finetune", metrics=scored(0.71)), Row("qat_int8", "qat", metrics=scored(0.72))]
+    _, (control, qat) = make_sweep(store, rows)
+    for run, seed in ((control, 1), (qat, 2)):
+        add_counts(store, run, random_counts(seed, 200), groups=np.arange(30) // 6)
+    log_gain(store.get(qat), store.get(control), store)
+    metrics = store.get(qat).metrics
+    assert names.GAIN_MEAN_IOU in metrics
+    assert names.GAIN_MEAN_IOU_LOW not in metrics
