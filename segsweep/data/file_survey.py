@@ -40,7 +40,8 @@ _MODULES = (
     *(declared_scale, file_split, fitting, georeference, image_files, labelling),
     *(mask_files, no_data, orientation, raster_no_data, raster_pages, survey),
 )
-_CODE = [Path(module.__file__ or "") for module in _MODULES]
+READING_CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
+"""The files that decide what is read of an image or a mask: when one changes, kept surveys are made again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +106,7 @@ def survey_files(pairs: Sequence[FilePair], reading: Reading, known_problems: Se
         "files": [_state(pair) for pair in pairs],
         **decoders(paths),
     }
-    arrays = cached_arrays("files", settings, _CODE, look, folder="surveys")
+    arrays = cached_arrays("files", settings, READING_CODE, look, folder="surveys")
     own = {name: arrays.pop(name) for name in ("source", *_OWN)}
     return FileSurvey(**own, patches=Survey(**arrays))
 

@@ -11,24 +11,12 @@ import numpy as np
 
 from segsweep.config.data_schema import DataConfig, StoredDataConfig
 from segsweep.config.keys import versions
-from segsweep.data import (
-    declared_scale,
-    file_split,
-    fitting,
-    image_files,
-    labelling,
-    mask_files,
-    no_data,
-    orientation,
-    raster_no_data,
-    raster_pages,
-    survey,
-)
 from segsweep.data import histogram as histograms
 from segsweep.data.alpha_bands import alpha_band
 from segsweep.data.array_cache import cached_arrays
 from segsweep.data.dataset import ArraySplit, Dataset, SourceImages, Split, sources_of
 from segsweep.data.file_split import FileSplit
+from segsweep.data.file_survey import READING_CODE
 from segsweep.data.histogram import Histogram, quantiles
 from segsweep.data.image_files import kind_of, read_image
 from segsweep.data.no_data import NoDataRule, with_no_data
@@ -42,11 +30,7 @@ _IN_MEMORY = 2**29
 """Bytes up to which the changed images of a split in memory are kept there."""
 _SHARE_OF_CACHE = 0.25
 """Of the cache for decoded images, what the changed images of one split may take."""
-_MODULES = (
-    *(declared_scale, file_split, fitting, histograms, image_files, labelling),
-    *(mask_files, no_data, orientation, raster_no_data, raster_pages, survey),
-)
-_CODE = [Path(__file__), *(Path(module.__file__ or "") for module in _MODULES)]
+_CODE = [Path(__file__), Path(histograms.__file__ or ""), *READING_CODE]
 
 
 @dataclass(frozen=True)

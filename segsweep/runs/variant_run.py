@@ -9,7 +9,7 @@ from functools import cached_property
 
 from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
-from segsweep.data.dataset import Dataset
+from segsweep.data.dataset import Dataset, Split
 from segsweep.devices.footprint import footprint
 from segsweep.errors import StoreError
 from segsweep.evaluation.evaluator import Evaluation, evaluate
@@ -107,26 +107,10 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
         path = store.path_in_new_run(run_id, names.MODEL_FILE)
         if path is None:
             raise StoreError(f"run {run_id}: its {names.MODEL_FILE} cannot be read back")
-        context.progress.stage(f"scoring {spec.variant.name}", len(context.dataset.test))
         model = TFLiteModel(path)
-        evaluation = evaluate(
-            model,
-            context.dataset.test,
-            context.dataset.normalization,
-            len(context.dataset.classes),
-            batch_size=spec.config.evaluation.batch_size,
-            baseline=_predictions(baseline, names.PREDICTIONS_FILE, context),
-            on_image=context.progress.step,
-        )
-        context.progress.stage(f"scoring {spec.variant.name} on validation", len(context.dataset.validation))
-        validation = evaluate(
-            model,
-            context.dataset.validation,
-            context.dataset.normalization,
-            len(context.dataset.classes),
-            batch_size=spec.config.evaluation.batch_size,
-            baseline=_predictions(baseline, names.VALIDATION_PREDICTIONS_FILE, context),
-            on_image=context.progress.step,
+        evaluation = _scored(model, context.dataset.test, names.PREDICTIONS_FILE, spec, baseline, context)
+        validation = _scored(
+            model, context.dataset.validation, names.VALIDATION_PREDICTIONS_FILE, spec, baseline, context
         )
         files = score_files(evaluation, validation)
         compared = context.store.artifacts.read(baseline, names.SAMPLES_FILE) if baseline is not None else None
@@ -156,9 +140,26 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
     return store.get(run_id)
 
 
-def _predictions(baseline: RunRecord | None, name: str, context: Context) -> StoredPredictions | None:
-    """What the baseline predicts, to be compared with; None for the baseline itself."""
-    return StoredPredictions(context.store.artifacts.required(baseline, name)) if baseline is not None else None
+def _scored(
+    model: TFLiteModel,
+    split: Split,
+    predictions: str,
+    spec: VariantSpec,
+    baseline: RunRecord | None,
+    context: Context,
+) -> Evaluation:
+    """The file on one split, compared with the artifact `predictions` of the baseline; None for the baseline itself."""
+    context.progress.stage(f"scoring {spec.variant.name}", len(split))
+    compared = context.store.artifacts.required(baseline, predictions) if baseline is not None else None
+    return evaluate(
+        model,
+        split,
+        context.dataset.normalization,
+        len(context.dataset.classes),
+        batch_size=spec.config.evaluation.batch_size,
+        baseline=StoredPredictions(compared) if compared is not None else None,
+        on_image=context.progress.step,
+    )
 
 
 def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> _VariantFile | None:
