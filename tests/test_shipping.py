@@ -289,7 +289,7 @@ def test_the_ui_shows_names_tables_plots_models_and_links(swept, store, tmp_path
         complaints(driver)
         opened("runs", "synthetic_parcels strided_unet: 4 jobs")
         text = opened(f"runs/{sweep.run_id}", "About this run")
-        assert "6 variants. The highest mean IoU is" in text
+        assert "6 variants. The highest test mean IoU is" in text
         plot = driver.find_element(By.CSS_SELECTOR, "img[src*='overview.png']")
         deadline = time.monotonic() + 30
         while not driver.execute_script("return arguments[0].naturalWidth", plot):

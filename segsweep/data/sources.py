@@ -31,7 +31,6 @@ from segsweep.data.point_labels import with_points
 from segsweep.data.preprocessing import preprocessed
 from segsweep.data.splits import check_disjoint, check_labelled
 from segsweep.data.standins import with_standin
-from segsweep.data.support import support_notes
 from segsweep.data.view import View
 
 SOURCES: dict[str, tuple[type[DataConfig], Callable[[Any], Dataset]]] = {
@@ -78,7 +77,6 @@ def remarks(dataset: Dataset) -> list[str]:
         *dataset.remarks,
         *_no_data(dataset),
         *absent_classes(dataset),
-        *support_notes(dataset),
     ]
 
 

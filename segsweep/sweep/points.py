@@ -41,7 +41,8 @@ def data_remarks(points: Sequence[Point]) -> list[str]:
         if (point.config.data, augmentation_follows) not in seen:
             seen.append((point.config.data, augmentation_follows))
             dataset = load_dataset(point.config.data)
-            found |= dict.fromkeys([*remarks(dataset), *[NOTE] * (augmentation_follows and dataset.view.is_guess)])
+            view = [NOTE] if augmentation_follows and dataset.view.is_guess else []
+            found |= dict.fromkeys([*remarks(dataset), *support_notes(dataset), *view])
     return list(found)
 
 

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from PIL import Image
+from small_jobs import job
 
 from segsweep.config.data_schema import ImageFolderConfig, NpzConfig
-from segsweep.data.sources import load_dataset, remarks
+from segsweep.data.sources import load_dataset
 from segsweep.data.support import support_notes
+from segsweep.sweep.points import Point, data_notes, data_remarks
 
 RNG = np.random.default_rng(0)
 
@@ -110,8 +112,10 @@ def test_tiles_of_one_raster_on_both_sides(tmp_path):
     assert tiles(tmp_path / "apart", 200) == []
 
 
-def test_notes_are_remarks_of_the_data(tmp_path):
+def test_notes_are_told_of_the_points_of_a_sweep(tmp_path):
     config = NpzConfig(
         train=archive(tmp_path / "train.npz", masks_of(40)), test=archive(tmp_path / "test.npz", masks_of(3, seed=1), 1)
     )
-    assert "3 test images: fewer than 6, so no score has an interval" in remarks(load_dataset(config))
+    point = Point((), job("float32", data=config))
+    assert "3 test images: fewer than 6, so no score has an interval" in data_remarks([point])
+    assert "3 test images: fewer than 6, so no score has an interval" in data_notes([point])

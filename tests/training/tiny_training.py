@@ -68,7 +68,7 @@ def main(weights: str, checkpoint: str, reads: str = "") -> None:
 
     data = dataset()
     if reads:
-        data = replace(data, train=KillingSplit(data.train.images, data.train.labels, [int(reads)]))
+        data = replace(data, train=KillingSplit(data.train.images, data.train.labels, reads_left=[int(reads)]))
     model = build_model(MODEL, (*SIZE, 3), 2, seed=5)
     result = fit(
         model, data, training=TRAINING, loss=LOSS, size=SIZE, seed=5, checkpoint=Path(checkpoint), training_key="tiny"

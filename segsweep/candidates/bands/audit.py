@@ -43,7 +43,7 @@ class Tried:
 
     def change(self, metric: str, exact: np.ndarray) -> Interval | None:
         """Against other counts of the same images, with the 95 % interval; None where they are too few for one."""
-        return paired_interval(self.by_image, exact, METRICS[metric], groups=self.file.problem.groups)
+        return paired_interval(self.by_image, exact, METRICS[metric], groups=self.file.problem.groups[: len(exact)])
 
 
 @dataclass(frozen=True)

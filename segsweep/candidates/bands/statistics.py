@@ -93,8 +93,9 @@ def band_statistics(
         pixels = images.reshape(len(images), -1, bands)
         missing = missing_in(pixels)
         there = np.ones(pixels.shape, bool) if missing is None else ~missing
-        low = np.minimum(low, pixels.min(axis=(0, 1), initial=np.inf, where=there))
-        high = np.maximum(high, pixels.max(axis=(0, 1), initial=-np.inf, where=there))
+        stored = pixels.astype(np.float64)
+        low = np.minimum(low, stored.min(axis=(0, 1), initial=np.inf, where=there))
+        high = np.maximum(high, stored.max(axis=(0, 1), initial=-np.inf, where=there))
         chosen = np.linspace(0, pixels.shape[1] - 1, min(_PIXELS, pixels.shape[1])).astype(np.int64)
         kept.append(pixels[:, chosen].reshape(-1, bands).astype(np.float32))
         values = normalization.apply(images).reshape(-1, bands).astype(np.float64)
