@@ -1,5 +1,7 @@
 """Notes on data that cannot support a claim."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -116,6 +118,6 @@ def test_notes_are_told_of_the_points_of_a_sweep(tmp_path):
     config = NpzConfig(
         train=archive(tmp_path / "train.npz", masks_of(40)), test=archive(tmp_path / "test.npz", masks_of(3, seed=1), 1)
     )
-    point = Point((), job("float32", data=config))
+    point = Point((), replace(job("float32"), data=config))
     assert "3 test images: fewer than 6, so no score has an interval" in data_remarks([point])
     assert "3 test images: fewer than 6, so no score has an interval" in data_notes([point])
