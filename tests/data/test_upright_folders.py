@@ -208,7 +208,7 @@ def test_what_was_found_out_by_an_earlier_version_is_not_used_again():
     """What is kept between processes depends on the code that turns images."""
     from segsweep.data import declared_scale, georeference, orientation, raster_pages
     from segsweep.data.file_survey import READING_CODE as of_surveys
-    from segsweep.data.preprocessing import READING_CODE as of_histograms
+    from segsweep.data.preprocessing import _CODE as of_histograms
 
     names = {Path(module.__file__) for module in (declared_scale, orientation, raster_pages)}
     assert names <= set(of_histograms)
