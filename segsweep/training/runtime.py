@@ -61,7 +61,12 @@ def has_other_threads(threads: int) -> bool:
         return False
     import tensorflow as tf
 
-    return tf.config.threading.get_intra_op_parallelism_threads() not in (0, threads)
+    try:
+        # Refused once TensorFlow has computed something with another number, which may be all threads (0) as well.
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError:
+        return True
+    return False
 
 
 def clear_session() -> None:
