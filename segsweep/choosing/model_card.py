@@ -122,7 +122,7 @@ def _images(given: CardInput) -> str:
     if given.counts is None or given.counts.groups is None:
         return "."
     images, groups = len(given.counts), counted_groups(given.counts)
-    independent = f" ({groups} independent groups)" if groups < images else ""
+    independent = f" ({groups} independent group{'' if groups == 1 else 's'})" if groups < images else ""
     intervals = "too few for intervals" if is_too_few(groups) else "intervals: 95 %, over independent images"
     return (
         f" on {images} test images{independent}; {intervals}. Means are over the classes that occur in the test masks."

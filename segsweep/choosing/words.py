@@ -47,7 +47,8 @@ class Grounds:
         """`24 validation images`, with the independent groups where these are fewer."""
         if self.images is None:
             return f"the {self.split} images"
-        grouped = f" ({self.groups} independent groups)" if self.groups not in (None, self.images) else ""
+        groups = "1 independent group" if self.groups == 1 else f"{self.groups} independent groups"
+        grouped = f" ({groups})" if self.groups not in (None, self.images) else ""
         return f"{self.images} {self.split} images{grouped}"
 
 
