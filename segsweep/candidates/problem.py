@@ -53,7 +53,7 @@ class Problem:
             digest.update(f"{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         ranges = {name: list(limits) for name, limits in sorted(self.calibration.ranges.items())}
-        libraries = versions("ai-edge-quantizer", "ai-edge-litert")
+        libraries = versions("litert-quantizer", "ai-edge-litert")
         content = {"content": digest.hexdigest(), "ranges": ranges, "versions": libraries}
         if len(np.unique(self.groups)) < len(self.groups):
             content["groups"] = self.groups.tolist()

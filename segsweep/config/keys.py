@@ -9,7 +9,7 @@ from typing import Any
 
 _LENGTH = 32
 _LIBRARIES = (
-    "tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-litert", "ai-edge-quantizer", "numpy", "mlflow"
+    "tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-litert", "litert-quantizer", "numpy", "mlflow"
 )  # fmt: skip
 
 

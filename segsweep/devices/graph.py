@@ -72,7 +72,7 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     has_data_behind: bool = False
-    """Whether values lie behind the flatbuffer, as ai-edge-quantizer writes files of 256 KiB and more."""
+    """Whether values lie behind the flatbuffer, as litert-quantizer writes files of 256 KiB and more."""
 
 
 def read_graph(model: bytes) -> Graph:

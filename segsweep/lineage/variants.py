@@ -43,7 +43,7 @@ def variant_spec(
         "name": name,
         # They travel inside the file.
         "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
-        "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "ai-edge-quantizer"),
+        "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "litert-quantizer"),
     }
     if dataset.nodata is not None:
         # It travels inside the file too, and does so where no image of the training has it.

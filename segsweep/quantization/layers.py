@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_CODE_TO_NAME
+from litert_quantizer.utils.tfl_flatbuffer_utils import TFL_OP_CODE_TO_NAME
 
 from segsweep.errors import ModelError
 from segsweep.tflite.census import WEIGHTED_OPS
@@ -20,7 +20,7 @@ class Operator:
     """An operator of the file."""
 
     kind: str
-    """As ai-edge-quantizer calls it, `CONV_2D_TRANSPOSE`; empty for one that it does not know."""
+    """As litert-quantizer calls it, `CONV_2D_TRANSPOSE`; empty for one that it does not know."""
     scope: str
     """Names of the tensors it makes, by which the library knows it, each followed by `;`."""
     outputs: tuple[str, ...]

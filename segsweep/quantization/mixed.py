@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ai_edge_quantizer.quantizer import Quantizer
+from litert_quantizer.quantizer import Quantizer
 
 from segsweep.errors import ModelError, VariantError
 from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN

@@ -1,4 +1,4 @@
-"""Makes the post-training variants from the float32 file, with ai-edge-quantizer: milliseconds, no TensorFlow."""
+"""Makes the post-training variants from the float32 file, with litert-quantizer: milliseconds, no TensorFlow."""
 
 import contextlib
 import copy
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ai_edge_quantizer import recipe
-from ai_edge_quantizer.calibrator import CalibrationMode, Calibrator
-from ai_edge_quantizer.quantizer import Quantizer
-from ai_edge_quantizer.recipe_manager import RecipeManager
-from ai_edge_quantizer.utils.qsv_utils import min_max_update
+from litert_quantizer import recipe
+from litert_quantizer.calibrator import CalibrationMode, Calibrator
+from litert_quantizer.quantizer import Quantizer
+from litert_quantizer.recipe_manager import RecipeManager
+from litert_quantizer.utils.qsv_utils import min_max_update
 
 from segsweep.errors import ModelError
 from segsweep.quantization.variants import Variant, check
@@ -59,7 +59,7 @@ RECIPES: Mapping[str, list[dict[str, Any]]] = {
     "pruned_int8": recipe.static_wi8_ai8(),
     "clustered_int8": _by_tensor(recipe.static_wi8_ai8()),
 }
-"""ai-edge-quantizer's recipe of each variant that it makes; weights are symmetric in all, and in all but one they
+"""litert-quantizer's recipe of each variant that it makes; weights are symmetric in all, and in all but one they
 have a scale for each channel."""
 
 
@@ -134,7 +134,7 @@ def quantize(float_model: bytes, variant: Variant, calibration: Calibration | No
 
 
 def statistics_of(calibration: Calibration) -> dict[str, dict[str, np.ndarray]]:
-    """The ranges in the form that ai-edge-quantizer takes."""
+    """The ranges in the form that litert-quantizer takes."""
     return {
         name: {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
         for name, (low, high) in calibration.ranges.items()

@@ -1,12 +1,12 @@
-"""Choices in ai-edge-quantizer's words.
+"""Choices in litert-quantizer's words.
 
 The library ignores a rule that it cannot follow, without a word; what is possible is asked for here first.
 """
 
 from typing import Any
 
-from ai_edge_quantizer import algorithm_manager
-from ai_edge_quantizer.qtyping import OpQuantizationConfig, TFLOperationName
+from litert_quantizer import algorithm_manager
+from litert_quantizer.qtyping import OpQuantizationConfig, TFLOperationName
 
 from segsweep.quantization.choices import ALGORITHMS, PLAIN, Choice
 

@@ -15,7 +15,7 @@ DATA_ALIGNMENT = 16
 def unpack(model: bytes) -> schema.ModelT:
     """The file's content; arrays are views into `model`.
 
-    Tensors that the file keeps behind the flatbuffer (what ai-edge-quantizer does from 256 KiB on, and what files of
+    Tensors that the file keeps behind the flatbuffer (what litert-quantizer does from 256 KiB on, and what files of
     2 GB and more must do) are taken in, so `pack` writes them inside.
 
     Raises ModelError for anything that LiteRT does not load.
@@ -62,7 +62,7 @@ def reason(error: Exception) -> str:
 
 
 class _AlignedBuilder(flatbuffers.Builder):
-    """Aligns tensor data, which the generated Python code (and so TFLiteConverter and ai-edge-quantizer) forgets.
+    """Aligns tensor data, which the generated Python code (and so TFLiteConverter and litert-quantizer) forgets.
 
     LiteRT on a host does not mind; tflite-micro reads int32 biases in place, where an odd address is a fault.
     """

@@ -123,7 +123,7 @@ runtime.Interpreter.from_bytes(sys.stdin.buffer.read(), arena_size=1 << 16)
 
 
 def _with_data_behind(content: schema.ModelT) -> bytes:
-    """The file with the data of its buffers behind the flatbuffer, as ai-edge-quantizer writes large ones."""
+    """The file with the data of its buffers behind the flatbuffer, as litert-quantizer writes large ones."""
     kept = [bytes(buffer.data) if buffer.data is not None else b"" for buffer in content.buffers]
     padded = [data.ljust(-(-len(data) // 16) * 16, b"\0") for data in kept]
     start = 16
