@@ -30,6 +30,7 @@ _RESERVED = (
     "sweep.varying=",
     "sweep.prune=",
     "sweep.plan=",
+    "training.teacher_key=",
     "hydra.job.chdir=",
 )
 

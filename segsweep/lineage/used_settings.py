@@ -7,7 +7,7 @@ from segsweep.config.loss_schema import unused_terms
 from segsweep.config.model_schema import unused_model_settings
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
 from segsweep.lineage.specs import VariantSpec
-from segsweep.quantization.training_kinds import SECTION_OF, chain
+from segsweep.quantization.training_kinds import CONTROL, SECTION_OF, chain
 
 
 def used_settings(spec: VariantSpec) -> dict[str, Any]:
@@ -28,6 +28,8 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
     for keeps, section in SECTION_OF.items():
         if keeps not in kinds:
             unused |= {name for name in leaves if name.startswith(f"quantization.{section}.")}
+    if spec.training.kind != CONTROL and not any(kind.rounds for kind in chain(spec.training.kind)):
+        unused |= {"quantization.distillation"}
     if spec.training.kind == "float":
         unused |= {"quantization.epochs", "quantization.learning_rate"}
     other = (

@@ -3,8 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import tf_keras as keras
 
 from segsweep.config.schema import LossConfig
 from segsweep.config.training_schema import TrainingConfig
-from segsweep.data.batches import training_batches
+from segsweep.data.batches import taught_batches, training_batches
 from segsweep.data.class_frequencies import class_frequencies
 from segsweep.data.dataset import Dataset
 from segsweep.errors import ConfigError, NonFiniteLossError
@@ -32,6 +33,7 @@ from segsweep.training.optimizers import build_optimizer, state_variables
 from segsweep.training.phases import Phase, epochs_of, is_over, phases, plateau_share, target_is_reached
 from segsweep.training.schedules import learning_rate
 from segsweep.training.steps import TrainStep, Validation
+from segsweep.training.teacher import Teacher
 
 if TYPE_CHECKING:
     from segsweep.training.kept_weights import KeptWeights
@@ -61,6 +63,7 @@ def fit(
     set_frozen: Callable[[str], None] | None = None,
     preview: Preview | None = None,
     kept: "KeptWeights | None" = None,
+    teacher: Teacher | None = None,
 ) -> FitResult:
     """Train `model` in place, float or quantization-aware; it ends with the weights of its best epoch.
 
@@ -69,7 +72,8 @@ def fit(
     training that finds its own state there (by `training_key`) goes on from it; with one thread it then ends with the
     weights it would have had without the interruption. The file is left for the caller to remove. `set_frozen` makes
     layers of the model trainable or not, as `training.fine_tuning.frozen` says; in the end they are as they were.
-    `kept` says what the weights keep to; epochs before they do are not chosen.
+    `kept` says what the weights keep to; epochs before they do are not chosen. Of a `teacher`, the logits are learned
+    from, on the unlabelled images of the data too.
 
     Raises NonFiniteLossError, DataError where no pixel counts, and ConfigError for settings that name nothing known.
     """
@@ -106,7 +110,7 @@ def fit(
         if phase.frozen is not None and set_frozen is not None:
             set_frozen(phase.frozen)
         optimizer = build_optimizer(phase.settings)
-        step = TrainStep(model, optimizer, objective, xla=training.xla, kept=kept)
+        step = TrainStep(model, optimizer, objective, xla=training.xla, kept=kept, teacher=teacher)
         if state:
             model.set_weights(state.weights if begun else state.best_weights)
         if state and begun:
@@ -189,7 +193,9 @@ def _train_epoch(
     """One epoch of a phase, whose first one is `first` and whose epochs so far are `begun`."""
     training = phase.settings
     steps = -(-len(dataset.train) // training.batch_size)
-    batches = training_batches(
+    taught = partial(taught_batches, unlabelled=dataset.unlabelled)
+    made_by: Callable[..., Iterator[Sequence[np.ndarray]]] = taught if step.is_taught else training_batches
+    batches = made_by(
         dataset.train,
         dataset.normalization,
         size=size,
@@ -199,9 +205,9 @@ def _train_epoch(
         epoch=epoch,
     )
     rate, share = 0.0, plateau_share(training, begun)
-    for number, (images, labels) in enumerate(batches, start=(epoch - first) * steps):
+    for number, (images, labels, *seen) in enumerate(batches, start=(epoch - first) * steps):
         rate = learning_rate(training, number, steps, share)
-        step(images, labels, rate)
+        step(images, labels, rate, *seen)
     return {**step.metrics(), LEARNING_RATE: rate}
 
 
