@@ -29,6 +29,7 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
         ConfigError: one does not fit the data.
     """
     check_task(config.model, dataset.task, dataset.name)
+    _check_teaching(config, dataset)
     quantization = config.quantization
     available = len(dataset.train)
     samples = quantization.calibration.samples
@@ -65,7 +66,6 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
         augmentation=suited(training.augmentation, dataset.view),
         pseudo_labels=_pseudo_labels(training.pseudo_labels, dataset),
     )
-    _check_teaching(config, dataset)
     data: Any = config.data
     if getattr(data, "normalize", "standard") != "standard" and not uses_own_statistics(config.model, dataset):
         data = replace(data, normalize="standard")

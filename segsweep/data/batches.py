@@ -116,7 +116,10 @@ def taught_batches(
     further = _drawn(unlabelled, [each for each in shares if len(each)], others, normalization, size, shown=True)
     for batch in labelled:
         more = next(further, None)
-        yield batch if more is None else tuple(np.concatenate(parts) for parts in zip(batch, more, strict=True))
+        if more is not None:
+            images, labels, seen = (np.concatenate(parts) for parts in zip(batch, more, strict=True))
+            batch = images, labels, seen
+        yield batch
 
 
 def _drawn(

@@ -25,10 +25,7 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
     kept = context.models.get(spec.key)
     if kept is not None and tuple(kept.input_shape[1:3]) == size:
         return kept
-    if kept is not None:
-        weights = kept.get_weights()
-    else:
-        weights = weights_of(context.found[spec.key], context.store)
+    weights = kept.get_weights() if kept is not None else weights_of(context.found[spec.key], context.store)
     model = untrained(spec, context, size)
     model.set_weights(weights)
     context.models[spec.key] = model
