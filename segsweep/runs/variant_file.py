@@ -96,7 +96,7 @@ def _float_file(spec: VariantSpec, source: RunRecord | None, context: Context) -
     """What a file is quantized from: that of its source, or one of weights that were trained for a recipe."""
     if source is not None:
         return context.store.artifacts.required(source, names.MODEL_FILE)
-    from segsweep.quantization.recipe_training import float_twin
+    from segsweep.quantization.float_twin import float_twin
     from segsweep.tflite.conversion import convert_float
 
     return convert_float(float_twin(*load_twins(spec.training, context, spec.size)))
