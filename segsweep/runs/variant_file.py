@@ -1,0 +1,130 @@
+"""The file of a variant: read from an earlier run of the same variant, or made."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from segsweep import __version__
+from segsweep.data.dataset import Dataset
+from segsweep.lineage.specs import VariantSpec
+from segsweep.quantization.clipped_ranges import clipped
+from segsweep.quantization.mixed import quantize_mixed
+from segsweep.quantization.post_training import calibrate, quantize
+from segsweep.quantization.variants import check
+from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
+from segsweep.runs.calibration_images import calibration_images, calibration_indices
+from segsweep.runs.context import Context
+from segsweep.runs.trained_models import load_model, load_twins
+from segsweep.tflite.census import Census, census
+from segsweep.tflite.metadata import Metadata, embed
+from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+
+
+@dataclass(frozen=True)
+class VariantFile:
+    """What is uploaded as the model."""
+
+    content: bytes
+    census: Census
+    seconds: float
+    """Wall time of conversion or quantization."""
+    calibration_images: tuple[int, ...]
+    """Indices in the training split; empty where none were needed."""
+
+    @cached_property
+    def weights(self) -> tuple[LayerWeights, ...]:
+        """What its layers have."""
+        return weight_structure(self.content)
+
+
+def variant_file(
+    spec: VariantSpec, source: RunRecord | None, context: Context, same_file: Sequence[RunRecord]
+) -> VariantFile:
+    """The file of `spec`: that of one of the runs `same_file`, or a new one.
+
+    Args:
+        spec: the variant.
+        source: run of the float file that it is made from; None where it is made from a model.
+        context: its store has the training.
+        same_file: runs of the same variant, perhaps scored otherwise or unfinished.
+    """
+    return _known_file(spec, context, same_file) or _new_file(spec, source, context)
+
+
+def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> VariantFile | None:
+    """The file of an earlier run of the same variant, scored otherwise."""
+    for record in same_file:
+        if record.is_finished and names.MODEL_FILE in record.sha256:
+            content = context.store.artifacts.read(record, names.MODEL_FILE)
+            if content is not None:
+                indices = calibration_indices(spec, context.dataset)
+                return VariantFile(content, census(content), record.metrics.get(names.EXPORT_SECONDS, 0.0), indices)
+    return None
+
+
+def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> VariantFile:
+    started = time.perf_counter()
+    indices = calibration_indices(spec, context.dataset)
+    if source is not None or spec.recipe is not None:
+        float_file = _float_file(spec, source, context)
+        calibration = None
+        if spec.variant.calibrated:
+            images = calibration_images(indices, context.dataset, spec.size)
+            settings = spec.config.quantization.calibration
+            calibration = calibrate(float_file, images)
+            calibration = clipped(calibration, float_file, images, settings.range, settings.percentile)
+        if spec.recipe is not None:
+            content = quantize_mixed(float_file, spec.recipe, calibration)
+        else:
+            content = quantize(float_file, spec.variant, calibration)
+    else:
+        from segsweep.tflite.conversion import convert_float, convert_quantized
+
+        model = load_model(spec.training, context, spec.size)
+        content = convert_quantized(model) if spec.variant.integer else convert_float(model)
+    counted = census(content)
+    if spec.recipe is None:  # otherwise it was held to that
+        check(spec.variant, counted)
+        check_structure(spec.variant, weight_structure(content), spec.config.quantization)
+    content = embed(content, _metadata(spec, context.dataset))
+    return VariantFile(content, counted, time.perf_counter() - started, indices)
+
+
+def _float_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> bytes:
+    """What a file is quantized from: that of its source, or one of weights that were trained for a recipe."""
+    if source is not None:
+        return context.store.artifacts.required(source, names.MODEL_FILE)
+    from segsweep.quantization.recipe_training import float_twin
+    from segsweep.tflite.conversion import convert_float
+
+    return convert_float(float_twin(*load_twins(spec.training, context, spec.size)))
+
+
+def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
+    return Metadata(
+        classes=dataset.classes,
+        palette=dataset.palette,
+        bands=dataset.bands,
+        rgb=dataset.rgb,
+        mean=tuple(float(value) for value in dataset.normalization.mean),
+        std=tuple(float(value) for value in dataset.normalization.std),
+        quantization=spec.variant.name,
+        training_key=spec.training.key,
+        variant_key=spec.key,
+        data=dataset.name,
+        histogram=dataset.histogram.how if dataset.histogram is not None else "none",
+        histogram_table=dataset.histogram.rows if dataset.histogram is not None else (),
+        dtype=_stored_type(dataset),
+        nodata=dataset.nodata,
+        alpha_is_band=dataset.alpha_is_band,
+        segsweep_version=__version__,
+    )
+
+
+def _stored_type(dataset: Dataset) -> str:
+    """Data type of the images as stored; empty where their histograms were changed, which makes others of them."""
+    if dataset.histogram is not None:
+        return ""
+    return dataset.stored_dtype
