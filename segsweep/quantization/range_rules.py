@@ -174,6 +174,10 @@ class RangeChoice:
         return self.activations if self.input == self.activations else f"{self.activations}, input {self.input}"
 
 
+MIN_MAX = RangeChoice.of("min_max")
+"""Nothing is clipped."""
+
+
 def ranges_by(
     choice: RangeChoice, tensors: Mapping[str, TensorValues], inputs: str, percentile: float
 ) -> dict[str, Limits]:

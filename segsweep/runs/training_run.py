@@ -18,7 +18,7 @@ from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
 from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.training_kinds import TRAINING_KINDS
-from segsweep.runs.calibration_images import calibration_images, calibration_indices
+from segsweep.runs.calibration_images import calibration_images
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
@@ -28,6 +28,7 @@ from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.runs.trained_models import load_model, prepared, untrained
 from segsweep.runs.used_data import training_data
+from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -80,9 +81,10 @@ def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) ->
     """Give a quantization-aware model the ranges of the post-training file that it begins at."""
     from segsweep.quantization.activation_ranges import start_ranges
 
-    calibration = start.config.quantization.calibration
-    images = calibration_images(calibration_indices(start, context.dataset), context.dataset, start.size)
-    start_ranges(aware, images, RangeChoice.of(calibration.range), calibration.percentile)
+    file = variant_file(start, context)
+    images = calibration_images(file.calibration_images, context.dataset, start.size)
+    choice = RangeChoice.parse(file.ranges)
+    start_ranges(aware, images, choice, start.config.quantization.calibration.percentile)
 
 
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:

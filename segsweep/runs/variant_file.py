@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from segsweep import __version__
 from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
-from segsweep.quantization.clipped_ranges import clipped
+from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges, used_range
 from segsweep.quantization.mixed import quantize_mixed
-from segsweep.quantization.post_training import calibrate, quantize
+from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
+from segsweep.quantization.range_rules import AUTO, RangeChoice
+from segsweep.quantization.selection_images import selection_images
 from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
@@ -34,6 +38,10 @@ class VariantFile:
     """Wall time of conversion or quantization."""
     calibration_images: tuple[int, ...]
     """Indices in the training split; empty where none were needed."""
+    ranges: str = ""
+    """Rules of the ranges of activations, as `RangeChoice` writes them; empty where there are none."""
+    range_trials: bytes | None = None
+    """What was tried to find them, as CSV; None where they were named."""
     keeps_start: bool = False
     """Whether it is the file that its fine-tune began at, since the fine-tune made it no better."""
 
@@ -60,24 +68,27 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
         if record.is_finished and names.MODEL_FILE in record.sha256:
             content = context.store.artifacts.read(record, names.MODEL_FILE)
             if content is not None:
-                indices = calibration_indices(spec, context.dataset)
-                seconds = record.metrics.get(names.EXPORT_SECONDS, 0.0)
-                keeps_start = record.tags.get(names.KEEPS_START) == "true"
-                return VariantFile(content, census(content), seconds, indices, keeps_start)
+                return VariantFile(
+                    content,
+                    census(content),
+                    record.metrics.get(names.EXPORT_SECONDS, 0.0),
+                    calibration_indices(spec, context.dataset),
+                    record.tags.get(names.RANGES, ""),
+                    context.store.artifacts.read(record, names.RANGE_TRIALS_FILE),
+                    record.tags.get(names.KEEPS_START) == "true",
+                )
     return None
 
 
 def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
+    ranges: _Ranges | None = None
     if spec.source is not None or spec.recipe is not None:
         float_file = _float_file(spec, context)
-        calibration = None
         if spec.variant.calibrated:
-            images = calibration_images(indices, context.dataset, spec.size)
-            settings = spec.config.quantization.calibration
-            calibration = calibrate(float_file, images)
-            calibration = clipped(calibration, float_file, images, settings.range, settings.percentile)
+            ranges = _ranges(spec, float_file, calibration_images(indices, context.dataset, spec.size), context.dataset)
+        calibration = ranges.calibration if ranges is not None else None
         if spec.recipe is not None:
             content = quantize_mixed(float_file, spec.recipe, calibration)
         else:
@@ -93,7 +104,35 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
         check(spec.variant, counted)
         check_structure(spec.variant, weight_structure(content), spec.config.quantization)
     content = embed(content, _metadata(spec, context.dataset))
-    return VariantFile(content, counted, time.perf_counter() - started, indices, keeps_start)
+    seconds = time.perf_counter() - started
+    rules, trials = (str(ranges.choice), ranges.trials) if ranges is not None else ("", None)
+    return VariantFile(content, counted, seconds, indices, rules, trials, keeps_start)
+
+
+@dataclass(frozen=True)
+class _Ranges:
+    """The calibration of a file and where it comes from."""
+
+    calibration: Calibration
+    choice: RangeChoice
+    trials: bytes | None = None
+    """Of `auto`, as CSV."""
+
+
+def _ranges(spec: VariantSpec, float_file: bytes, images: np.ndarray, dataset: Dataset) -> _Ranges:
+    """By the rules that the settings name, or that `auto` selects."""
+    settings = spec.config.quantization.calibration
+    how = used_range(settings.range, spec.variant, spec.recipe)
+    if how != AUTO:
+        choice = RangeChoice.of(how)
+        return _Ranges(calibrate_by(float_file, images, choice, settings.percentile), choice)
+    judged = selection_images(float_file, dataset, dataset.normalization, images)
+    if spec.recipe is not None:
+        found = select_recipe_ranges(float_file, images, settings.percentile, judged)
+    else:
+        quantization = Quantization(float_file, RECIPES[spec.variant.name])
+        found = select_ranges(float_file, images, settings.percentile, quantization.file, judged)
+    return _Ranges(found.calibration, found.choice, found.table())
 
 
 def _float_file(spec: VariantSpec, context: Context) -> bytes:
