@@ -95,6 +95,8 @@ def finetune(
             warmup_epochs=FINETUNE_WARMUP_EPOCHS if epochs > FINETUNE_WARMUP_EPOCHS else 0,
             # What a fine-tune is compared with, and exported to, is in float32.
             mixed_precision=False,
+            # An average of pruned or clustered weights would be neither.
+            ema=None,
             fine_tuning=FineTuningConfig(),
             # It starts where the target may have been reached.
             early_stopping=replace(parent.config.training.early_stopping, target=None),

@@ -28,6 +28,7 @@ from segsweep.runs.trained_models import load_model, prepared, untrained
 from segsweep.runs.used_data import training_data
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.training.optimizer_steps import optimizer_steps
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -64,10 +65,10 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
         return None
     from segsweep.training.kept_weights import KEPT_BY_KIND, Budget
 
-    training, quantization = spec.config.training, spec.config.quantization
+    steps, quantization = optimizer_steps(spec.config.training, images), spec.config.quantization
     budget = Budget(
-        epochs=training.epochs,
-        steps_per_epoch=-(-images // training.batch_size),
+        epochs=steps.epochs,
+        steps_per_epoch=steps.per_epoch,
         sparsity=quantization.pruning.sparsity,
         clusters=quantization.clustering.clusters,
     )
@@ -138,7 +139,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         previews = Previews(store, dataset, training.preview_images)
         if board is not None:
             previews.also = lambda epoch, picture: board.add_image(epoch, names.PREVIEWS, np.asarray(picture))
-        context.progress.stage(f"training {spec.kind}", training.epochs + training.fine_tuning.epochs)
+        context.progress.stage(f"training {spec.kind}", optimizer_steps(training, len(dataset.train)).epochs)
         started = time.perf_counter()
         with previews.logging(run_id):
             result = fit(
