@@ -52,7 +52,7 @@ def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -
             **(_pseudo_labels(config, teacher, dataset) if teacher is not None else {}),
         }
     )
-    return TrainingSpec("float", config, size, key, None, teacher)
+    return TrainingSpec("float", config, size, key, None, teacher, images=len(dataset.train))
 
 
 def finetune(
@@ -102,7 +102,9 @@ def finetune(
             early_stopping=replace(parent.config.training.early_stopping, target=None),
         ),
     )
-    return TrainingSpec(kind, config, parent.size, content_key(content), parent, recipe=recipe, start=start)
+    return TrainingSpec(
+        kind, config, parent.size, content_key(content), parent, recipe=recipe, start=start, images=parent.images
+    )
 
 
 def recipe_of(config: JobConfig) -> Recipe:
