@@ -39,16 +39,15 @@ class OptimizerSteps:
 def with_enough_steps(training: TrainingConfig, images: int) -> TrainingConfig:
     """`training` with the batch size and the epochs that follow from the number of training images, where left open.
 
-    A batch size is the largest of `BATCH_SIZES` that gives `ENOUGH` steps; if none does, the smallest is taken, and
-    epochs that are open too rise up to `MOST_EPOCHS`. What is given stays.
+    Epochs are as many as give `ENOUGH` steps with the smallest of `BATCH_SIZES`, from `EPOCHS` to `MOST_EPOCHS`. The
+    batch size is then the largest that gives `ENOUGH` steps, else the smallest. What is given stays.
     """
-    batch_size, epochs = training.batch_size, training.epochs
-    if batch_size is None:
-        sizes = (size for size in BATCH_SIZES if -(-images // size) * (epochs or EPOCHS) >= ENOUGH)
-        batch_size = next(sizes, BATCH_SIZES[-1])
+    epochs, batch_size = training.epochs, training.batch_size
     if epochs is None:
-        per_epoch = -(-images // batch_size)
-        epochs = min(max(EPOCHS, -(-ENOUGH // per_epoch)), MOST_EPOCHS)
+        epochs = min(max(EPOCHS, -(-ENOUGH // -(-images // BATCH_SIZES[-1]))), MOST_EPOCHS)
+    if batch_size is None:
+        sizes = (size for size in BATCH_SIZES if -(-images // size) * epochs >= ENOUGH)
+        batch_size = next(sizes, BATCH_SIZES[-1])
     return replace(training, batch_size=batch_size, epochs=epochs)
 
 

@@ -32,9 +32,10 @@ def test_epochs_have_a_limit():
     assert optimizer_steps(TrainingConfig(), 2).epochs == 100
 
 
-def test_each_follows_from_the_other_where_one_is_given():
+def test_the_batch_size_follows_from_given_epochs_but_epochs_from_the_images_alone():
     assert optimizer_steps(TrainingConfig(epochs=120), 96).batch_size == 16
-    assert optimizer_steps(TrainingConfig(batch_size=16), 96).epochs == 100
+    # As before there was anything to follow from: the trainings of older stores are found.
+    assert optimizer_steps(TrainingConfig(batch_size=16), 96).epochs == 30
 
 
 @pytest.mark.parametrize("images", [7, 40, 96, 150, 367])
