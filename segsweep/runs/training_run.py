@@ -31,6 +31,7 @@ from segsweep.runs.used_data import training_data
 from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.training.late_rise import late_rise
 from segsweep.training.optimizer_steps import optimizer_steps
 
 if TYPE_CHECKING:
@@ -195,6 +196,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
+        rise = late_rise(result.history) if spec.kind == "float" else None
         kept_epochs = {"best": result.best, **({"start": result.start} if result.start is not None else {})}
         store.log(
             run_id,
@@ -204,6 +206,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
+                **({names.LATE_RISE: rise} if rise is not None else {}),
                 **{
                     name.replace("val/", f"{which}/val_", 1): value
                     for which, report in kept_epochs.items()
