@@ -50,7 +50,7 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
     rate = quantization.learning_rate
     if rate is None:
         rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
-    training = with_enough_steps(config.training, len(dataset.train))
+    training = with_enough_steps(config.training, len(dataset.train), by_pixel=dataset.task.by_pixel)
     if training.fine_tuning.epochs:
         try:
             frozen_blocks(config.model, training.fine_tuning.frozen)

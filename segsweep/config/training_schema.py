@@ -85,10 +85,11 @@ class TrainingConfig:
     """How weights are made by gradient descent."""
 
     epochs: int | None = None
-    """Passes over the training images; at least 1. `null`: 30, and more where these would be few optimizer steps."""
+    """Passes over the training images; at least 1. `null`: 30, and up to 100 where these are fewer than 700 optimizer
+    steps even in small batches."""
     batch_size: int | None = None
-    """Images a step; a batch larger than the data is the whole data. `null`: 4, 8 or 16, the smaller the fewer training
-    images there are."""
+    """Images a step; a batch larger than the data is the whole data. `null`: the largest of 4, 8 and 16 that gives
+    1500 optimizer steps or more, else 4; at least 8 where images have a class each."""
     learning_rate: float = 1e-3
     """The optimizer's step size, at its highest; > 0."""
     optimizer: str = "adam"

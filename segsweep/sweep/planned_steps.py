@@ -11,9 +11,7 @@ from segsweep.training.optimizer_steps import OptimizerSteps, optimizer_steps, r
 def steps_text(trainings: Sequence[TrainingSpec]) -> list[str]:
     """A line for each number of optimizer steps among trainings of one kind, and what to change where they are few."""
     steps = [optimizer_steps(spec.config.training, spec.images) for spec in trainings]
-    few = {
-        each: remedy_of_few(each) for each, spec in zip(steps, trainings, strict=True) if _starts_from_scratch(spec)
-    }
+    few = {each: remedy_of_few(each) for each, spec in zip(steps, trainings, strict=True) if _starts_from_scratch(spec)}
     lines = []
     for each, count in Counter(steps).items():
         lines.append(f"{count if len(set(steps)) > 1 else 'each'}: {_words(each)}")
@@ -25,7 +23,9 @@ def steps_text(trainings: Sequence[TrainingSpec]) -> list[str]:
 def _words(steps: OptimizerSteps) -> str:
     batches = f"batches of {steps.batch_size}" if steps.batch_size < steps.images else "one batch"
     images = f"{steps.images} image{'s' if steps.images > 1 else ''}"
-    return f"{steps.total} optimizer steps ({images} in {batches}, {steps.epochs} epoch{'s' if steps.epochs > 1 else ''})"
+    return (
+        f"{steps.total} optimizer steps ({images} in {batches}, {steps.epochs} epoch{'s' if steps.epochs > 1 else ''})"
+    )
 
 
 def _starts_from_scratch(spec: TrainingSpec) -> bool:

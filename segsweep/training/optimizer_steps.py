@@ -6,14 +6,16 @@ from segsweep.config.training_schema import TrainingConfig
 
 EPOCHS = 30
 """What `training.epochs=null` is, where that is enough steps."""
-BATCH_SIZES = (16, 8, 4)
-"""What `training.batch_size=null` chooses from: the largest that gives `ENOUGH` steps, else the smallest."""
-ENOUGH = 700
-"""Optimizer steps that batch size and epochs are chosen for where they are left open."""
-FEW = 600
-"""Fewer optimizer steps than this are few for a training from scratch."""
 MOST_EPOCHS = 100
-"""What `training.epochs=null` is at most."""
+"""What it is at most."""
+BATCH_SIZES = (16, 8, 4)
+"""What `training.batch_size=null` chooses from."""
+BATCH_SIZES_OF_WHOLE_IMAGES = (16, 8)
+"""The same where images have a class each: batch norms of small maps need more than a few images."""
+FEW = 700
+"""Fewer optimizer steps than this are few for a training from scratch."""
+ENOUGH = 1500
+"""Optimizer steps above which a smaller batch is not worth its time."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,20 @@ class OptimizerSteps:
         return self.per_epoch * self.epochs
 
 
-def with_enough_steps(training: TrainingConfig, images: int) -> TrainingConfig:
+def with_enough_steps(training: TrainingConfig, images: int, *, by_pixel: bool = True) -> TrainingConfig:
     """`training` with the batch size and the epochs that follow from the number of training images, where left open.
 
-    Epochs are as many as give `ENOUGH` steps with the smallest of `BATCH_SIZES`, from `EPOCHS` to `MOST_EPOCHS`. The
-    batch size is then the largest that gives `ENOUGH` steps, else the smallest. What is given stays.
+    Epochs are as many as give `FEW` steps with the smallest batch, from `EPOCHS` to `MOST_EPOCHS`. The batch size is
+    then the largest that gives `ENOUGH` steps, else the smallest. What is given stays. `by_pixel`: whether pixels have
+    a class, or whole images.
     """
     epochs, batch_size = training.epochs, training.batch_size
+    sizes = BATCH_SIZES if by_pixel else BATCH_SIZES_OF_WHOLE_IMAGES
     if epochs is None:
-        epochs = min(max(EPOCHS, -(-ENOUGH // -(-images // BATCH_SIZES[-1]))), MOST_EPOCHS)
+        epochs = min(max(EPOCHS, -(-FEW // -(-images // sizes[-1]))), MOST_EPOCHS)
     if batch_size is None:
-        sizes = (size for size in BATCH_SIZES if -(-images // size) * epochs >= ENOUGH)
-        batch_size = next(sizes, BATCH_SIZES[-1])
+        enough = (size for size in sizes if -(-images // size) * epochs >= ENOUGH)
+        batch_size = next(enough, sizes[-1])
     return replace(training, batch_size=batch_size, epochs=epochs)
 
 

@@ -86,7 +86,7 @@ def fit(
             f"there are {', '.join(sorted(MONITORS))}"
         )
     start = time.perf_counter()
-    training = with_enough_steps(training, len(dataset.train))
+    training = with_enough_steps(training, len(dataset.train), by_pixel=dataset.task.by_pixel)
     objective = _objective(loss, dataset)
     validation = Validation(
         model,

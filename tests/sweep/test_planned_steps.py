@@ -15,12 +15,12 @@ def trainings(*settings: TrainingConfig, kind: str = "float"):
 
 def test_a_line_for_each_number_of_steps_with_what_to_change():
     # 6 images: batches of 4 are 2 steps an epoch, one of 16 is 1.
-    few, enough = TrainingConfig(batch_size=16, epochs=30), TrainingConfig(batch_size=4, epochs=300)
+    few, enough = TrainingConfig(batch_size=16, epochs=30), TrainingConfig(batch_size=4, epochs=350)
     assert steps_text(trainings(few, enough, enough)) == [
         "1: 30 optimizer steps (6 images in one batch, 30 epochs)",
         "note: these are few optimizer steps for a training from scratch; set training.batch_size=4 and "
-        "training.epochs=300, or training.epochs=600",
-        "2: 600 optimizer steps (6 images in batches of 4, 300 epochs)",
+        "training.epochs=350, or training.epochs=700",
+        "2: 700 optimizer steps (6 images in batches of 4, 350 epochs)",
     ]
 
 

@@ -3,7 +3,13 @@
 import pytest
 
 from segsweep.config.training_schema import FineTuningConfig, TrainingConfig
-from segsweep.training.optimizer_steps import ENOUGH, FEW, OptimizerSteps, optimizer_steps, remedy_of_few
+from segsweep.training.optimizer_steps import (
+    FEW,
+    OptimizerSteps,
+    optimizer_steps,
+    remedy_of_few,
+    with_enough_steps,
+)
 
 
 @pytest.mark.parametrize("images", [1, 9, 24, 96, 300, 367, 5000])
@@ -19,13 +25,18 @@ def test_the_last_batch_of_an_epoch_may_be_smaller():
 
 
 def test_few_images_get_small_batches_and_many_images_what_they_always_had():
-    found = [optimizer_steps(TrainingConfig(), images) for images in (96, 190, 5000)]
-    assert [(steps.batch_size, steps.epochs) for steps in found] == [(4, 30), (8, 30), (16, 30)]
+    found = [optimizer_steps(TrainingConfig(), images) for images in (96, 367, 500, 5000)]
+    assert [(steps.batch_size, steps.epochs) for steps in found] == [(4, 30), (4, 30), (8, 30), (16, 30)]
+
+
+def test_where_images_have_a_class_each_batches_are_larger():
+    found = with_enough_steps(TrainingConfig(), 96, by_pixel=False)
+    assert (found.batch_size, found.epochs) == (8, 59)
 
 
 @pytest.mark.parametrize("images", range(28, 2000, 61))
-def test_open_settings_give_enough_steps(images):
-    assert optimizer_steps(TrainingConfig(), images).total >= ENOUGH >= FEW
+def test_open_settings_are_never_few_steps(images):
+    assert remedy_of_few(optimizer_steps(TrainingConfig(), images)) is None
 
 
 def test_epochs_have_a_limit():
@@ -33,7 +44,7 @@ def test_epochs_have_a_limit():
 
 
 def test_the_batch_size_follows_from_given_epochs_but_epochs_from_the_images_alone():
-    assert optimizer_steps(TrainingConfig(epochs=120), 96).batch_size == 16
+    assert optimizer_steps(TrainingConfig(epochs=250), 96).batch_size == 16
     # As before there was anything to follow from: the trainings of older stores are found.
     assert optimizer_steps(TrainingConfig(batch_size=16), 96).epochs == 30
 
