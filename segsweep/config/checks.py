@@ -108,6 +108,8 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.pseudo_labels.threshold": Range("greater than 0 and at most 1", lambda value: 0 < value <= 1),
     "training.pseudo_labels.start": OneOf(("teacher", "anew")),
     "training.pseudo_labels.images": OneOf(("unlabelled", "training", "both")),
+    "training.teacher_weight": AT_LEAST_ZERO,
+    "training.teacher_width": COUNT,
     "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
         (
@@ -125,6 +127,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "quantization.clustering.clusters": Range("2 to 256", lambda value: 2 <= value <= 256),
     "quantization.epochs": COUNT,
     "quantization.learning_rate": POSITIVE,
+    "quantization.distillation": AT_LEAST_ZERO,
     "evaluation.batch_size": COUNT,
     "evaluation.latency.warmup_runs": AT_LEAST_ZERO,
     "evaluation.latency.runs": Range("5 or greater", lambda value: value >= 5),

@@ -41,6 +41,15 @@ _INTERVALS = {
     "gain_against_control": (names.GAIN_MEAN_IOU_LOW, names.GAIN_MEAN_IOU_HIGH),
 }
 """Metrics with the ends of the intervals of differences."""
+_GAINS = {
+    "gain_mean_iou": (names.GAIN_MEAN_IOU_LOW, names.GAIN_MEAN_IOU_HIGH, names.GAIN_AGAINST),
+    "taught_gain_mean_iou": (
+        names.TAUGHT_GAIN_MEAN_IOU_LOW,
+        names.TAUGHT_GAIN_MEAN_IOU_HIGH,
+        names.TAUGHT_GAIN_AGAINST,
+    ),
+}
+"""The same of gains, with the tag that says against which run."""
 
 
 def find_sweep(store: Store, sweep_id: str | None) -> RunRecord:
@@ -85,6 +94,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     - `delta_mean_iou`, `delta_accuracy`, `gain_against_control`: by run id the ends of the 95 % interval of that
       difference;
     - `gain_mean_iou`: by run id of a `qat_int8` the ends of the interval of its gain, and the run it is against;
+    - `taught_gain_mean_iou`: the same against the control that was taught alike;
     - `independent`: by run id how many independent groups of test images its intervals rest on, see
       :class:`segsweep.report.independence.Independence`;
     - `test_data`, `validation_data`: by run id what stands for the images of the split; rows of different ones do not
@@ -156,16 +166,16 @@ def _newest_runs(store: Store, members: Sequence[Member]) -> dict[str, RunRecord
 
 def _attributes(runs: Collection[RunRecord]) -> dict[str, KeptDict]:
     """What is known of finished runs beside the columns, by run id."""
-    found: dict[str, KeptDict] = {name: KeptDict() for name in (*_INTERVALS, "gain_mean_iou")}
+    found: dict[str, KeptDict] = {name: KeptDict() for name in (*_INTERVALS, *_GAINS)}
     for run in runs:
         if not run.is_finished:
             continue
         for name, (low, high) in _INTERVALS.items():
             if low in run.metrics and high in run.metrics:
                 found[name][run.run_id] = (run.metrics[low], run.metrics[high])
-        if names.GAIN_MEAN_IOU_LOW in run.metrics and names.GAIN_MEAN_IOU_HIGH in run.metrics:
-            ends = run.metrics[names.GAIN_MEAN_IOU_LOW], run.metrics[names.GAIN_MEAN_IOU_HIGH]
-            found["gain_mean_iou"][run.run_id] = (*ends, run.tags.get(names.GAIN_AGAINST))
+        for name, (low, high, against) in _GAINS.items():
+            if low in run.metrics and high in run.metrics:
+                found[name][run.run_id] = (run.metrics[low], run.metrics[high], run.tags.get(against))
     return found
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from segsweep.runs.previews import Previews
 from segsweep.runs.pseudo_labelling import given_labels
 from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
+from segsweep.runs.teachers import teacher_of
 from segsweep.runs.trained_models import load_model, prepared, untrained
 from segsweep.runs.used_data import training_data
 from segsweep.runs.variant_file import variant_file
@@ -95,6 +97,8 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     teacher = spec.root.teacher
     if teacher is not None:
         ensure_training(teacher, context)
+    if spec.taught is not None and spec.taught.training is not None:
+        ensure_training(spec.taught.training, context)
     if spec.parent is None:
         parent_run = origin = context.sweep.id or ""
         model = untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
@@ -138,6 +142,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 model.set_weights(taught_by.get_weights())
             context.models.pop(teacher.key)
             dataset, extra_files = labels.dataset, labels.files
+            if spec.root.config.training.pseudo_labels.images != "training":
+                # They are among the training images now.
+                dataset = replace(dataset, unlabelled=None)
             store.log(run_id, tags={names.TEACHER_KEY: teacher.key}, metrics=labels.metrics)
         from segsweep.models.freezing import freeze
         from segsweep.training.trainer import Preview, fit
@@ -171,6 +178,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 set_frozen=partial(freeze, model, spec.config.model),
                 preview=Preview(previews.images, previews.show) if previews.images else None,
                 kept=_kept(model, spec, len(dataset.train)),
+                teacher=teacher_of(spec, context),
                 start_counts=spec.parent is not None,
             )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.

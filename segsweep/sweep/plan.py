@@ -1,12 +1,13 @@
 """What a sweep would do, in words."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from segsweep.durations import duration
 from segsweep.errors import NoStoreError
 from segsweep.lineage.specs import TrainingSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.runs.run_names import training_name
 from segsweep.sweep.ensembles import ensemble_remarks
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.older_store import older_store_remarks
@@ -38,6 +39,7 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
         if keys:
             lines.append(f"trainings  {len(keys)} {kind.words}, {sum(key in trained for key in keys)} done")
             lines += [f"           {line}" for line in steps_text([trainings[key] for key in keys])]
+    lines += _teachers(trainings.values(), store)
     for number, wave in enumerate(waves(pending, trained), start=1):
         lines.append(f"wave {number}     {len(wave)} jobs")
     missing = [spec for key, spec in trainings.items() if key not in trained]
@@ -52,6 +54,25 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     if not pending:
         lines.append("Nothing to do: all of it is in the store.")
     return "\n".join(lines) + "\n"
+
+
+def _teachers(trainings: Iterable[TrainingSpec], store: Store | None) -> list[str]:
+    """A line for each network whose logits others learn from; a fine-tune's own float training has none."""
+    students: dict[str, list[TrainingSpec]] = {}
+    for spec in trainings:
+        if spec.kind == "float" and spec.taught is not None:
+            students.setdefault(spec.taught.key, []).append(spec)
+    lines = []
+    for key, taught in students.items():
+        teacher = taught[0].taught.training if taught[0].taught is not None else None
+        if teacher is not None:
+            named = training_name(teacher)
+        else:
+            runs = store.with_key(names.TRAINING, names.TRAINING_KEY, key) if store is not None else []
+            named = next((f"{run.name} (run {run.run_id})" for run in runs if run.is_finished), key)
+        many = "1 training" if len(taught) == 1 else f"{len(taught)} trainings"
+        lines.append(f"teacher    {named} teaches {many}")
+    return lines
 
 
 def store_if_there(uri: str, experiment: str) -> Store | None:

@@ -3,9 +3,10 @@
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import tf_keras as keras
 
 from segsweep.config.schema import LossConfig
 from segsweep.config.training_schema import TrainingConfig
-from segsweep.data.batches import training_batches
+from segsweep.data.batches import taught_batches, training_batches
 from segsweep.data.class_frequencies import class_frequencies
 from segsweep.data.dataset import Dataset
 from segsweep.errors import ConfigError, NonFiniteLossError
@@ -35,6 +36,7 @@ from segsweep.training.optimizers import build_optimizer, state_variables
 from segsweep.training.phases import Phase, epochs_of, is_over, phases, plateau_share, target_is_reached
 from segsweep.training.schedules import learning_rate
 from segsweep.training.steps import TrainStep, Validation
+from segsweep.training.teacher import Teacher
 from segsweep.training.weight_averaging import WeightAverage
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def fit(
     set_frozen: Callable[[str], None] | None = None,
     preview: Preview | None = None,
     kept: "KeptWeights | None" = None,
+    teacher: Teacher | None = None,
     start_counts: bool = False,
 ) -> FitResult:
     """Train `model` in place, float or quantization-aware; it ends with the weights of its best epoch.
@@ -74,9 +77,9 @@ def fit(
     training that finds its own state there (by `training_key`) goes on from it; with one thread it then ends with the
     weights it would have had without the interruption. The file is left for the caller to remove. `set_frozen` makes
     layers of the model trainable or not, as `training.fine_tuning.frozen` says; in the end they are as they were.
-    `kept` says what the weights keep to; epochs before they do are not chosen. With `start_counts`, the weights that
-    the model has are scored too, as epoch 0, and kept where no epoch is better; not where `kept` has yet to make them
-    what they are to be.
+    `kept` says what the weights keep to; epochs before they do are not chosen. Of a `teacher`, the logits are learned
+    from, on the unlabelled images of the data too. With `start_counts`, the weights that the model has are scored too,
+    as epoch 0, and kept where no epoch is better; not where `kept` has yet to make them what they are to be.
 
     Raises NonFiniteLossError, DataError where no pixel counts, and ConfigError for settings that name nothing known.
     """
@@ -118,7 +121,7 @@ def fit(
         if phase.frozen is not None and set_frozen is not None:
             set_frozen(phase.frozen)
         optimizer = build_optimizer(phase.settings)
-        step = TrainStep(model, optimizer, objective, xla=training.xla, kept=kept)
+        step = TrainStep(model, optimizer, objective, xla=training.xla, kept=kept, teacher=teacher)
         if state:
             model.set_weights(state.weights if begun else state.best_weights)
         step.average = average = WeightAverage(model, training.ema) if training.ema is not None else None
@@ -213,7 +216,9 @@ def _train_epoch(
     """One epoch of a phase, whose first one is `first` and whose epochs so far are `begun`."""
     training = phase.settings
     planned = optimizer_steps(training, len(dataset.train))
-    batches = training_batches(
+    taught = partial(taught_batches, unlabelled=dataset.unlabelled)
+    made_by: Callable[..., Iterator[Sequence[np.ndarray]]] = taught if step.is_taught else training_batches
+    batches = made_by(
         dataset.train,
         dataset.normalization,
         size=size,
@@ -223,9 +228,9 @@ def _train_epoch(
         epoch=epoch,
     )
     rate, share = 0.0, plateau_share(training, begun)
-    for number, (images, labels) in enumerate(batches, start=(epoch - first) * planned.per_epoch):
+    for number, (images, labels, *seen) in enumerate(batches, start=(epoch - first) * planned.per_epoch):
         rate = learning_rate(training, number, planned.per_epoch, share)
-        step(images, labels, rate)
+        step(images, labels, rate, *seen)
     return {**step.metrics(), LEARNING_RATE: rate}
 
 
