@@ -13,10 +13,12 @@ import numpy as np
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.augmentation import does_nothing
 from segsweep.data.augmented_picture import augmented_picture
-from segsweep.errors import MadeElsewhere, StoreError, TrainingFailed, TrainingPruned, reason_of
-from segsweep.lineage.specs import TrainingSpec
+from segsweep.errors import MadeElsewhere, TrainingFailed, TrainingPruned, reason_of
+from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.runs.calibration_images import calibration_images
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
@@ -24,7 +26,9 @@ from segsweep.runs.previews import Previews
 from segsweep.runs.pseudo_labelling import given_labels
 from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
+from segsweep.runs.trained_models import load_model, prepared, untrained
 from segsweep.runs.used_data import training_data
+from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -57,66 +61,6 @@ def ensure_training(spec: TrainingSpec, context: Context) -> RunRecord:
     return context.found_or_made(names.TRAINING, names.TRAINING_KEY, spec.key, train)
 
 
-def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "keras.Model":
-    """The trained network for images of `size` (height, width), with the weights of the training's run."""
-    kept = context.models.get(spec.key)
-    if kept is not None and tuple(kept.input_shape[1:3]) == size:
-        return kept
-    if kept is not None:
-        weights = kept.get_weights()
-    else:
-        record = ensure_training(spec, context)
-        content = context.store.artifacts.read(record, names.WEIGHTS_FILE)
-        if content is None:
-            raise StoreError(f"run {record.run_id}: its {names.WEIGHTS_FILE} is missing or damaged")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            weights = [arrays[name] for name in sorted(arrays.files)]
-    model = _untrained(spec, context, size)
-    model.set_weights(weights)
-    context.models[spec.key] = model
-    return model
-
-
-def load_twins(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "tuple[keras.Model, keras.Model]":
-    """The trained network of a quantization-aware training, and a float one without its weights."""
-    return load_model(spec, context, size), _untrained(spec.root, context, size)
-
-
-def _untrained(
-    spec: TrainingSpec, context: Context, size: tuple[int, int], *, mixed_precision: bool = False
-) -> "keras.Model":
-    """The network of a training, prepared for its kind, with initial weights."""
-    from segsweep.models.table import build_model
-    from segsweep.training.runtime import configure
-
-    configure(spec.config.training.threads)
-    from segsweep.training.precision import building, require_gpu
-
-    if mixed_precision:
-        require_gpu()
-    shape = (*size, context.dataset.train.image_shape[2])
-    with building(mixed_precision):
-        model = build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed)
-    return _prepared(model, spec)
-
-
-def _prepared(model: "keras.Model", spec: TrainingSpec) -> "keras.Model":
-    """A float network as a training starts from it."""
-    if spec.parent is None:
-        return model
-    from segsweep.quantization.batch_norm_folding import fold_batch_norm
-    from segsweep.quantization.quantization_aware import quantization_aware
-
-    rounds = TRAINING_KINDS[spec.kind].rounds
-    if spec.recipe is not None:
-        from segsweep.quantization.recipe_training import aware_of
-
-        return aware_of(model, spec.recipe)
-    # Pruned and clustered, too, is what is exported: folded in afterwards, batch norms would give each channel other
-    # weights.
-    return fold_batch_norm(model) if rounds is None else quantization_aware(model, rounds)
-
-
 def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights | None":
     """What the weights of a training keep to, from those on that it starts from."""
     if TRAINING_KINDS[spec.kind].keeps is None:
@@ -133,6 +77,16 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
     return KEPT_BY_KIND[spec.kind](model, budget)
 
 
+def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) -> None:
+    """Give a quantization-aware model the ranges of the post-training file that it begins at."""
+    from segsweep.quantization.activation_ranges import start_ranges
+
+    file = variant_file(start, context)
+    images = calibration_images(file.calibration_images, context.dataset, start.size)
+    choice = RangeChoice.parse(file.ranges)
+    start_ranges(aware, images, choice, start.config.quantization.calibration.percentile)
+
+
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
     """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
@@ -141,7 +95,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         ensure_training(teacher, context)
     if spec.parent is None:
         parent_run = origin = context.sweep.id or ""
-        model = _untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
+        model = untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
         from segsweep.models.pretrained import start
 
         start(model, spec.config.model, dataset.rgb)
@@ -150,7 +104,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     else:
         parent_run = ensure_training(spec.root, context).run_id
         origin = ensure_training(spec.parent, context).run_id
-        model = _prepared(load_model(spec.parent, context, spec.size), spec)
+        model = prepared(load_model(spec.parent, context, spec.size), spec)
+        if spec.start is not None:
+            _start_ranges(model, spec.start, context)
 
     interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
@@ -213,13 +169,14 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 set_frozen=partial(freeze, model, spec.config.model),
                 preview=Preview(previews.images, previews.show) if previews.images else None,
                 kept=_kept(model, spec, len(dataset.train)),
+                start_counts=spec.parent is not None,
             )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])
         log.flush()
         if training.mixed_precision:
             # What is exported and fine-tuned computes in float32.
-            trained, model = model, _untrained(spec, context, spec.size)
+            trained, model = model, untrained(spec, context, spec.size)
             model.set_weights(trained.get_weights())
         files = {
             names.WEIGHTS_FILE: _weights_file(model),
@@ -237,7 +194,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
-        best = result.history[result.best_epoch - 1].metrics
+        kept_epochs = {"best": result.best, **({"start": result.start} if result.start is not None else {})}
         store.log(
             run_id,
             tags={**hashes, **({names.RESUMED: str(result.resumed_from)} if result.resumed_from else {})},
@@ -247,8 +204,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
                 **{
-                    name.replace("val/", "best/val_", 1): value
-                    for name, value in best.items()
+                    name.replace("val/", f"{which}/val_", 1): value
+                    for which, report in kept_epochs.items()
+                    for name, value in report.metrics.items()
                     if name.startswith("val/")
                 },
             },

@@ -2,12 +2,7 @@
 
 import gzip
 import json
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
-from segsweep import __version__
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.dataset import Dataset, Split
 from segsweep.devices.footprint import footprint
@@ -16,49 +11,23 @@ from segsweep.evaluation.evaluator import Evaluation, evaluate
 from segsweep.evaluation.image_counts import read_counts
 from segsweep.evaluation.stored_predictions import StoredPredictions
 from segsweep.lineage.specs import VariantSpec
-from segsweep.quantization.clipped_ranges import clipped
-from segsweep.quantization.mixed import quantize_mixed
-from segsweep.quantization.post_training import calibrate, quantize
-from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import (
-    LayerWeights,
     as_json,
-    check_structure,
     most_distinct,
     sparsity,
-    weight_structure,
 )
-from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import variant_note
 from segsweep.runs.gallery import sample_files
 from segsweep.runs.mlflow_model import model_description, model_tags
 from segsweep.runs.run_names import variant_name
 from segsweep.runs.score_metrics import deltas, score_files, score_metrics, score_tags, validation_metrics
-from segsweep.runs.training_run import ensure_training, load_model, load_twins
+from segsweep.runs.training_run import ensure_training
 from segsweep.runs.used_data import variant_data
-from segsweep.tflite.census import Census, census
+from segsweep.runs.variant_file import VariantFile, variant_file
 from segsweep.tflite.interpreter import TFLiteModel
-from segsweep.tflite.metadata import Metadata, embed
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
-
-
-@dataclass(frozen=True)
-class _VariantFile:
-    """What is uploaded as the model."""
-
-    content: bytes
-    census: Census
-    seconds: float
-    """Wall time of conversion or quantization."""
-    calibration_images: tuple[int, ...]
-    """Indices in the training split; empty where none were needed."""
-
-    @cached_property
-    def weights(self) -> tuple[LayerWeights, ...]:
-        """What its layers have."""
-        return weight_structure(self.content)
 
 
 def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
@@ -67,17 +36,18 @@ def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
         names.VARIANT,
         names.EVALUATION_KEY,
         spec.evaluation_key,
-        lambda same_file: _make(spec, context, same_file),
+        lambda same_file: _make(spec, context),
         # Of the same file: one that was scored otherwise need not be exported again.
         among=(names.VARIANT_KEY, spec.key),
     )
 
 
-def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> RunRecord:
+def _make(spec: VariantSpec, context: Context) -> RunRecord:
     store = context.store
     training = ensure_training(spec.training, context)
     baseline = ensure_variant(spec.baseline, context) if spec.baseline is not None else None
-    source = ensure_variant(spec.source, context) if spec.source is not None else None
+    if spec.source is not None:
+        ensure_variant(spec.source, context)
     name = variant_name(spec)
     tags = {
         **context.common_tags(spec.training),
@@ -91,7 +61,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             run_id, variant_data(context.dataset, spec.config.data, calibrated=bool(spec.variant.calibrated))
         )
         context.progress.stage(f"exporting {spec.variant.name}")
-        made = _known_file(spec, context, same_file) or _new_file(spec, source, context)
+        made = variant_file(spec, context)
         hashes = store.upload(
             run_id,
             {
@@ -100,6 +70,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
                 names.WEIGHT_STRUCTURE_FILE: json.dumps(as_json(made.weights), indent=1).encode(),
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
                 names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
+                **({names.RANGE_TRIALS_FILE: made.range_trials} if made.range_trials is not None else {}),
                 **({names.RECIPE_FILE: spec.recipe.to_yaml().encode()} if spec.recipe is not None else {}),
             },
         )
@@ -134,7 +105,9 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
                 **variant_note(spec, context, run_id, training, baseline, metrics),
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
+                **({names.RANGES: made.ranges} if made.ranges else {}),
                 names.RESOLVER: model.kernels,
+                **({names.KEEPS_START: "true"} if made.keeps_start else {}),
             },
         )
     return store.get(run_id)
@@ -162,84 +135,7 @@ def _scored(
     )
 
 
-def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> _VariantFile | None:
-    """The file of an earlier run of the same variant, scored otherwise."""
-    for record in same_file:
-        if record.is_finished and names.MODEL_FILE in record.sha256:
-            content = context.store.artifacts.read(record, names.MODEL_FILE)
-            if content is not None:
-                indices = calibration_indices(spec, context.dataset)
-                return _VariantFile(content, census(content), record.metrics.get(names.EXPORT_SECONDS, 0.0), indices)
-    return None
-
-
-def _new_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> _VariantFile:
-    started = time.perf_counter()
-    indices = calibration_indices(spec, context.dataset)
-    if source is not None or spec.recipe is not None:
-        float_file = _float_file(spec, source, context)
-        calibration = None
-        if spec.variant.calibrated:
-            images = calibration_images(indices, context.dataset, spec.size)
-            settings = spec.config.quantization.calibration
-            calibration = calibrate(float_file, images)
-            calibration = clipped(calibration, float_file, images, settings.range, settings.percentile)
-        if spec.recipe is not None:
-            content = quantize_mixed(float_file, spec.recipe, calibration)
-        else:
-            content = quantize(float_file, spec.variant, calibration)
-    else:
-        from segsweep.tflite.conversion import convert_float, convert_quantized
-
-        model = load_model(spec.training, context, spec.size)
-        content = convert_quantized(model) if spec.variant.integer else convert_float(model)
-    counted = census(content)
-    if spec.recipe is None:  # otherwise it was held to that
-        check(spec.variant, counted)
-        check_structure(spec.variant, weight_structure(content), spec.config.quantization)
-    content = embed(content, _metadata(spec, context.dataset))
-    return _VariantFile(content, counted, time.perf_counter() - started, indices)
-
-
-def _float_file(spec: VariantSpec, source: RunRecord | None, context: Context) -> bytes:
-    """What a file is quantized from: that of its source, or one of weights that were trained for a recipe."""
-    if source is not None:
-        return context.store.artifacts.required(source, names.MODEL_FILE)
-    from segsweep.quantization.recipe_training import float_twin
-    from segsweep.tflite.conversion import convert_float
-
-    return convert_float(float_twin(*load_twins(spec.training, context, spec.size)))
-
-
-def _metadata(spec: VariantSpec, dataset: Dataset) -> Metadata:
-    return Metadata(
-        classes=dataset.classes,
-        palette=dataset.palette,
-        bands=dataset.bands,
-        rgb=dataset.rgb,
-        mean=tuple(float(value) for value in dataset.normalization.mean),
-        std=tuple(float(value) for value in dataset.normalization.std),
-        quantization=spec.variant.name,
-        training_key=spec.training.key,
-        variant_key=spec.key,
-        data=dataset.name,
-        histogram=dataset.histogram.how if dataset.histogram is not None else "none",
-        histogram_table=dataset.histogram.rows if dataset.histogram is not None else (),
-        dtype=_stored_type(dataset),
-        nodata=dataset.nodata,
-        alpha_is_band=dataset.alpha_is_band,
-        segsweep_version=__version__,
-    )
-
-
-def _stored_type(dataset: Dataset) -> str:
-    """Data type of the images as stored; empty where their histograms were changed, which makes others of them."""
-    if dataset.histogram is not None:
-        return ""
-    return dataset.stored_dtype
-
-
-def _metrics(made: _VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
+def _metrics(made: VariantFile, evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
     return {
         **score_metrics(evaluation, dataset.classes),
         names.SIZE_BYTES: len(made.content),
