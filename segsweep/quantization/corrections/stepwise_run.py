@@ -95,4 +95,3 @@ def scale_of(tensor: schema.TensorT) -> tuple[float, int]:
 
 
 _DTYPES: Mapping[int, type] = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16}
-

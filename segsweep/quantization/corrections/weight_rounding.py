@@ -173,7 +173,9 @@ class _SoftRounding:
             distance = 2 * self.shares - 1
             strength = np.float32(settings.regularizer * 2 * beta)
             gradient = gradient - strength * np.sign(distance) * np.abs(distance) ** np.float32(beta - 1)
-        gradient = gradient * (self._sigmoid * (1 - self._sigmoid)) * (self._free & (self.shares > 0) & (self.shares < 1))
+        gradient = (
+            gradient * (self._sigmoid * (1 - self._sigmoid)) * (self._free & (self.shares > 0) & (self.shares < 1))
+        )
         self._first += np.float32(1 - _MOMENTS[0]) * (gradient - self._first)
         self._second += np.float32(1 - _MOMENTS[1]) * (np.square(gradient) - self._second)
         rate = settings.learning_rate / (1 - _MOMENTS[0] ** (step + 1))
