@@ -1,8 +1,8 @@
 """The file of a variant: read from an earlier run of the same variant, or made."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.runs.context import Context
+from segsweep.runs.corrected_weights import CorrectedWeights, corrected_weights
 from segsweep.runs.trained_models import load_model, load_twins
 from segsweep.tflite.census import Census, census
 from segsweep.tflite.interpreter import TFLiteModel
@@ -42,6 +43,10 @@ class VariantFile:
     """Rules of the ranges of activations, as `RangeChoice` writes them; empty where there are none."""
     range_trials: bytes | None = None
     """What was tried to find them, as CSV; None where they were named."""
+    correction: str = ""
+    """What was done to the weights before they became integers, as the tag says it; empty where nothing could be."""
+    correction_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Artifacts that say more about it."""
     keeps_start: bool = False
     """Whether it is the file that its fine-tune began at, since the fine-tune made it no better."""
 
@@ -75,24 +80,40 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
                     calibration_indices(spec, context.dataset),
                     record.tags.get(names.RANGES, ""),
                     context.store.artifacts.read(record, names.RANGE_TRIALS_FILE),
+                    record.tags.get(names.CORRECTION, ""),
+                    _correction_files(record, context),
                     record.tags.get(names.KEEPS_START) == "true",
                 )
     return None
+
+
+def _correction_files(record: RunRecord, context: Context) -> dict[str, bytes]:
+    read = {
+        name: context.store.artifacts.read(record, name)
+        for name in (names.CORRECTION_FILE, names.CORRECTION_TRIALS_FILE)
+    }
+    return {name: content for name, content in read.items() if content is not None}
 
 
 def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
     ranges: _Ranges | None = None
+    correction: CorrectedWeights | None = None
     if spec.source is not None or spec.recipe is not None:
         float_file = _float_file(spec, context)
         if spec.variant.calibrated:
-            ranges = _ranges(spec, float_file, calibration_images(indices, context.dataset, spec.size), context.dataset)
-        calibration = ranges.calibration if ranges is not None else None
-        if spec.recipe is not None:
-            content = quantize_mixed(float_file, spec.recipe, calibration)
+            images = calibration_images(indices, context.dataset, spec.size)
+            ranges = _ranges(spec, float_file, images, context.dataset)
+        if ranges is not None:
+            correction = corrected_weights(
+                spec, spec.recipe, float_file, ranges.calibration, ranges.choice, images, context.dataset
+            )
+            content = correction.content
+        elif spec.recipe is not None:
+            content = quantize_mixed(float_file, spec.recipe)
         else:
-            content = quantize(float_file, spec.variant, calibration)
+            content = quantize(float_file, spec.variant)
     else:
         content = _converted(spec, context)
     start = variant_file(spec.start, context) if spec.start is not None else None
@@ -106,7 +127,17 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     content = embed(content, _metadata(spec, context.dataset))
     seconds = time.perf_counter() - started
     rules, trials = (str(ranges.choice), ranges.trials) if ranges is not None else ("", None)
-    return VariantFile(content, counted, seconds, indices, rules, trials, keeps_start)
+    return VariantFile(
+        content=content,
+        census=counted,
+        seconds=seconds,
+        calibration_images=indices,
+        ranges=rules,
+        range_trials=trials,
+        correction=correction.words if correction is not None else "",
+        correction_files=correction.artifacts if correction is not None else {},
+        keeps_start=keeps_start,
+    )
 
 
 @dataclass(frozen=True)

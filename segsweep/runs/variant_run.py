@@ -71,6 +71,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
                 names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
                 **({names.RANGE_TRIALS_FILE: made.range_trials} if made.range_trials is not None else {}),
+                **made.correction_files,
                 **({names.RECIPE_FILE: spec.recipe.to_yaml().encode()} if spec.recipe is not None else {}),
             },
         )
@@ -106,6 +107,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
                 **({names.RANGES: made.ranges} if made.ranges else {}),
+                **({names.CORRECTION: made.correction} if made.correction else {}),
                 names.RESOLVER: model.kernels,
                 **({names.KEEPS_START: "true"} if made.keeps_start else {}),
             },
