@@ -1,0 +1,83 @@
+"""Goes through the layers of a float file and of the integer file that is made of it, side by side.
+
+At each layer, the integer network's input is what the corrected layers before it give.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from segsweep.quantization.corrections.float_graph import FloatGraph, WeightedOperator
+from segsweep.quantization.corrections.integer_weights import operator_number
+from segsweep.quantization.corrections.stepwise_run import StepwiseRun
+from segsweep.tflite.flatbuffer import unpack
+
+Quantize = Callable[[bytes], bytes]
+"""Makes the integer file of a float file, always with the same ranges."""
+_MEMORY = 512 * 2**20
+"""Bytes that the largest float activation may take over all images."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """A float file after a correction."""
+
+    float_model: bytes = field(repr=False)
+    layers: tuple[str, ...]
+    """Names of the outputs of the operators that changed; empty where the correction does not apply."""
+    reason: str | None = None
+    """Why nothing changed, where nothing did."""
+
+
+class LayerByLayer:
+    """Iterates over the weighted operators; the caller changes `graph` at each one before going on."""
+
+    def __init__(self, float_model: bytes, images: np.ndarray, quantize: Quantize) -> None:
+        """
+        Args:
+            float_model: the file to correct.
+            images: (N, H, W, C) float32, normalized. Where memory allows fewer, the first ones are taken.
+            quantize: makes the integer file of a float file.
+        """
+        self.graph = FloatGraph(float_model)
+        self.images = images[: _affordable(self.graph, len(images))]
+        self._quantize = quantize
+        self._exact = StepwiseRun(unpack(float_model), self.images)
+        self._packed = float_model
+        self.integer: schema.ModelT
+        """The quantized file with the layers before the current one corrected."""
+
+    def __iter__(self) -> Iterator[WeightedOperator]:
+        rounded: StepwiseRun | None = None
+        for operator in self.graph.weighted:
+            self.integer = unpack(self._quantize(self._packed))
+            if rounded is None:
+                rounded = StepwiseRun(self.integer, self.images)
+            else:
+                rounded.replace(self.integer)
+            self._rounded = rounded
+            self._exact.advance(operator.index)
+            rounded.advance(operator_number(self.integer, operator.name))
+            yield operator
+            self._packed = self.graph.packed()
+
+    def exact_input(self, operator: WeightedOperator) -> np.ndarray:
+        """(N, ...) float32: what the operator gets in the float network."""
+        return self._exact.real(operator.data)
+
+    def rounded_input(self, operator: WeightedOperator) -> np.ndarray:
+        """(N, ...) float32: what it gets in the integer network."""
+        number = operator_number(self.integer, operator.name)
+        place = _data_place(operator, self.graph)
+        return self._rounded.real(int(self.integer.subgraphs[0].operators[number].inputs[place]))
+
+
+def _data_place(operator: WeightedOperator, graph: FloatGraph) -> int:
+    return [int(each) for each in graph.graph.operators[operator.index].inputs].index(operator.data)
+
+
+def _affordable(graph: FloatGraph, images: int) -> int:
+    largest = max(int(np.prod([int(each) for each in tensor.shape])) for tensor in graph.graph.tensors)
+    return max(min(images, _MEMORY // (4 * largest)), 1)
