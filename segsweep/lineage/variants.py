@@ -30,8 +30,13 @@ def variant_spec(
     size: tuple[int, int],
     source: VariantSpec | None,
     baseline: VariantSpec | None,
+    start: VariantSpec | None = None,
 ) -> VariantSpec:
-    """A file of a training: `source` is the float file that it is made from, `baseline` what it is compared with."""
+    """A file of a training.
+
+    `source` is the float file that it is made from, `baseline` what it is compared with, `start` the post-training file
+    that its fine-tune began at.
+    """
     variant, recipe = variant_named(name), None
     if name in RECIPE_VARIANTS:
         recipe = recipe_of(config)
@@ -50,6 +55,10 @@ def variant_spec(
         content["nodata"] = dataset.nodata
     if recipe is not None:
         content["recipe"] = recipe.as_dict()
+    if start is not None:
+        content["start"] = start.key
+        # Which of the two is better on it decides.
+        content["validation"] = dataset.validation.fingerprint
     if variant.calibrated:
         calibration = config.quantization.calibration
         content["calibration"] = {"samples": calibration.samples}
@@ -74,7 +83,7 @@ def variant_spec(
         }
     )
     config = replace(config, quantization=replace(config.quantization, name=name))
-    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe)
+    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe, start)
 
 
 def _groups(dataset: Dataset) -> dict[str, Any]:

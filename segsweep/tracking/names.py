@@ -57,6 +57,9 @@ FOOTPRINT = "segsweep.footprint"
 """What a variant's file asks of a device, as JSON; see `segsweep.devices.footprint`."""
 LATENCY_HOST = "segsweep.latency_host"
 RESOLVER = "segsweep.resolver"
+KEEPS_START = "segsweep.keeps_start"
+"""`true` on a variant whose file is the post-training file that its fine-tune began at: the fine-tune made it
+no better on validation images."""
 TEST_IMAGES, TEST_GROUPS = "segsweep.test_images", "segsweep.test_groups"
 """How many test images the scores of a variant rest on, and how many groups of them are independent of each other."""
 VALIDATION_IMAGES, VALIDATION_GROUPS = "segsweep.validation_images", "segsweep.validation_groups"
@@ -141,7 +144,8 @@ EVALUATE_VALIDATION_SECONDS = "time/evaluate_validation_s"
 
 BEST_EPOCH = "best/epoch"
 BEST_VALIDATION_IOU = "best/val_mean_iou"
-"""Of the epoch whose weights were kept, as for every other metric of the validation."""
+"""Of the epoch whose weights were kept, as for every other metric of the validation. `start/val_...` of a
+fine-tune are of the weights that it started from."""
 
 MODEL_FILE = "model/model.tflite"
 MLMODEL_FILE = "model/MLmodel"
