@@ -11,6 +11,7 @@ from segsweep.data.dataset import Dataset
 from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
+from segsweep.quantization.four_bits import FOUR_BITS_VERSION
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
 from segsweep.quantization.variants import variant_named
 
@@ -48,13 +49,17 @@ def variant_spec(
         "name": name,
         # They travel inside the file.
         "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
-        "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "litert-quantizer"),
+        "versions": versions("tensorflow"),
     }
+    if source is not None or recipe is not None or variant.selects_recipe:
+        content["versions"] |= versions("litert-quantizer")
     if dataset.nodata is not None:
         # It travels inside the file too, and does so where no image of the training has it.
         content["nodata"] = dataset.nodata
     if recipe is not None:
         content["recipe"] = recipe.as_dict()
+    if variant.selects_recipe and start is None:
+        content["recipe_rule"] = {"version": FOUR_BITS_VERSION, "validation": dataset.validation.fingerprint}
     if start is not None:
         content["start"] = start.key
         # Which of the two is better on it decides.

@@ -7,7 +7,8 @@ import numpy as np
 
 from segsweep.errors import StoreError
 from segsweep.lineage.specs import TrainingSpec
-from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.quantization.recipe import Recipe, parse_recipe
+from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.tracking import names
 
@@ -32,10 +33,19 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
             raise StoreError(f"run {record.run_id}: its {names.WEIGHTS_FILE} is missing or damaged")
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             weights = [arrays[name] for name in sorted(arrays.files)]
-    model = untrained(spec, context, size)
+    model = untrained(spec, context, size, recipe=_recipe(spec, context))
     model.set_weights(weights)
     context.models[spec.key] = model
     return model
+
+
+def _recipe(spec: TrainingSpec, context: Context) -> Recipe | None:
+    """What a training rounds as; that of a file that it started at is on its run."""
+    if TRAINING_KINDS[spec.kind].rounds != BY_START:
+        return spec.recipe
+    record = context.found[spec.key]
+    content = context.store.artifacts.required(record, names.RECIPE_FILE)
+    return parse_recipe(content.decode(), f"run {record.run_id}: {names.RECIPE_FILE}")
 
 
 def load_twins(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "tuple[keras.Model, keras.Model]":
@@ -44,9 +54,14 @@ def load_twins(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
 
 
 def untrained(
-    spec: TrainingSpec, context: Context, size: tuple[int, int], *, mixed_precision: bool = False
+    spec: TrainingSpec,
+    context: Context,
+    size: tuple[int, int],
+    *,
+    mixed_precision: bool = False,
+    recipe: Recipe | None = None,
 ) -> "keras.Model":
-    """The network of a training, prepared for its kind, with initial weights."""
+    """The network of a training, prepared for its kind, with initial weights; `recipe` is what it rounds as, if any."""
     from segsweep.models.table import build_model
     from segsweep.training.runtime import configure
 
@@ -58,21 +73,21 @@ def untrained(
     shape = (*size, context.dataset.train.image_shape[2])
     with building(mixed_precision):
         model = build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed)
-    return prepared(model, spec)
+    return prepared(model, spec, recipe)
 
 
-def prepared(model: "keras.Model", spec: TrainingSpec) -> "keras.Model":
-    """A float network as a training starts from it."""
+def prepared(model: "keras.Model", spec: TrainingSpec, recipe: Recipe | None = None) -> "keras.Model":
+    """A float network as a training starts from it; `recipe` is what that rounds as, if any."""
     if spec.parent is None:
         return model
     from segsweep.quantization.batch_norm_folding import fold_batch_norm
     from segsweep.quantization.quantization_aware import quantization_aware
 
     kind = TRAINING_KINDS[spec.kind]
-    if spec.recipe is not None:
+    if recipe is not None:
         from segsweep.quantization.recipe_training import aware_of
 
-        return aware_of(model, spec.recipe)
+        return aware_of(model, recipe)
     if kind.rounds is not None:
         return quantization_aware(model, kind.rounds)
     if kind.keeps == "clusters":

@@ -10,8 +10,11 @@ from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.clipped_ranges import clipped
+from segsweep.quantization.four_bits import four_bits, trainable
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
+from segsweep.quantization.recipe import Recipe, parse_recipe
+from segsweep.quantization.selection_images import selection_images
 from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
@@ -36,6 +39,10 @@ class VariantFile:
     """Indices in the training split; empty where none were needed."""
     keeps_start: bool = False
     """Whether it is the file that its fine-tune began at, since the fine-tune made it no better."""
+    recipe: Recipe | None = None
+    """What each layer is, where one says so."""
+    recipe_trials: bytes | None = None
+    """What was tried to find the recipe, as CSV; None where it was given, or is that of another file."""
 
     @cached_property
     def weights(self) -> tuple[LayerWeights, ...]:
@@ -63,14 +70,21 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
                 indices = calibration_indices(spec, context.dataset)
                 seconds = record.metrics.get(names.EXPORT_SECONDS, 0.0)
                 keeps_start = record.tags.get(names.KEEPS_START) == "true"
-                return VariantFile(content, census(content), seconds, indices, keeps_start)
+                recipe, trials = spec.recipe, None
+                if spec.variant.selects_recipe:
+                    text = context.store.artifacts.required(record, names.RECIPE_FILE).decode()
+                    recipe = parse_recipe(text, f"run {record.run_id}: {names.RECIPE_FILE}")
+                    trials = context.store.artifacts.read(record, names.RECIPE_TRIALS_FILE)
+                return VariantFile(content, census(content), seconds, indices, keeps_start, recipe, trials)
     return None
 
 
 def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
-    if spec.source is not None or spec.recipe is not None:
+    start = variant_file(spec.start, context) if spec.start is not None else None
+    recipe, trials = spec.recipe, None
+    if spec.source is not None or recipe is not None or spec.variant.selects_recipe:
         float_file = _float_file(spec, context)
         calibration = None
         if spec.variant.calibrated:
@@ -78,22 +92,29 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
             settings = spec.config.quantization.calibration
             calibration = calibrate(float_file, images)
             calibration = clipped(calibration, float_file, images, settings.range, settings.percentile)
-        if spec.recipe is not None:
-            content = quantize_mixed(float_file, spec.recipe, calibration)
+        if spec.variant.selects_recipe and start is not None:
+            assert start.recipe is not None
+            recipe = trainable(start.recipe)
+        elif spec.variant.selects_recipe:
+            assert calibration is not None
+            judged = selection_images(float_file, context.dataset, context.dataset.normalization, images)
+            found = four_bits(float_file, calibration, images, judged)
+            recipe, trials = found.recipe, found.table()
+        if recipe is not None:
+            content = quantize_mixed(float_file, recipe, calibration)
         else:
             content = quantize(float_file, spec.variant, calibration)
     else:
         content = _converted(spec, context)
-    start = variant_file(spec.start, context) if spec.start is not None else None
     keeps_start = start is not None and _validation_score(content, context) < _validation_score(start.content, context)
     if start is not None and keeps_start:
-        content = start.content
+        content, recipe = start.content, start.recipe
     counted = census(content)
     if spec.recipe is None:  # otherwise it was held to that
         check(spec.variant, counted)
         check_structure(spec.variant, weight_structure(content), spec.config.quantization)
     content = embed(content, _metadata(spec, context.dataset))
-    return VariantFile(content, counted, time.perf_counter() - started, indices, keeps_start)
+    return VariantFile(content, counted, time.perf_counter() - started, indices, keeps_start, recipe, trials)
 
 
 def _float_file(spec: VariantSpec, context: Context) -> bytes:
