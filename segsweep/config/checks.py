@@ -111,14 +111,14 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "quantization.name": OneOf(
         (
             *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "int4", "mixed"),
-            *("qat_int8", "qat_int4", "pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
-            "qat_mixed",
+            *("qat_int8", "qat_int4", "qat_mixed", "pruned_float32", "pruned_int8"),
+            *("clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
         )
     ),
     "quantization.calibration.samples": COUNT,
     "quantization.calibration.seed": AT_LEAST_ZERO,
     "quantization.calibration.choice": OneOf(("random", "stratified", "farthest")),
-    "quantization.calibration.range": OneOf(("min_max", "percentile", "mse")),
+    "quantization.calibration.range": OneOf(("auto", "min_max", "average", "percentile", "mse", "kl")),
     "quantization.calibration.percentile": Range("at least 50 and below 100", lambda value: 50 <= value < 100),
     "quantization.pruning.sparsity": FRACTION,
     "quantization.clustering.clusters": Range("2 to 256", lambda value: 2 <= value <= 256),

@@ -7,7 +7,6 @@ import numpy as np
 from segsweep.data.dataset import IGNORE
 from segsweep.errors import ModelError
 from segsweep.evaluation.confusion import count_confusions
-from segsweep.tflite.census import census
 from segsweep.tflite.interpreter import TFLiteModel
 
 _BATCH = 8
@@ -55,7 +54,7 @@ def file_answers(
         ModelError: the file cannot be run, or its answers are not finite.
     """
     model = TFLiteModel(content)
-    predict = _checked if census(content).outputs == ("float32",) else TFLiteModel.predict
+    predict = TFLiteModel.predict if model.output_port.quantized else _checked
     height, width = labels.shape[1:]
     counts = np.zeros((len(images), classes, classes), np.int64)
     same = same_counted = 0

@@ -11,9 +11,12 @@ from segsweep.data.dataset import Dataset
 from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
+from segsweep.quantization.automatic_ranges import AUTO_VERSION, used_range
 from segsweep.quantization.four_bits import FOUR_BITS_VERSION
+from segsweep.quantization.range_rules import AUTO
+from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
-from segsweep.quantization.variants import variant_named
+from segsweep.quantization.variants import Variant, variant_named
 
 VARIANT_FORMAT = 1
 """Raised when a variant is made or described otherwise."""
@@ -59,7 +62,7 @@ def variant_spec(
     if recipe is not None:
         content["recipe"] = recipe.as_dict()
     if variant.selects_recipe and start is None:
-        content["recipe_rule"] = {"version": FOUR_BITS_VERSION, "validation": dataset.validation.fingerprint}
+        content["recipe_rule"] = {"version": FOUR_BITS_VERSION, **_validation(dataset)}
     if start is not None:
         content["start"] = start.key
         # Which of the two is better on it decides.
@@ -72,10 +75,7 @@ def variant_spec(
             content["calibration"]["seed"] = calibration.seed
             if calibration.choice != "random":
                 content["calibration"]["choice"] = calibration.choice
-        if calibration.range != "min_max":
-            content["calibration"]["range"] = calibration.range
-        if calibration.range == "percentile":
-            content["calibration"]["percentile"] = calibration.percentile
+        content["calibration"] |= _ranges(config, variant, recipe, dataset)
         content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
     evaluation_key = content_key(
@@ -89,6 +89,25 @@ def variant_spec(
     )
     config = replace(config, quantization=replace(config.quantization, name=name))
     return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe, start)
+
+
+def _ranges(config: JobConfig, variant: Variant, recipe: Recipe | None, dataset: Dataset) -> dict[str, Any]:
+    """What determines the ranges of activations beside the images."""
+    settings = config.quantization.calibration
+    how = used_range(settings.range, variant, recipe)
+    content: dict[str, Any] = {} if how == "min_max" else {"range": how}
+    if how in (AUTO, "percentile"):
+        content["percentile"] = settings.percentile
+    if how == AUTO:
+        content |= {"version": AUTO_VERSION, **_validation(dataset)}
+    return content
+
+
+def _validation(dataset: Dataset) -> dict[str, Any]:
+    """The validation split, by which something is selected, and which of its images are not independent."""
+    groups = _groups(dataset).get("groups", {})
+    found = {"validation": dataset.validation.fingerprint}
+    return {**found, "groups": groups["validation"]} if "validation" in groups else found
 
 
 def _groups(dataset: Dataset) -> dict[str, Any]:

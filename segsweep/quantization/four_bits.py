@@ -25,7 +25,7 @@ from segsweep.quantization.post_training import Calibration
 from segsweep.quantization.quantizer_rules import is_possible
 from segsweep.quantization.range_selection import SelectionImages
 from segsweep.quantization.recipe import LayerChoice, Recipe
-from segsweep.quantization.weight_reconstruction import ALGORITHMS, best_algorithms
+from segsweep.quantization.weight_reconstruction import best_algorithms
 
 FOUR_BITS_VERSION = 1
 """Of the rule, in the keys of files: raised when it finds other recipes."""
@@ -73,9 +73,7 @@ class FourBits:
         return text.getvalue().encode()
 
 
-def four_bits(
-    float_model: bytes, calibration: Calibration, images: np.ndarray, judged: SelectionImages
-) -> FourBits:
+def four_bits(float_model: bytes, calibration: Calibration, images: np.ndarray, judged: SelectionImages) -> FourBits:
     """The recipe that makes the `int4` file of a float32 file.
 
     Args:
@@ -102,9 +100,7 @@ def four_bits(
     order = _affordable(able, damages, spare)
     kept = kept | {layer.name for layer in order[: search.fewest(kept, order)]}
     trials = tuple(
-        LayerTrial(
-            layer.name, layer.weight_count, algorithms[layer.name], damages.get(layer.name), layer.name in kept
-        )
+        LayerTrial(layer.name, layer.weight_count, algorithms[layer.name], damages.get(layer.name), layer.name in kept)
         for layer in able
     )
     return FourBits(search.recipe(kept), trials)
@@ -215,5 +211,3 @@ def _first(holds: Callable[[int], bool], last: int) -> int:
         else:
             low = middle + 1
     return low
-
-

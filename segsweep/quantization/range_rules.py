@@ -1,7 +1,6 @@
 """Rules that make the range of an integer activation from the values that it took over the calibration images.
 
-A range is what the steps of the integer type are spread over. A narrower one has finer steps and clips what lies
-outside. No rule depends on the order of the images.
+The steps of the integer type are spread over a range. A narrower one has finer steps, and clips what lies outside. No rule depends on the order of the images.
 """
 
 import math
@@ -172,6 +171,10 @@ class RangeChoice:
 
     def __str__(self) -> str:
         return self.activations if self.input == self.activations else f"{self.activations}, input {self.input}"
+
+
+MIN_MAX = RangeChoice.of("min_max")
+"""Nothing is clipped."""
 
 
 def ranges_by(

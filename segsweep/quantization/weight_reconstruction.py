@@ -1,4 +1,4 @@
-"""Which algorithm rounds the weights of a layer to 4 bits: the one whose layer gives outputs nearest to the float layer's.
+"""Which algorithm rounds the weights of a layer to 4 bits: the one with which it gives what is nearest to the float layer.
 
 The error of the weights themselves says less: a weight matters as its inputs do.
 """
@@ -86,5 +86,5 @@ def output_errors(
 
 def _some(images: np.ndarray) -> np.ndarray:
     """Images by what they hold, whatever their order."""
-    order = sorted(range(len(images)), key=lambda row: hashlib.sha256(np.ascontiguousarray(images[row])).digest())
+    order = sorted(range(len(images)), key=lambda row: hashlib.sha256(images[row].tobytes()).digest())
     return images[order[:_IMAGES]]

@@ -16,8 +16,8 @@ from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
-from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.four_bits import trainable
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
@@ -93,7 +93,7 @@ def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) ->
 
     calibration = start.config.quantization.calibration
     images = calibration_images(calibration_indices(start, context.dataset), context.dataset, start.size)
-    start_ranges(aware, images, RangeChoice.of(calibration.range), calibration.percentile)
+    start_ranges(aware, images, RangeChoice.parse(variant_file(start, context).ranges), calibration.percentile)
 
 
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:

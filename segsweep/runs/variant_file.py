@@ -5,14 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from segsweep import __version__
 from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
-from segsweep.quantization.clipped_ranges import clipped
+from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges, used_range
 from segsweep.quantization.four_bits import four_bits, trainable
 from segsweep.quantization.mixed import quantize_mixed
-from segsweep.quantization.post_training import calibrate, quantize
+from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
+from segsweep.quantization.range_rules import AUTO, RangeChoice
+from segsweep.quantization.range_selection import SelectionImages
 from segsweep.quantization.recipe import Recipe, parse_recipe
 from segsweep.quantization.selection_images import selection_images
 from segsweep.quantization.variants import check
@@ -43,6 +47,10 @@ class VariantFile:
     """What each layer is, where one says so."""
     recipe_trials: bytes | None = None
     """What was tried to find the recipe, as CSV; None where it was given, or is that of another file."""
+    ranges: str = ""
+    """Rules of the ranges of activations, as `RangeChoice` writes them; empty where there are none."""
+    range_trials: bytes | None = None
+    """What was tried to find them, as CSV; None where they were named."""
 
     @cached_property
     def weights(self) -> tuple[LayerWeights, ...]:
@@ -67,15 +75,21 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
         if record.is_finished and names.MODEL_FILE in record.sha256:
             content = context.store.artifacts.read(record, names.MODEL_FILE)
             if content is not None:
-                indices = calibration_indices(spec, context.dataset)
-                seconds = record.metrics.get(names.EXPORT_SECONDS, 0.0)
-                keeps_start = record.tags.get(names.KEEPS_START) == "true"
-                recipe, trials = spec.recipe, None
+                text = trials = None
                 if spec.variant.selects_recipe:
                     text = context.store.artifacts.required(record, names.RECIPE_FILE).decode()
-                    recipe = parse_recipe(text, f"run {record.run_id}: {names.RECIPE_FILE}")
                     trials = context.store.artifacts.read(record, names.RECIPE_TRIALS_FILE)
-                return VariantFile(content, census(content), seconds, indices, keeps_start, recipe, trials)
+                return VariantFile(
+                    content=content,
+                    census=census(content),
+                    seconds=record.metrics.get(names.EXPORT_SECONDS, 0.0),
+                    calibration_images=calibration_indices(spec, context.dataset),
+                    keeps_start=record.tags.get(names.KEEPS_START) == "true",
+                    recipe=spec.recipe if text is None else parse_recipe(text, f"run {record.run_id}"),
+                    recipe_trials=trials,
+                    ranges=record.tags.get(names.RANGES, ""),
+                    range_trials=context.store.artifacts.read(record, names.RANGE_TRIALS_FILE),
+                )
     return None
 
 
@@ -83,23 +97,17 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
     start = variant_file(spec.start, context) if spec.start is not None else None
-    recipe, trials = spec.recipe, None
+    recipe, recipe_trials = spec.recipe, None
+    ranges: _Ranges | None = None
     if spec.source is not None or recipe is not None or spec.variant.selects_recipe:
         float_file = _float_file(spec, context)
-        calibration = None
         if spec.variant.calibrated:
             images = calibration_images(indices, context.dataset, spec.size)
-            settings = spec.config.quantization.calibration
-            calibration = calibrate(float_file, images)
-            calibration = clipped(calibration, float_file, images, settings.range, settings.percentile)
-        if spec.variant.selects_recipe and start is not None:
-            assert start.recipe is not None
-            recipe = trainable(start.recipe)
-        elif spec.variant.selects_recipe:
-            assert calibration is not None
-            judged = selection_images(float_file, context.dataset, context.dataset.normalization, images)
-            found = four_bits(float_file, calibration, images, judged)
-            recipe, trials = found.recipe, found.table()
+            judged = _Judged(float_file, images, context.dataset)
+            ranges = _ranges(spec, judged)
+            if spec.variant.selects_recipe:
+                recipe, recipe_trials = _recipe(start, ranges.calibration, judged)
+        calibration = ranges.calibration if ranges is not None else None
         if recipe is not None:
             content = quantize_mixed(float_file, recipe, calibration)
         else:
@@ -114,7 +122,67 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
         check(spec.variant, counted)
         check_structure(spec.variant, weight_structure(content), spec.config.quantization)
     content = embed(content, _metadata(spec, context.dataset))
-    return VariantFile(content, counted, time.perf_counter() - started, indices, keeps_start, recipe, trials)
+    return VariantFile(
+        content=content,
+        census=counted,
+        seconds=time.perf_counter() - started,
+        calibration_images=indices,
+        keeps_start=keeps_start,
+        recipe=recipe,
+        recipe_trials=recipe_trials,
+        ranges=str(ranges.choice) if ranges is not None else "",
+        range_trials=ranges.trials if ranges is not None else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A float file, and the images that what is made of it is fitted to and selected by."""
+
+    float_file: bytes
+    calibration: np.ndarray
+    """(N, H, W, C) float32, normalized and padded."""
+    dataset: Dataset
+
+    @cached_property
+    def selection(self) -> SelectionImages:
+        """Of the validation split."""
+        return selection_images(self.float_file, self.dataset, self.dataset.normalization, self.calibration)
+
+
+@dataclass(frozen=True)
+class _Ranges:
+    """The calibration of a file and where it comes from."""
+
+    calibration: Calibration
+    choice: RangeChoice
+    trials: bytes | None = None
+    """Of `auto`, as CSV."""
+
+
+def _ranges(spec: VariantSpec, judged: _Judged) -> _Ranges:
+    """By the rules that the settings name, or that `auto` selects."""
+    settings = spec.config.quantization.calibration
+    float_file, images = judged.float_file, judged.calibration
+    how = used_range(settings.range, spec.variant, spec.recipe)
+    if how != AUTO:
+        choice = RangeChoice.of(how)
+        return _Ranges(calibrate_by(float_file, images, choice, settings.percentile), choice)
+    if spec.recipe is not None or spec.variant.selects_recipe:
+        found = select_recipe_ranges(float_file, images, settings.percentile, judged.selection)
+    else:
+        quantization = Quantization(float_file, RECIPES[spec.variant.name])
+        found = select_ranges(float_file, images, settings.percentile, quantization.file, judged.selection)
+    return _Ranges(found.calibration, found.choice, found.table())
+
+
+def _recipe(start: VariantFile | None, calibration: Calibration, judged: _Judged) -> tuple[Recipe, bytes | None]:
+    """The recipe of a file of 4-bit weights, and how it was found; that of the file that a fine-tune began at."""
+    if start is not None:
+        assert start.recipe is not None
+        return trainable(start.recipe), None
+    found = four_bits(judged.float_file, calibration, judged.calibration, judged.selection)
+    return found.recipe, found.table()
 
 
 def _float_file(spec: VariantSpec, context: Context) -> bytes:
