@@ -1,6 +1,7 @@
 """Rules that make the range of an integer activation from the values that it took over the calibration images.
 
-The steps of the integer type are spread over a range. A narrower one has finer steps, and clips what lies outside. No rule depends on the order of the images.
+A range is what the steps of the integer type are spread over. A narrower one has finer steps and clips what lies
+outside. No rule depends on the order of the images.
 """
 
 import math

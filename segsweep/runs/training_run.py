@@ -20,7 +20,7 @@ from segsweep.quantization.four_bits import trainable
 from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
-from segsweep.runs.calibration_images import calibration_images, calibration_indices
+from segsweep.runs.calibration_images import calibration_images
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
@@ -91,9 +91,10 @@ def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) ->
     """Give a quantization-aware model the ranges of the post-training file that it begins at."""
     from segsweep.quantization.activation_ranges import start_ranges
 
-    calibration = start.config.quantization.calibration
-    images = calibration_images(calibration_indices(start, context.dataset), context.dataset, start.size)
-    start_ranges(aware, images, RangeChoice.parse(variant_file(start, context).ranges), calibration.percentile)
+    file = variant_file(start, context)
+    images = calibration_images(file.calibration_images, context.dataset, start.size)
+    choice = RangeChoice.parse(file.ranges)
+    start_ranges(aware, images, choice, start.config.quantization.calibration.percentile)
 
 
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
