@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from segsweep.devices.four_bit_kernels import kernel_remarks
 from segsweep.errors import StoreError
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
@@ -122,7 +123,12 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())
-    said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
+    said = [
+        *remarks(sweep, table),
+        *reference_remarks(table),
+        *class_remarks(runs.values()),
+        *kernel_remarks(runs.values()),
+    ]
     table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)
