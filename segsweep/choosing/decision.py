@@ -19,8 +19,8 @@ from segsweep.choosing.choice import choose, nearest
 from segsweep.choosing.device_limits import device_limits, memory_limit, memory_remarks
 from segsweep.choosing.differences import Differences, same_truth
 from segsweep.choosing.words import Grounds, choice_text, kib, misses, ms, nearest_text, points
-from segsweep.devices.four_bit_kernels import kernel_remarks
 from segsweep.devices.footprint import footprint_of_run, stated_footprint
+from segsweep.devices.four_bit_kernels import kernel_remarks
 from segsweep.devices.profile import Device
 from segsweep.errors import SegsweepError
 from segsweep.report.comparison import Comparison

@@ -1,4 +1,4 @@
-"""Which algorithm rounds the weights of a layer to 4 bits: the one with which it gives what is nearest to the float layer.
+"""Which algorithm rounds the weights of a layer to 4 bits: the one whose outputs are nearest to the float layer's.
 
 The error of the weights themselves says less: a weight matters as its inputs do.
 """
