@@ -8,6 +8,7 @@ from typing import Any
 from segsweep.config.data_checks import check_data
 from segsweep.config.loss_checks import check_loss
 from segsweep.config.loss_schema import TERMS
+from segsweep.config.quantization_checks import check_quantization
 from segsweep.errors import ConfigError
 
 
@@ -182,6 +183,7 @@ def check(leaves: dict[str, Any]) -> None:
         )
     check_data(leaves)
     check_loss(leaves)
+    check_quantization(leaves)
 
 
 def _is_within(rule: Range, value: float) -> bool:

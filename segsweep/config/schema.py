@@ -96,6 +96,11 @@ class QuantizationConfig:
     `segsweep search` finds one."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     """Used by integer variants: by those after quantization-aware training for their control's int8."""
+    correction: Any = "auto"
+    """What is done to the weights before they become integers, from the float file and calibration images: `none`; a
+    list of `equalize` (cross-layer equalization), `bias` (bias correction) and `round` (AdaRound); or `auto`, which
+    keeps what helps on validation images. Used by variants with 8-bit activations whose weights were not trained to be
+    rounded; of a recipe, `auto` changes nothing."""
     epochs: int = 8
     """Epochs of each fine-tune; used by variants after one."""
     learning_rate: float | None = None

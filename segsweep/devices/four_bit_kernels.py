@@ -8,14 +8,13 @@ from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
 UNPACKED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
-"""Operators whose reference kernels take 4-bit weights with activations of 8 bits, and unpack them to a byte each at each
-run (in conv.cc, depthwise_conv.cc and fully_connected.cc of both)."""
+"""Operators whose reference kernels take 4-bit weights with activations of 8 bits; each run unpacks them to a byte each
+(in conv.cc, depthwise_conv.cc and fully_connected.cc of both)."""
 
 KERNELS = (
     "LiteRT's built-in CPU kernels and TensorFlow Lite Micro compute with 4-bit weights; they unpack those of a layer "
-    "while it runs, Micro into its arena. XNNPACK takes them in dense layers alone, so convolutions take longer on a CPU "
-    "than in int8. Neither the NNAPI and Core ML delegates nor the Ethos-U kernels know them; other accelerators are to "
-    "be asked first"
+    "while it runs, Micro into its arena. XNNPACK takes them in dense layers alone, so convolutions take longer on a "
+    "CPU than in int8. Neither the NNAPI and Core ML delegates nor the Ethos-U kernels know them"
 )
 """A remark for people."""
 

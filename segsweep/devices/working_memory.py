@@ -3,8 +3,8 @@
 A tensor lives from the operator that makes it to the last one that reads it; inputs from the first operator on, outputs
 to the last. Weights stay in flash; those of 4 bits are unpacked while their operator runs. Two numbers come of it: what
 is alive at once, which no plan can go below, and what an arena takes where each tensor keeps its place. The plan is
-greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020), as TensorFlow Lite
-Micro's planner does it: the largest tensor first, each into the first gap among those that live at the same time, at
+greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020), as that of
+TensorFlow Lite Micro: the largest tensor first, each into the first gap among those that live at the same time, at
 multiples of 16 bytes.
 """
 

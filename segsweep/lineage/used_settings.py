@@ -8,6 +8,7 @@ from segsweep.config.model_schema import unused_model_settings
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import used_range
+from segsweep.quantization.corrections.settings import used_correction
 from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.training_kinds import SECTION_OF, chain
 
@@ -26,6 +27,8 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         unused |= {"quantization.calibration.percentile"}
     if spec.recipe is None:
         unused |= {"quantization.recipe"}
+    if used_correction(spec.config.quantization, spec.variant, spec.recipe) == ():
+        unused |= {"quantization.correction"}
     kinds = {kind.keeps for kind in chain(spec.training.kind)}
     for keeps, section in SECTION_OF.items():
         if keeps not in kinds:

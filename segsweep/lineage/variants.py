@@ -12,6 +12,8 @@ from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
 from segsweep.quantization.automatic_ranges import AUTO_VERSION, used_range
+from segsweep.quantization.corrections.settings import VERSION as CORRECTION_VERSION
+from segsweep.quantization.corrections.settings import used_correction
 from segsweep.quantization.four_bits import FOUR_BITS_VERSION
 from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.recipe import Recipe
@@ -76,6 +78,7 @@ def variant_spec(
             if calibration.choice != "random":
                 content["calibration"]["choice"] = calibration.choice
         content["calibration"] |= _ranges(config, variant, recipe, dataset)
+        content |= _correction(config, variant, recipe, dataset)
         content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
     evaluation_key = content_key(
@@ -108,6 +111,19 @@ def _validation(dataset: Dataset) -> dict[str, Any]:
     groups = _groups(dataset).get("groups", {})
     found = {"validation": dataset.validation.fingerprint}
     return {**found, "groups": groups["validation"]} if "validation" in groups else found
+
+
+def _correction(config: JobConfig, variant: Variant, recipe: Recipe | None, dataset: Dataset) -> dict[str, Any]:
+    """What determines the corrections of the weights beside the images; nothing where there are none."""
+    names = used_correction(config.quantization, variant, recipe)
+    if names == ():
+        return {}
+    content: dict[str, Any] = {"version": CORRECTION_VERSION, "names": names or "auto", "libraries": versions("numpy")}
+    if names is None or "round" in names:
+        content["seed"] = config.quantization.calibration.seed
+    if names is None:
+        content |= _validation(dataset)
+    return {"correction": content}
 
 
 def _groups(dataset: Dataset) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from segsweep.quantization.choices import PLAIN
 from segsweep.quantization.corrections.float_graph import FloatGraph, WeightedOperator
 from segsweep.quantization.corrections.input_patches import Positions, draw_positions, grouped, input_patches
-from segsweep.quantization.corrections.integer_weights import restored_weights
+from segsweep.quantization.corrections.integer_graph import IntegerGraph
 from segsweep.quantization.corrections.stepwise_run import StepwiseRun
 from segsweep.quantization.layers import Layer
 from segsweep.quantization.mixed import quantize_mixed
@@ -38,7 +38,7 @@ def best_algorithms(
         wanted: layers that can have weights of 4 bits.
     """
     files = {
-        algorithm: unpack(
+        algorithm: IntegerGraph(
             quantize_mixed(
                 float_model,
                 Recipe({layer.name: LayerChoice("int4", algorithm) for layer in wanted}, LayerChoice("int8")),
@@ -54,7 +54,7 @@ def best_algorithms(
         if operator.name not in names:
             continue
         run.advance(operator.index)
-        rounded = {algorithm: restored_weights(content, operator) for algorithm, content in files.items()}
+        rounded = {algorithm: _restored(content, operator) for algorithm, content in files.items()}
         errors = output_errors(graph, operator, run.real(operator.data), rounded)
         found[names[operator.name]] = min(ALGORITHMS, key=errors.__getitem__)
     return found
@@ -82,6 +82,12 @@ def output_errors(
         name: float(np.square(patches @ grouped(operator, values - weights, channels), dtype=np.float64).mean())
         for name, values in rounded.items()
     }
+
+
+def _restored(integer: IntegerGraph, operator: WeightedOperator) -> np.ndarray:
+    values = integer.restored(operator)
+    assert values is not None, f"{operator.name} has float weights"
+    return values
 
 
 def _some(images: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The file of a variant: read from an earlier run of the same variant, or made."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges, used_range
+from segsweep.quantization.corrections.settings import ROUND, used_correction
 from segsweep.quantization.four_bits import four_bits, trainable
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
@@ -23,6 +24,7 @@ from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.runs.context import Context
+from segsweep.runs.corrected_weights import CorrectedWeights, corrected_weights
 from segsweep.runs.trained_models import load_model, load_twins
 from segsweep.tflite.census import Census, census
 from segsweep.tflite.interpreter import TFLiteModel
@@ -51,6 +53,10 @@ class VariantFile:
     """Rules of the ranges of activations, as `RangeChoice` writes them; empty where there are none."""
     range_trials: bytes | None = None
     """What was tried to find them, as CSV; None where they were named."""
+    correction: str = ""
+    """What was done to the weights before they became integers, as the tag says it; empty where nothing could be."""
+    correction_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Artifacts that say more about it."""
 
     @cached_property
     def weights(self) -> tuple[LayerWeights, ...]:
@@ -89,8 +95,18 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
                     recipe_trials=trials,
                     ranges=record.tags.get(names.RANGES, ""),
                     range_trials=context.store.artifacts.read(record, names.RANGE_TRIALS_FILE),
+                    correction=record.tags.get(names.CORRECTION, ""),
+                    correction_files=_correction_files(record, context),
                 )
     return None
+
+
+def _correction_files(record: RunRecord, context: Context) -> dict[str, bytes]:
+    read = {
+        name: context.store.artifacts.read(record, name)
+        for name in (names.CORRECTION_FILE, names.CORRECTION_TRIALS_FILE)
+    }
+    return {name: content for name, content in read.items() if content is not None}
 
 
 def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
@@ -99,6 +115,7 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     start = variant_file(spec.start, context) if spec.start is not None else None
     recipe, recipe_trials = spec.recipe, None
     ranges: _Ranges | None = None
+    correction: CorrectedWeights | None = None
     if spec.source is not None or recipe is not None or spec.variant.selects_recipe:
         float_file = _float_file(spec, context)
         if spec.variant.calibrated:
@@ -106,12 +123,15 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
             judged = _Judged(float_file, images, context.dataset)
             ranges = _ranges(spec, judged)
             if spec.variant.selects_recipe:
-                recipe, recipe_trials = _recipe(start, ranges.calibration, judged)
-        calibration = ranges.calibration if ranges is not None else None
-        if recipe is not None:
-            content = quantize_mixed(float_file, recipe, calibration)
+                recipe, recipe_trials = _recipe(spec, start, ranges.calibration, judged)
+            correction = corrected_weights(
+                spec, recipe, float_file, ranges.calibration, ranges.choice, images, context.dataset
+            )
+            content = correction.content
+        elif recipe is not None:
+            content = quantize_mixed(float_file, recipe)
         else:
-            content = quantize(float_file, spec.variant, calibration)
+            content = quantize(float_file, spec.variant)
     else:
         content = _converted(spec, context)
     keeps_start = start is not None and _validation_score(content, context) < _validation_score(start.content, context)
@@ -132,6 +152,8 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
         recipe_trials=recipe_trials,
         ranges=str(ranges.choice) if ranges is not None else "",
         range_trials=ranges.trials if ranges is not None else None,
+        correction=correction.words if correction is not None else "",
+        correction_files=correction.artifacts if correction is not None else {},
     )
 
 
@@ -176,13 +198,18 @@ def _ranges(spec: VariantSpec, judged: _Judged) -> _Ranges:
     return _Ranges(found.calibration, found.choice, found.table())
 
 
-def _recipe(start: VariantFile | None, calibration: Calibration, judged: _Judged) -> tuple[Recipe, bytes | None]:
+def _recipe(
+    spec: VariantSpec, start: VariantFile | None, calibration: Calibration, judged: _Judged
+) -> tuple[Recipe, bytes | None]:
     """The recipe of a file of 4-bit weights, and how it was found; that of the file that a fine-tune began at."""
     if start is not None:
         assert start.recipe is not None
         return trainable(start.recipe), None
     found = four_bits(judged.float_file, calibration, judged.calibration, judged.selection)
-    return found.recipe, found.table()
+    wanted = used_correction(spec.config.quantization, spec.variant, None)
+    # What is rounded by reconstruction keeps the scales of the largest weights.
+    recipe = trainable(found.recipe) if wanted is not None and ROUND in wanted else found.recipe
+    return recipe, found.table()
 
 
 def _float_file(spec: VariantSpec, context: Context) -> bytes:

@@ -13,7 +13,6 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from segsweep.quantization.corrections.float_graph import FloatGraph, WeightedOperator
-from segsweep.quantization.corrections.integer_weights import restored_weights
 from segsweep.quantization.corrections.layer_by_layer import Corrected, LayerByLayer
 from segsweep.tflite.cutting import cut
 
@@ -29,8 +28,9 @@ def correct_biases(float_model: bytes, images: np.ndarray, quantize: Callable[[b
     changed = []
     run = LayerByLayer(float_model, images, quantize)
     for operator in run:
-        exact = output_mean(run.graph, operator, run.graph.weights(operator), run.exact_input(operator).mean(axis=0))
-        rounded = restored_weights(run.integer, operator)
+        weights, rounded = run.graph.weights(operator), run.integer.restored(operator)
+        exact = output_mean(run.graph, operator, weights, run.exact_input(operator).mean(axis=0))
+        rounded = weights if rounded is None else rounded
         found = output_mean(run.graph, operator, rounded, run.rounded_input(operator).mean(axis=0))
         run.graph.set_bias(operator, (run.graph.bias(operator) + (exact - found)).astype(np.float32))
         changed.append(operator.name)

@@ -20,7 +20,7 @@ ACTIVATIONS: Mapping[int, str] = {
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where a kind of operator has what."""
 
     data: int
@@ -34,11 +34,11 @@ class _Layout:
 
 
 _WEIGHTS = 1
-_LAYOUTS: Mapping[str, _Layout] = {
-    "CONV_2D": _Layout(data=0, bias=2, output_axis=0, input_axis=3),
-    "DEPTHWISE_CONV_2D": _Layout(data=0, bias=2, output_axis=3, input_axis=3),
-    "TRANSPOSE_CONV": _Layout(data=2, bias=3, output_axis=0, input_axis=3),
-    "FULLY_CONNECTED": _Layout(data=0, bias=2, output_axis=0, input_axis=1),
+_LAYOUTS: Mapping[str, Layout] = {
+    "CONV_2D": Layout(data=0, bias=2, output_axis=0, input_axis=3),
+    "DEPTHWISE_CONV_2D": Layout(data=0, bias=2, output_axis=3, input_axis=3),
+    "TRANSPOSE_CONV": Layout(data=2, bias=3, output_axis=0, input_axis=3),
+    "FULLY_CONNECTED": Layout(data=0, bias=2, output_axis=0, input_axis=1),
 }
 
 
@@ -70,6 +70,11 @@ class WeightedOperator:
     def input_axis(self) -> int:
         """Axis of the weights along which the input channels lie."""
         return _LAYOUTS[self.kind].input_axis
+
+
+def places_of(operator: WeightedOperator) -> Layout:
+    """Which inputs of an operator are what."""
+    return _LAYOUTS[operator.kind]
 
 
 class FloatGraph:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
-from segsweep.quantization.corrections.float_graph import FloatGraph, WeightedOperator
-from segsweep.quantization.corrections.integer_weights import operator_number
+from segsweep.quantization.corrections.float_graph import FloatGraph, WeightedOperator, places_of
+from segsweep.quantization.corrections.integer_graph import IntegerGraph
 from segsweep.quantization.corrections.stepwise_run import StepwiseRun
 from segsweep.tflite.flatbuffer import unpack
 
@@ -42,26 +41,22 @@ class LayerByLayer:
             quantize: makes the integer file of a float file.
         """
         self.graph = FloatGraph(float_model)
-        self.images = images[: _affordable(self.graph, len(images))]
-        self._quantize = quantize
-        self._exact = StepwiseRun(unpack(float_model), self.images)
-        self._packed = float_model
-        self.integer: schema.ModelT
-        """The quantized file with the layers before the current one corrected."""
+        for operator in self.graph.weighted:
+            self.graph.set_bias(operator, self.graph.bias(operator))
+        packed = self.graph.packed()
+        images = images[: _affordable(self.graph, len(images))]
+        self.integer = IntegerGraph(quantize(packed))
+        """The integer file with the layers before the current one corrected."""
+        self._exact = StepwiseRun(unpack(packed), images)
+        self._rounded = StepwiseRun(self.integer.content, images)
 
     def __iter__(self) -> Iterator[WeightedOperator]:
-        rounded: StepwiseRun | None = None
         for operator in self.graph.weighted:
-            self.integer = unpack(self._quantize(self._packed))
-            if rounded is None:
-                rounded = StepwiseRun(self.integer, self.images)
-            else:
-                rounded.replace(self.integer)
-            self._rounded = rounded
             self._exact.advance(operator.index)
-            rounded.advance(operator_number(self.integer, operator.name))
+            self._rounded.advance(self.integer.number(operator))
             yield operator
-            self._packed = self.graph.packed()
+            # As the quantizer would; to quantize the whole file again for each layer would take far longer.
+            self.integer.follow(operator, self.graph.weights(operator), self.graph.bias(operator))
 
     def exact_input(self, operator: WeightedOperator) -> np.ndarray:
         """(N, ...) float32: what the operator gets in the float network."""
@@ -69,13 +64,7 @@ class LayerByLayer:
 
     def rounded_input(self, operator: WeightedOperator) -> np.ndarray:
         """(N, ...) float32: what it gets in the integer network."""
-        number = operator_number(self.integer, operator.name)
-        place = _data_place(operator, self.graph)
-        return self._rounded.real(int(self.integer.subgraphs[0].operators[number].inputs[place]))
-
-
-def _data_place(operator: WeightedOperator, graph: FloatGraph) -> int:
-    return [int(each) for each in graph.graph.operators[operator.index].inputs].index(operator.data)
+        return self._rounded.real(self.integer.input_tensor(operator, places_of(operator).data))
 
 
 def _affordable(graph: FloatGraph, images: int) -> int:

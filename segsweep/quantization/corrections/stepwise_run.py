@@ -1,17 +1,16 @@
-"""Runs a file over some images operator by operator, and lets the file change in between.
+"""Runs a file over some images operator by operator; the file may change in between.
 
 What a layer of an integer file gets depends on how the layers before it were corrected. Each operator runs once for
 all images, so that correcting all layers in turn costs one pass through the network.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from segsweep.tflite.cutting import cut
-from segsweep.tflite.flatbuffer import unpack
 
 
 class StepwiseRun:
@@ -20,7 +19,7 @@ class StepwiseRun:
     def __init__(self, content: schema.ModelT, images: np.ndarray) -> None:
         """
         Args:
-            content: the unpacked file.
+            content: the unpacked file; constants of operators that did not run yet may be replaced in it.
             images: (N, H, W, C) float32, normalized; an integer input is quantized as the file says.
         """
         self._content = content
@@ -37,10 +36,6 @@ class StepwiseRun:
     @property
     def _graph(self) -> schema.SubGraphT:
         return self._content.subgraphs[0]
-
-    def replace(self, content: schema.ModelT) -> None:
-        """Go on with another file: of the same operators and tensors, but other weights in those yet to run."""
-        self._content = content
 
     def advance(self, until: int) -> None:
         """Run the operators before number `until` that did not run yet."""
@@ -61,7 +56,9 @@ class StepwiseRun:
         interpreter.allocate_tensors()
         ports = [each["index"] for each in interpreter.get_input_details()]
         wanted = sorted(made & later)
-        places = _places(part.content, self._content, wanted)
+        # A part keeps the names; an integer file's tensors have each their own.
+        named = {each["name"]: each["index"] for each in interpreter.get_tensor_details()}
+        places = {index: named[self._graph.tensors[index].name.decode()] for index in wanted}
         feeds = [self._values[index] for index in part.inputs]
         count = len(next(iter(self._values.values())))
         results: dict[int, np.ndarray] = {}
@@ -98,9 +95,3 @@ def scale_of(tensor: schema.TensorT) -> tuple[float, int]:
 
 
 _DTYPES: Mapping[int, type] = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16}
-
-
-def _places(part: bytes, whole: schema.ModelT, wanted: Sequence[int]) -> dict[int, int]:
-    """Index in a part of tensors of the whole, which keep their names."""
-    names = {each.name: place for place, each in enumerate(unpack(part).subgraphs[0].tensors)}
-    return {index: names[whole.subgraphs[0].tensors[index].name] for index in wanted}

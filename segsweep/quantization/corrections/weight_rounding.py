@@ -6,14 +6,15 @@ the target from the float network, both after the fused ReLU. The weights of the
 plain quantizer rounds to the chosen integers; the largest weight of each scale stays, and so does the scale.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from segsweep.quantization.corrections.float_graph import WeightedOperator
 from segsweep.quantization.corrections.input_patches import draw_positions, grouped, input_patches, ungrouped
-from segsweep.quantization.corrections.integer_weights import integer_weights
 from segsweep.quantization.corrections.layer_by_layer import Corrected, LayerByLayer
 
 _ZETA, _GAMMA = 1.1, -0.1
@@ -24,6 +25,11 @@ _BETAS = (20.0, 2.0)
 """First and last exponent of the regularizer."""
 _WARM_UP = 0.2
 """Share of the steps without regularizer."""
+_MOMENTS = (0.9, 0.999)
+"""Of Adam."""
+_TINY = 1e-12
+_LEAST_ROWS = 64
+"""With fewer positions, none are held out."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,10 @@ def round_weights(
     run = LayerByLayer(float_model, images, quantize)
     generator = np.random.default_rng(settings.seed)
     for operator in run:
-        integers, scale = integer_weights(run.integer, operator)
-        if integers.dtype != np.int32:
+        stored = run.integer.weights(operator)
+        if stored is None:
             continue
+        integers, scale = stored
         weights, data = run.graph.weights(operator), run.rounded_input(operator)
         at = draw_positions(run.graph, operator, len(data), settings.rows, generator)
         shape, channels = weights.shape, data.shape[-1]
@@ -96,60 +103,85 @@ class LayerProblem:
     activation: tuple[float, float]
     """Smallest and largest value of the output."""
 
-    @property
+    @cached_property
     def targets(self) -> np.ndarray:
         """(G, R, O) float32: what the layer gives in the float network."""
         return np.clip(self.exact @ self.weights + self.bias, *self.activation)
 
-    @property
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """(G, K, O) int32: the integers below and above the weights; equal for a weight that is one of them."""
-        ratio = self.weights.astype(np.float64) / self.scale
-        whole = np.abs(ratio - np.rint(ratio)) < _WHOLE
-        low = np.where(whole, np.rint(ratio), np.floor(ratio)).astype(np.int32)
-        return low, np.where(whole, low, low + 1)
-
-    def errors(self, integers: np.ndarray) -> np.ndarray:
-        """(G, 1, O) float32: mean squared error of each output for some integers (G, K, O)."""
-        found = np.clip(self.rounded @ (integers * self.scale) + self.bias, *self.activation)
-        return np.square(found - self.targets).mean(axis=1, keepdims=True)
+    def errors(self, integers: np.ndarray, rows: slice) -> np.ndarray:
+        """(G, 1, O) float32: mean squared error of each output at some positions, for integers (G, K, O)."""
+        found = self.rounded[:, rows] @ (integers.astype(np.float32) * self.scale) + self.bias
+        return np.square(np.clip(found, *self.activation) - self.targets[:, rows]).mean(axis=1, keepdims=True)
 
 
 def fit(problem: LayerProblem, settings: Rounding, generator: np.random.Generator) -> np.ndarray:
-    """(G, K, O) int32: for each output the integers found, or the nearest ones where these do no worse."""
-    low, high = problem.bounds
-    free = high > low
-    fraction = np.where(free, problem.weights / problem.scale - low, 0.5).astype(np.float32)
-    inner = np.clip((fraction - _GAMMA) / (_ZETA - _GAMMA), 1e-4, 1 - 1e-4)
-    logits = np.log(inner / (1 - inner)).astype(np.float32)
-    first, second = np.zeros_like(logits), np.zeros_like(logits)
-    targets, nearest_errors = problem.targets, problem.errors(problem.nearest)
-    importance = 1 / np.maximum(nearest_errors, 1e-12)
-    least, most = problem.activation
+    """(G, K, O) int32: for each output the integers found, or the nearest ones where these do no worse.
+
+    Which do better is said by the last quarter of the positions, which nothing is fitted to: where the inputs' own
+    rounding is larger than the weights', there is little to fit but noise.
+    """
     count = problem.rounded.shape[1]
+    fitted, held_out = slice(0, count - count // 4), slice(count - count // 4, count)
+    if count < _LEAST_ROWS:
+        fitted = held_out = slice(0, count)
+    low, free, fraction = _choices(problem)
+    soft = _SoftRounding(fraction, free, settings)
+    importance = 1 / np.maximum(problem.errors(problem.nearest, fitted), _TINY)
+    least, most = problem.activation
     for step in range(settings.steps):
-        rows = generator.integers(count, size=min(settings.batch, count))
+        rows = generator.integers(fitted.stop, size=settings.batch)
         inputs = problem.rounded[:, rows]
-        sigmoid = 1 / (1 + np.exp(-logits))
-        share = np.clip(sigmoid * (_ZETA - _GAMMA) + _GAMMA, 0, 1)
-        slope = np.where((share > 0) & (share < 1), sigmoid * (1 - sigmoid) * (_ZETA - _GAMMA), 0)
-        weights = (low + np.where(free, share, 0)) * problem.scale
-        linear = inputs @ weights.astype(np.float32) + problem.bias
-        inside = (linear > least) & (linear < most)
-        error = (np.clip(linear, least, most) - targets[:, rows]) * inside * importance
-        gradient = (inputs.transpose(0, 2, 1) @ error) * (2 / len(rows)) * problem.scale
+        linear = inputs @ ((low + soft.shares) * problem.scale) + problem.bias
+        error = (np.clip(linear, least, most) - problem.targets[:, rows]) * importance
+        error *= (linear > least) & (linear < most)
+        soft.descend((inputs.transpose(0, 2, 1) @ error) * (problem.scale * np.float32(2 / len(rows))), step)
+    found = (low + (free & (soft.logits >= 0))).astype(np.int32)
+    better = problem.errors(found, held_out) < problem.errors(problem.nearest, held_out)
+    return np.where(better, found, problem.nearest).astype(np.int32)
+
+
+def _choices(problem: LayerProblem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(G, K, O) each: the integer below float32; whether the one above is another choice; how far above it the weight
+    is, float32."""
+    ratio = problem.weights.astype(np.float64) / problem.scale
+    whole = np.abs(ratio - np.rint(ratio)) < _WHOLE
+    low = np.where(whole, np.rint(ratio), np.floor(ratio))
+    return low.astype(np.float32), ~whole, np.where(whole, 0, ratio - low).astype(np.float32)
+
+
+class _SoftRounding:
+    """How far each weight goes up, between 0 and 1, driven by Adam to one of both."""
+
+    def __init__(self, fraction: np.ndarray, free: np.ndarray, settings: Rounding) -> None:
+        inner = np.clip((fraction - _GAMMA) / (_ZETA - _GAMMA), 1e-3, 1 - 1e-3)
+        self.logits = np.log(inner / (1 - inner)).astype(np.float32)
+        self._free, self._settings = free, settings
+        self._first, self._second = np.zeros_like(self.logits), np.zeros_like(self.logits)
+        self._look()
+
+    def _look(self) -> None:
+        self._sigmoid = 1 / (1 + np.exp(-self.logits))
+        self.shares = np.clip(self._sigmoid * np.float32(_ZETA - _GAMMA) + np.float32(_GAMMA), 0, 1)
+        self.shares *= self._free
+
+    def descend(self, gradient: np.ndarray, step: int) -> None:
+        """One step down the gradient (G, K, O) float32 of the reconstruction error by `shares`."""
+        settings = self._settings
         progress = (step / settings.steps - _WARM_UP) / (1 - _WARM_UP)
         if progress >= 0:
-            beta = _BETAS[1] + (_BETAS[0] - _BETAS[1]) * 0.5 * (1 + np.cos(progress * np.pi))
-            distance = 2 * share - 1
-            gradient = gradient - settings.regularizer * 2 * beta * np.sign(distance) * np.abs(distance) ** (beta - 1)
-        gradient = np.where(free, gradient * slope, 0).astype(np.float32)
-        first += (1 - 0.9) * (gradient - first)
-        second += (1 - 0.999) * (np.square(gradient) - second)
-        corrected = first / (1 - 0.9 ** (step + 1))
-        logits -= settings.learning_rate * corrected / (np.sqrt(second / (1 - 0.999 ** (step + 1))) + 1e-8)
-    found = np.where(free & (logits >= 0), high, low)
-    return np.where(problem.errors(found) < nearest_errors, found, problem.nearest).astype(np.int32)
+            beta = _BETAS[1] + (_BETAS[0] - _BETAS[1]) * 0.5 * (1 + math.cos(progress * math.pi))
+            distance = 2 * self.shares - 1
+            strength = np.float32(settings.regularizer * 2 * beta)
+            gradient = gradient - strength * np.sign(distance) * np.abs(distance) ** np.float32(beta - 1)
+        gradient = (
+            gradient * (self._sigmoid * (1 - self._sigmoid)) * (self._free & (self.shares > 0) & (self.shares < 1))
+        )
+        self._first += np.float32(1 - _MOMENTS[0]) * (gradient - self._first)
+        self._second += np.float32(1 - _MOMENTS[1]) * (np.square(gradient) - self._second)
+        rate = settings.learning_rate / (1 - _MOMENTS[0] ** (step + 1))
+        spread = np.sqrt(self._second * np.float32(1 / (1 - _MOMENTS[1] ** (step + 1)))) + np.float32(_TINY)
+        self.logits -= np.float32(rate) * self._first / spread
+        self._look()
 
 
 def representable(weights: np.ndarray, integers: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -1,0 +1,78 @@
+"""The integer file of a variant with its weights corrected, as `quantization.correction` says."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from segsweep.data.dataset import Dataset
+from segsweep.lineage.specs import VariantSpec
+from segsweep.quantization.automatic_ranges import calibrate_by
+from segsweep.quantization.corrections.correcting import Correction, corrected, plain, select_correction
+from segsweep.quantization.corrections.settings import NONE, is_correctable, tried_corrections, used_correction
+from segsweep.quantization.mixed import quantize_mixed
+from segsweep.quantization.post_training import Calibration, quantize
+from segsweep.quantization.range_rules import RangeChoice
+from segsweep.quantization.recipe import Recipe
+from segsweep.quantization.selection_images import selection_images
+from segsweep.tracking import names
+
+
+@dataclass(frozen=True)
+class CorrectedWeights:
+    """A file, and what was done to its weights."""
+
+    content: bytes = field(repr=False)
+    words: str
+    """The corrections, as `equalize bias`, or `none`; empty where nothing can be corrected."""
+    artifacts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """What more is to be said of them, by the artifact's name."""
+
+
+def corrected_weights(
+    spec: VariantSpec,
+    recipe: Recipe | None,
+    float_model: bytes,
+    calibration: Calibration,
+    choice: RangeChoice,
+    images: np.ndarray,
+    dataset: Dataset,
+) -> CorrectedWeights:
+    """The file of a calibrated variant.
+
+    Args:
+        spec: of the variant.
+        recipe: what each layer is; None: as the variant says.
+        float_model: the float32 file.
+        calibration: of that file.
+        choice: the rules it was made by.
+        images: (N, H, W, C) float32, normalized: the calibration images.
+        dataset: whose validation images `auto` selects by.
+    """
+    settings = spec.config.quantization
+
+    def made(model: bytes, ranges: Calibration) -> bytes:
+        return quantize(model, spec.variant, ranges) if recipe is None else quantize_mixed(model, recipe, ranges)
+
+    correction = Correction(
+        float_model,
+        calibration,
+        images,
+        lambda model: calibrate_by(model, images, choice, settings.calibration.percentile),
+        made,
+        settings.calibration.seed,
+    )
+    wanted = used_correction(settings, spec.variant, spec.recipe)
+    if wanted is not None:
+        file = corrected(correction, wanted) if wanted else plain(correction)
+        if not is_correctable(spec.variant, spec.recipe):
+            return CorrectedWeights(file.content, "")
+        trials = {}
+    else:
+        judged = selection_images(float_model, dataset, dataset.normalization, images)
+        found = select_correction(correction, judged, tried_corrections(spec.variant))
+        file, trials = found.file, {names.CORRECTION_TRIALS_FILE: found.table()}
+    said = {"corrections": file.names, "not_applied": file.reasons, "setting": settings.correction}
+    content = json.dumps(said, indent=1).encode()
+    return CorrectedWeights(file.content, " ".join(file.names) or NONE, {names.CORRECTION_FILE: content, **trials})
