@@ -89,6 +89,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.schedule": OneOf(("constant", "cosine", "linear", "exponential", "plateau")),
     "training.warmup_epochs": AT_LEAST_ZERO,
     "training.gradient_clip_norm": POSITIVE,
+    "training.ema": FRACTION,
     "training.threads": COUNT,
     "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/mean_dice", "val/accuracy", "val/loss")),
     "training.early_stopping.patience": COUNT,

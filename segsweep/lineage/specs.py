@@ -24,6 +24,8 @@ class TrainingSpec:
     """The float training whose model labels pixels for this one."""
     recipe: Recipe | None = None
     """What a quantization-aware training rounds as, where that is not int8."""
+    images: int = 0
+    """Training images; those with pseudo-labels alone are not counted."""
     start: "VariantSpec | None" = None
     """The post-training file, of the size of the network while training, that a quantization-aware training begins
     at: it has its ranges."""

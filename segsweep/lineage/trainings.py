@@ -52,7 +52,7 @@ def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -
             **(_pseudo_labels(config, teacher, dataset) if teacher is not None else {}),
         }
     )
-    return TrainingSpec("float", config, size, key, None, teacher)
+    return TrainingSpec("float", config, size, key, None, teacher, images=len(dataset.train))
 
 
 def finetune(
@@ -95,12 +95,16 @@ def finetune(
             warmup_epochs=FINETUNE_WARMUP_EPOCHS if epochs > FINETUNE_WARMUP_EPOCHS else 0,
             # What a fine-tune is compared with, and exported to, is in float32.
             mixed_precision=False,
+            # An average of pruned or clustered weights would be neither.
+            ema=None,
             fine_tuning=FineTuningConfig(),
             # It starts where the target may have been reached.
             early_stopping=replace(parent.config.training.early_stopping, target=None),
         ),
     )
-    return TrainingSpec(kind, config, parent.size, content_key(content), parent, recipe=recipe, start=start)
+    return TrainingSpec(
+        kind, config, parent.size, content_key(content), parent, recipe=recipe, start=start, images=parent.images
+    )
 
 
 def recipe_of(config: JobConfig) -> Recipe:

@@ -19,7 +19,7 @@ from segsweep.report.older_scores import by_current_rules, older_remark
 from segsweep.report.pareto import column_of, pareto_optimal
 from segsweep.report.reasons import keep_reasons
 from segsweep.report.references import differences_of, reference_remarks, references_of
-from segsweep.report.remarks import class_remarks, remarks
+from segsweep.report.remarks import class_remarks, remarks, training_remarks
 from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
@@ -123,12 +123,8 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())
-    said = [
-        *remarks(sweep, table),
-        *reference_remarks(table),
-        *class_remarks(runs.values()),
-        *kernel_remarks(runs.values()),
-    ]
+    said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
+    said += [*kernel_remarks(runs.values()), *training_remarks(store, runs.values())]
     table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)

@@ -33,6 +33,8 @@ from segsweep.runs.used_data import training_data
 from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.training.late_rise import late_rise
+from segsweep.training.optimizer_steps import optimizer_steps
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -69,10 +71,10 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
         return None
     from segsweep.training.kept_weights import KEPT_BY_KIND, Budget
 
-    training, quantization = spec.config.training, spec.config.quantization
+    steps, quantization = optimizer_steps(spec.config.training, images), spec.config.quantization
     budget = Budget(
-        epochs=training.epochs,
-        steps_per_epoch=-(-images // training.batch_size),
+        epochs=steps.epochs,
+        steps_per_epoch=steps.per_epoch,
         sparsity=quantization.pruning.sparsity,
         clusters=quantization.clustering.clusters,
     )
@@ -167,7 +169,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         previews = Previews(store, dataset, training.preview_images)
         if board is not None:
             previews.also = lambda epoch, picture: board.add_image(epoch, names.PREVIEWS, np.asarray(picture))
-        context.progress.stage(f"training {spec.kind}", training.epochs + training.fine_tuning.epochs)
+        context.progress.stage(f"training {spec.kind}", optimizer_steps(training, len(dataset.train)).epochs)
         started = time.perf_counter()
         with previews.logging(run_id):
             result = fit(
@@ -208,6 +210,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
+        rise = late_rise(result.history) if spec.kind == "float" else None
         kept_epochs = {"best": result.best, **({"start": result.start} if result.start is not None else {})}
         store.log(
             run_id,
@@ -217,6 +220,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
+                **({names.LATE_RISE: rise} if rise is not None else {}),
                 **{
                     name.replace("val/", f"{which}/val_", 1): value
                     for which, report in kept_epochs.items()

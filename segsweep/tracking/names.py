@@ -150,6 +150,8 @@ BEST_EPOCH = "best/epoch"
 BEST_VALIDATION_IOU = "best/val_mean_iou"
 """Of the epoch whose weights were kept, as for every other metric of the validation. `start/val_...` of a
 fine-tune are of the weights that it started from."""
+LATE_RISE = "val/late_rise"
+"""By how much the mean IoU of the validation still rose when a float training ended; absent where it did not."""
 
 MODEL_FILE = "model/model.tflite"
 MLMODEL_FILE = "model/MLmodel"

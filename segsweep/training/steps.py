@@ -27,6 +27,7 @@ from segsweep.training.losses import Loss
 
 if TYPE_CHECKING:
     from segsweep.training.kept_weights import KeptWeights
+    from segsweep.training.weight_averaging import WeightAverage
 
 CACHE_BYTES = 256 * 2**20
 """Validation images up to this size are kept in memory, normalized, over all epochs."""
@@ -79,6 +80,8 @@ class TrainStep:
             correct.assign_add(batch_correct)
 
         self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
+        self.average: WeightAverage | None = None
+        """What is averaged after each step."""
         # Traced at once: called as a tf.function, the step of each further job would warn of retracing in a loop.
         start = time.perf_counter()
         with compilable(model) if xla else nullcontext():
@@ -92,6 +95,8 @@ class TrainStep:
         """One step on images (B, H, W, C), normalized, and labels (B, H, W)."""
         start = time.perf_counter()
         self._step(tf.constant(images), tf.constant(labels), tf.constant(learning_rate))
+        if self.average is not None:
+            self.average.update()
         self.seconds += time.perf_counter() - start
 
     def metrics(self) -> dict[str, float]:
