@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from segsweep.devices.four_bit_kernels import kernel_remarks
 from segsweep.errors import StoreError
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
@@ -133,7 +134,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())
     said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
-    said += training_remarks(store, runs.values())
+    said += [*kernel_remarks(runs.values()), *training_remarks(store, runs.values())]
     table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)

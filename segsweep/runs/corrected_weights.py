@@ -10,7 +10,7 @@ from segsweep.data.dataset import Dataset
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import calibrate_by
 from segsweep.quantization.corrections.correcting import Correction, corrected, plain, select_correction
-from segsweep.quantization.corrections.settings import NONE, is_correctable, possible_corrections, used_correction
+from segsweep.quantization.corrections.settings import NONE, is_correctable, tried_corrections, used_correction
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import Calibration, quantize
 from segsweep.quantization.range_rules import RangeChoice
@@ -71,7 +71,7 @@ def corrected_weights(
         trials = {}
     else:
         judged = selection_images(float_model, dataset, dataset.normalization, images)
-        found = select_correction(correction, judged, possible_corrections(spec.variant))
+        found = select_correction(correction, judged, tried_corrections(spec.variant))
         file, trials = found.file, {names.CORRECTION_TRIALS_FILE: found.table()}
     said = {"corrections": file.names, "not_applied": file.reasons, "setting": settings.correction}
     content = json.dumps(said, indent=1).encode()

@@ -40,5 +40,10 @@ def possible_corrections(variant: Variant) -> tuple[str, ...]:
     return (BIAS,) if TRAINING_KINDS[variant.training_kind].keeps == "clusters" else NAMES
 
 
+def tried_corrections(variant: Variant) -> tuple[str, ...]:
+    """Those that `auto` tries: to weights of 4 bits, whose scales are clipped by a rule of their own, not rounding."""
+    return tuple(name for name in possible_corrections(variant) if not (variant.selects_recipe and name == ROUND))
+
+
 def _is_wide(recipe: Recipe) -> bool:
     return any(each.what.activation_bits == 16 for each in (recipe.default, *recipe.layers.values()))
