@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from segsweep.data.dataset import Dataset, Normalization, sources_of
 from segsweep.data.independent_groups import independent_groups
 from segsweep.evaluation.confusion import count_confusions
 from segsweep.quantization.post_training import Calibration
+from segsweep.quantization.range_rules import MIN_MAX, RangeChoice
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import Metadata
 
@@ -39,6 +41,8 @@ class Problem:
     """(N,) int64: equal for images that are not independent of each other."""
     metadata: Metadata | None
     """What the exported files say about themselves; None for a file that others made."""
+    choice: RangeChoice = MIN_MAX
+    """The rules of `calibration`."""
 
     @cached_property
     def reference_counts(self) -> np.ndarray:
@@ -52,12 +56,21 @@ class Problem:
         for array in (self.images, self.labels):
             digest.update(f"{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
-        ranges = {name: list(limits) for name, limits in sorted(self.calibration.ranges.items())}
         libraries = versions("litert-quantizer", "ai-edge-litert")
-        content = {"content": digest.hexdigest(), "ranges": ranges, "versions": libraries}
+        content = {"content": digest.hexdigest(), **calibration_key(self.calibration), "versions": libraries}
         if len(np.unique(self.groups)) < len(self.groups):
             content["groups"] = self.groups.tolist()
         return content_key(content)
+
+
+def calibration_key(calibration: Calibration) -> dict[str, Any]:
+    """What a key says of a calibration."""
+    content = {"ranges": calibration.ranges}
+    if calibration.whole is not None:
+        content["whole"] = calibration.whole
+    return {
+        name: {tensor: list(limits) for tensor, limits in sorted(ranges.items())} for name, ranges in content.items()
+    }
 
 
 def problem_of(
@@ -68,6 +81,7 @@ def problem_of(
     metadata: Metadata | None,
     *,
     images: int = DEFAULT_IMAGES,
+    choice: RangeChoice = MIN_MAX,
 ) -> Problem:
     """The problem of a float file, on so many images of the validation split, or all where there are fewer.
 
@@ -100,6 +114,7 @@ def problem_of(
         classes=len(dataset.classes),
         groups=independent_groups(split)[sources_of(split).of_item][order],
         metadata=metadata,
+        choice=choice,
     )
 
 

@@ -22,9 +22,11 @@ from segsweep.data.sources import load_dataset
 from segsweep.errors import ConfigError, DataError, StoreError
 from segsweep.lineage.jobs import lineage
 from segsweep.models.input_scaling import for_model
-from segsweep.quantization.clipped_ranges import clipped
+from segsweep.quantization.automatic_ranges import calibrate_by, select_recipe_ranges
 from segsweep.quantization.layers import layers
-from segsweep.quantization.post_training import calibrate
+from segsweep.quantization.post_training import Calibration
+from segsweep.quantization.range_rules import AUTO, RangeChoice
+from segsweep.quantization.selection_images import selection_images
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quiet import quiet
 from segsweep.resolving import DEFAULT_CALIBRATION_SAMPLES
@@ -64,16 +66,26 @@ class Source:
         Raises:
             ModelError: the file cannot be calibrated or does not take such images.
         """
-        settings = self.config.quantization.calibration
-        calibration = calibrate(self.float_model, self.calibration_images)
+        calibration, choice = self._calibrated()
         return problem_of(
             self.float_model,
-            clipped(calibration, self.float_model, self.calibration_images, settings.range, settings.percentile),
+            calibration,
             self.dataset,
             self.normalization,
             self.metadata,
             images=images,
+            choice=choice,
         )
+
+    def _calibrated(self) -> tuple[Calibration, RangeChoice]:
+        """The calibration of its candidates, as a job takes it for an 8-bit file, and by which rules."""
+        settings = self.config.quantization.calibration
+        if settings.range == AUTO:
+            judged = selection_images(self.float_model, self.dataset, self.normalization, self.calibration_images)
+            found = select_recipe_ranges(self.float_model, self.calibration_images, settings.percentile, judged)
+            return found.calibration, found.choice
+        choice = RangeChoice.of(settings.range)
+        return calibrate_by(self.float_model, self.calibration_images, choice, settings.percentile), choice
 
 
 def source_of(options: argparse.Namespace, compose: Compose) -> Source:

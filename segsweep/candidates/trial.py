@@ -1,35 +1,30 @@
 """One candidate: made, run on validation images, scored."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from segsweep.candidates.problem import Problem
+from segsweep.candidates.problem import Problem, calibration_key
 from segsweep.config.keys import content_key
-from segsweep.data.dataset import IGNORE
 from segsweep.errors import ModelError, VariantError
 from segsweep.evaluation.bootstrap import paired_interval
-from segsweep.evaluation.confusion import Scores, accuracies, count_confusions, mean_ious, scores
+from segsweep.evaluation.confusion import Scores, scores
+from segsweep.evaluation.file_answers import file_answers
 from segsweep.quantization.activation_rounding import round_activations
 from segsweep.quantization.layers import by_name, layers
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import Calibration
+from segsweep.quantization.range_selection import METRICS
 from segsweep.quantization.recipe import Recipe
-from segsweep.tflite.census import census
-from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import embed
 
-METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracies, "mean_iou": mean_ious}
-"""What candidates are judged by; from confusion matrices (R, K, K) to scores (R,)."""
 METRIC_WORDS: Mapping[str, str] = {"accuracy": "accuracy", "mean_iou": "mean IoU"}
 """The same for people."""
 _INTERVAL = "jackknife t"
 """Of `Trial.lowest`. Trials that an earlier version stored have a percentile bootstrap's, and are made again."""
-_BATCH = 8
-NOT_FINITE = "it answers with numbers that are not finite"
 
 
 @dataclass(frozen=True)
@@ -47,9 +42,9 @@ class Candidate:
     def key(self, problem: Problem, images: int) -> str:
         """Of its trial on the first `images` of a problem."""
         made = asdict(self) | {"recipe": self.recipe.as_dict()}
-        ranges = made.pop("calibration")
-        if ranges is not None:
-            made["ranges"] = {name: list(limits) for name, limits in sorted(ranges["ranges"].items())}
+        del made["calibration"]
+        if self.calibration is not None:
+            made |= calibration_key(self.calibration)
         return content_key({"problem": problem.key, "images": images, "candidate": made, "interval": _INTERVAL})
 
 
@@ -149,25 +144,6 @@ class Counted:
 
 def counted(content: bytes, problem: Problem, images: int) -> Counted:
     """What a file answers for the first `images`. Raises ModelError where the answers are not finite."""
-    model = TFLiteModel(content)
-    predict = _checked if census(content).outputs == ("float32",) else TFLiteModel.predict
-    height, width = problem.labels.shape[1:]
-    counts = np.zeros((images, problem.classes, problem.classes), np.int64)
-    same = 0
-    for start in range(0, images, _BATCH):
-        part = slice(start, min(start + _BATCH, images))
-        predicted = predict(model, problem.images[part])[:, :height, :width]
-        truth = np.asarray(problem.labels[part])
-        count_confusions(truth, predicted, problem.classes, out=counts[part])
-        same += int(np.count_nonzero((predicted == problem.reference[part]) & (truth != IGNORE)))
-    total = int(counts.sum())
-    return Counted(counts, same / total if total else float("nan"))
-
-
-def _checked(model: TFLiteModel, images: np.ndarray) -> np.ndarray:
-    logits = model.logits(images)
-    if not np.isfinite(logits).all():
-        raise ModelError(NOT_FINITE)
-    if logits.shape[-1] == 2:
-        return (logits[..., 1] > logits[..., 0]).astype(np.uint8)
-    return logits.argmax(axis=-1).astype(np.uint8)
+    inputs, labels, reference = (array[:images] for array in (problem.images, problem.labels, problem.reference))
+    answers = file_answers(content, inputs, labels, reference, problem.classes)
+    return Counted(answers.by_image, answers.counted_agreement)

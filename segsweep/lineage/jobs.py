@@ -8,11 +8,11 @@ from dataclasses import replace
 from segsweep.config.schema import JobConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset
-from segsweep.lineage.specs import JobSpec, VariantSpec
-from segsweep.lineage.trainings import finetune, finetuned, float_training
+from segsweep.lineage.specs import JobSpec, TrainingSpec, VariantSpec
+from segsweep.lineage.trainings import finetune, float_training
 from segsweep.lineage.variants import variant_spec
 from segsweep.models.table import size_multiple
-from segsweep.quantization.training_kinds import CONTROL, TRAINING_KINDS, chain
+from segsweep.quantization.training_kinds import CONTROL, TRAINING_KINDS, TrainingKind, chain
 from segsweep.quantization.variants import QAT_MIXED, Variant, variant_named
 from segsweep.resolving import resolved
 
@@ -34,17 +34,33 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
     if name == baseline.variant.name:
         return JobSpec(config, (baseline,), baseline)
     kind = TRAINING_KINDS[variant_named(name).training_kind]
-    training = finetuned(kind.name, base)
+    training, start = base, None
+    for each in chain(kind.name):
+        before = training
+        training = finetune(each.name, before, start=_start(each, before, config, dataset, training_size))
+        start = _start(each, before, config, dataset, size)
     variants, source = [baseline], baseline if training is base else None
     if not variant_named(name).is_converted and source is None:
         assert kind.float_file is not None
         source = variant_spec(kind.float_file, training, config, dataset, size, None, baseline)
         variants.append(source)
-    asked = variant_spec(name, training, config, dataset, size, source, baseline)
+    asked = variant_spec(name, training, config, dataset, size, source, baseline, start)
     variants.append(asked)
     if kind.is_finetune and config.quantization.control:
         variants += _controls(asked, config, dataset, size, baseline)
     return JobSpec(config, tuple(variants), asked)
+
+
+def _start(
+    kind: TrainingKind, before: TrainingSpec, config: JobConfig, dataset: Dataset, size: tuple[int, int]
+) -> VariantSpec | None:
+    """The post-training file of the weights `before` that a fine-tune of a kind begins at."""
+    if kind.starts_at is None:
+        return None
+    float_file = TRAINING_KINDS[before.kind].float_file
+    assert float_file is not None
+    source = variant_spec(float_file, before, config, dataset, size, None, None)
+    return variant_spec(kind.starts_at, before, config, dataset, size, source, None)
 
 
 def controls_of(variant: Variant) -> tuple[str, ...]:
@@ -63,7 +79,7 @@ def _controls(
     """The float fine-tune with as many epochs as led to the variant asked for."""
     epochs = config.quantization.epochs * len(chain(asked.training.kind))
     config = replace(config, quantization=replace(config.quantization, epochs=epochs))
-    training = finetune(CONTROL, asked.training.root, epochs)
+    training = finetune(CONTROL, asked.training.root, epochs=epochs)
     found: list[VariantSpec] = []
     for name in controls_of(asked.variant):
         found.append(variant_spec(name, training, config, dataset, size, found[0] if found else None, baseline))

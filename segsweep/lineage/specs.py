@@ -24,6 +24,9 @@ class TrainingSpec:
     """The float training whose model labels pixels for this one."""
     recipe: Recipe | None = None
     """What a quantization-aware training rounds as, where that is not int8."""
+    start: "VariantSpec | None" = None
+    """The post-training file, of the size of the network while training, that a quantization-aware training begins
+    at: it has its ranges."""
 
     @property
     def root(self) -> "TrainingSpec":
@@ -49,6 +52,9 @@ class VariantSpec:
     """The float32 variant of the float training, which deltas are against; None for itself."""
     recipe: Recipe | None = None
     """What each layer is, of the variant `mixed`."""
+    start: "VariantSpec | None" = None
+    """The post-training file that a quantization-aware fine-tune begins at, which is kept where the validation says
+    that the fine-tune made it no better."""
 
 
 @dataclass(frozen=True)

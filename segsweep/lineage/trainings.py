@@ -11,14 +11,20 @@ from segsweep.config.training_schema import FineTuningConfig, PseudoLabelsConfig
 from segsweep.config.used_training_settings import used_training_settings
 from segsweep.data.class_frequencies import class_frequencies
 from segsweep.data.dataset import Dataset, Split
-from segsweep.lineage.specs import TrainingSpec
+from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import initial_weights_digest
 from segsweep.models.weights_files import weights_file, weights_settings
 from segsweep.quantization.recipe import Recipe, read_recipe
-from segsweep.quantization.training_kinds import BY_RECIPE, CONTROL, SECTION_OF, TRAINING_KINDS, chain
+from segsweep.quantization.training_kinds import BY_RECIPE, CONTROL, SECTION_OF, TRAINING_KINDS
 
 TRAINING_FORMAT = 1
 """Raised when the trainer changes what weights come out of the same settings."""
+
+FINETUNE_FORMAT = 2
+"""The same of fine-tunes alone."""
+
+FINETUNE_WARMUP_EPOCHS = 1
+"""Of fine-tunes of two epochs or more: a fresh optimizer at its full rate would undo part of what was learned."""
 
 
 def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -> TrainingSpec:
@@ -49,26 +55,29 @@ def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -
     return TrainingSpec("float", config, size, key, None, teacher)
 
 
-def finetuned(kind: str, float_training: TrainingSpec) -> TrainingSpec:
-    """The training of a kind, after those that it starts from."""
-    training = float_training
-    for each in chain(kind):
-        training = finetune(each.name, training)
-    return training
+def finetune(
+    kind: str, parent: TrainingSpec, *, epochs: int | None = None, start: VariantSpec | None = None
+) -> TrainingSpec:
+    """One fine-tune of the weights of `parent`.
 
-
-def finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> TrainingSpec:
-    """One fine-tune of the weights of `parent`, with `quantization.epochs` unless `epochs` are given."""
+    Args:
+        kind: one of `TRAINING_KINDS`.
+        parent: whose weights it starts from.
+        epochs: `None`: `quantization.epochs`.
+        start: the post-training file that a quantization-aware fine-tune begins at.
+    """
     quantization = parent.config.quantization
     assert quantization.learning_rate is not None
     epochs = epochs or quantization.epochs
     content = {
-        "format": TRAINING_FORMAT,
+        "format": [TRAINING_FORMAT, FINETUNE_FORMAT],
         "kind": kind,
         "parent": parent.key,
         "epochs": epochs,
         "learning_rate": quantization.learning_rate,
     }
+    if start is not None:
+        content["start"] = start.key
     if kind != CONTROL:
         content["versions"] = versions("tensorflow-model-optimization")
     section = SECTION_OF.get(TRAINING_KINDS[kind].keeps)
@@ -83,7 +92,7 @@ def finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> Trai
             parent.config.training,
             epochs=epochs,
             learning_rate=quantization.learning_rate,
-            warmup_epochs=0,
+            warmup_epochs=FINETUNE_WARMUP_EPOCHS if epochs > FINETUNE_WARMUP_EPOCHS else 0,
             # What a fine-tune is compared with, and exported to, is in float32.
             mixed_precision=False,
             fine_tuning=FineTuningConfig(),
@@ -91,7 +100,7 @@ def finetune(kind: str, parent: TrainingSpec, epochs: int | None = None) -> Trai
             early_stopping=replace(parent.config.training.early_stopping, target=None),
         ),
     )
-    return TrainingSpec(kind, config, parent.size, content_key(content), parent, recipe=recipe)
+    return TrainingSpec(kind, config, parent.size, content_key(content), parent, recipe=recipe, start=start)
 
 
 def recipe_of(config: JobConfig) -> Recipe:

@@ -7,6 +7,8 @@ from segsweep.config.loss_schema import unused_terms
 from segsweep.config.model_schema import unused_model_settings
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
 from segsweep.lineage.specs import VariantSpec
+from segsweep.quantization.automatic_ranges import used_range
+from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.training_kinds import SECTION_OF, chain
 
 
@@ -20,7 +22,7 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
         unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")} - SWITCHES
     if not spec.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
-    elif spec.config.quantization.calibration.range != "percentile":
+    elif used_range(spec.config.quantization.calibration.range, spec.variant, spec.recipe) not in (AUTO, "percentile"):
         unused |= {"quantization.calibration.percentile"}
     if spec.recipe is None:
         unused |= {"quantization.recipe"}

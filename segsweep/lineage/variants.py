@@ -11,8 +11,11 @@ from segsweep.data.dataset import Dataset
 from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
+from segsweep.quantization.automatic_ranges import AUTO_VERSION, used_range
+from segsweep.quantization.range_rules import AUTO
+from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
-from segsweep.quantization.variants import variant_named
+from segsweep.quantization.variants import Variant, variant_named
 
 VARIANT_FORMAT = 1
 """Raised when a variant is made or described otherwise."""
@@ -30,8 +33,13 @@ def variant_spec(
     size: tuple[int, int],
     source: VariantSpec | None,
     baseline: VariantSpec | None,
+    start: VariantSpec | None = None,
 ) -> VariantSpec:
-    """A file of a training: `source` is the float file that it is made from, `baseline` what it is compared with."""
+    """A file of a training.
+
+    `source` is the float file that it is made from, `baseline` what it is compared with, `start` the post-training file
+    that its fine-tune began at.
+    """
     variant, recipe = variant_named(name), None
     if name in RECIPE_VARIANTS:
         recipe = recipe_of(config)
@@ -50,6 +58,10 @@ def variant_spec(
         content["nodata"] = dataset.nodata
     if recipe is not None:
         content["recipe"] = recipe.as_dict()
+    if start is not None:
+        content["start"] = start.key
+        # Which of the two is better on it decides.
+        content["validation"] = dataset.validation.fingerprint
     if variant.calibrated:
         calibration = config.quantization.calibration
         content["calibration"] = {"samples": calibration.samples}
@@ -58,10 +70,7 @@ def variant_spec(
             content["calibration"]["seed"] = calibration.seed
             if calibration.choice != "random":
                 content["calibration"]["choice"] = calibration.choice
-        if calibration.range != "min_max":
-            content["calibration"]["range"] = calibration.range
-        if calibration.range == "percentile":
-            content["calibration"]["percentile"] = calibration.percentile
+        content["calibration"] |= _ranges(config, variant, recipe, dataset)
         content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
     evaluation_key = content_key(
@@ -74,7 +83,21 @@ def variant_spec(
         }
     )
     config = replace(config, quantization=replace(config.quantization, name=name))
-    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe)
+    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe, start)
+
+
+def _ranges(config: JobConfig, variant: Variant, recipe: Recipe | None, dataset: Dataset) -> dict[str, Any]:
+    """What determines the ranges of activations beside the images."""
+    settings = config.quantization.calibration
+    how = used_range(settings.range, variant, recipe)
+    content: dict[str, Any] = {} if how == "min_max" else {"range": how}
+    if how in (AUTO, "percentile"):
+        content["percentile"] = settings.percentile
+    if how == AUTO:
+        content |= {"version": AUTO_VERSION, "validation": dataset.validation.fingerprint}
+        groups = _groups(dataset).get("groups", {})
+        content |= {"groups": groups["validation"]} if "validation" in groups else {}
+    return content
 
 
 def _groups(dataset: Dataset) -> dict[str, Any]:

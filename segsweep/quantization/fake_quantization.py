@@ -5,7 +5,7 @@ hundred steps never leaves; round depthwise and transposed kernels with one scal
 for each; and do not round the weights of a Conv2D before a ReLU at all (`LayerReLUQuantize`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,31 +14,39 @@ from tensorflow_model_optimization.quantization.keras import QuantizeConfig
 from tensorflow_model_optimization.quantization.keras.quantizers import Quantizer
 from tf_keras import layers
 
-RANGE_DECAY = 0.99
-"""How much of an activation range is kept at each step; the first step sets it."""
-
 EMPTY_RANGE = 1e-6
 """An activation range that is narrower is taken for 0 to 1: of one that is all but empty, as behind a ReLU that lets
 nothing through, the scale would be so small that XNNPACK cannot run the file."""
 
+Observer = Callable[[tf.Tensor], None]
+
 
 @keras.utils.register_keras_serializable(package="segsweep")
 class ActivationQuantizer(Quantizer):
-    """Asymmetric int8, one scale; the range is a moving average of each batch's, and contains 0."""
+    """Asymmetric int8, one scale; the range contains 0, starts where it is told to, and is learned.
+
+    Each end is multiplied by the exponential of a trainable number, 0 at first, so that a step of the optimizer moves
+    ranges of any size by the same share. An end learns from the values that lie beyond it, as in PACT (Choi et al.
+    2018, https://arxiv.org/abs/1805.06085); that scales are best learned by their logarithm is from TQT (Jain et al.
+    2019, https://arxiv.org/abs/1903.08066).
+    """
+
+    def __init__(self) -> None:
+        self.observer: Observer | None = None
+        """Where it is set, values are given to it and go on as they are."""
 
     def build(self, tensor_shape: Any, name: str, layer: layers.Layer) -> dict[str, tf.Variable]:
+        zeros = keras.initializers.Zeros()
         return {
-            key: layer.add_weight(f"{name}_{key}", initializer=keras.initializers.Zeros(), trainable=False)
-            for key in ("min", "max", "steps")
+            key: layer.add_weight(f"{name}_{key}", initializer=zeros, trainable=key.startswith("log"))
+            for key in ("min", "max", "log_min", "log_max")
         }
 
     def __call__(self, inputs: tf.Tensor, training: bool, weights: dict[str, tf.Variable], **kwargs: Any) -> tf.Tensor:
-        low, high = weights["min"], weights["max"]
-        if training:
-            kept = tf.where(weights["steps"] > 0, RANGE_DECAY, 0.0)
-            low = low.assign(kept * low + (1 - kept) * tf.minimum(tf.reduce_min(inputs), 0.0))
-            high = high.assign(kept * high + (1 - kept) * tf.maximum(tf.reduce_max(inputs), 0.0))
-            weights["steps"].assign(tf.minimum(weights["steps"] + 1, 1.0))
+        if self.observer is not None:
+            self.observer(inputs)
+            return inputs
+        low, high = weights["min"] * tf.exp(weights["log_min"]), weights["max"] * tf.exp(weights["log_max"])
         high = tf.where(high - low < EMPTY_RANGE, 1.0, high)
         return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high, num_bits=8)
 

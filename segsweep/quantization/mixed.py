@@ -1,16 +1,13 @@
 """Makes files of mixed precision from the float32 file, as a recipe says; milliseconds, no TensorFlow."""
 
 import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from litert_quantizer.quantizer import Quantizer
 
 from segsweep.errors import ModelError, VariantError
 from segsweep.quantization.choices import ALGORITHMS, CHOICES, PLAIN
 from segsweep.quantization.layers import Layer, layers
-from segsweep.quantization.post_training import Calibration, statistics_of
+from segsweep.quantization.post_training import Calibration, Quantization
 from segsweep.quantization.quantizer_rules import is_possible, rule
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.tflite.census import census
@@ -33,19 +30,14 @@ def quantize_mixed(float_model: bytes, recipe: Recipe, calibration: Calibration 
     assert calibration is not None or not recipe.calibrated, "integer activations need a calibration"
     found = layers(float_model)
     check_fit(recipe, found)
-    rules = list(_rules(recipe, found))
+    rules = list(recipe_rules(recipe, found))
     if not rules:
         return float_model
-    statistics = statistics_of(calibration) if calibration is not None else None
+    ranges = _ranges(recipe, found, calibration) if calibration is not None else None
     try:
-        with warnings.catch_warnings():  # that looking at all tensors takes memory
-            warnings.simplefilter("ignore", UserWarning)
-            result = Quantizer(float_model, rules).quantize(
-                statistics, enable_progress_bar=False, enable_progress_report=False
-            )
+        quantized = Quantization(float_model, rules).file(ranges)
     except (RuntimeError, ValueError) as error:
         raise VariantError(f"the library cannot follow the recipe: {' '.join(str(error).split())}") from error
-    quantized = bytes(result.quantized_model)
     _check_made(recipe, found, quantized)
     return quantized
 
@@ -79,7 +71,19 @@ def possible_choices(layer: Layer, algorithms: Sequence[str] = tuple(ALGORITHMS)
     return found
 
 
-def _rules(recipe: Recipe, found: Sequence[Layer]) -> Iterator[dict[str, Any]]:
+def _ranges(recipe: Recipe, found: Sequence[Layer], calibration: Calibration) -> Mapping[str, tuple[float, float]]:
+    """The range of each tensor: as of 16 bits where only layers with such activations take or make it."""
+    touched: dict[bool, set[str]] = {True: set(), False: set()}
+    for layer in found:
+        wanted = recipe.of(layer.name).what
+        if wanted.calibrated:
+            touched[wanted.activation_bits == 16].update((*layer.inputs, *layer.outputs))
+    wide = touched[True] - touched[False]
+    narrow, whole = calibration.of_bits(8), calibration.of_bits(16)
+    return {name: whole[name] if name in wide else limits for name, limits in narrow.items()}
+
+
+def recipe_rules(recipe: Recipe, found: Sequence[Layer]) -> Iterator[dict[str, Any]]:
     """The library's rules; later ones have precedence, but each of these is for one operator."""
     for layer in found:
         wanted = recipe.of(layer.name)

@@ -7,12 +7,11 @@ import tf_keras as keras
 from tf_keras import layers
 
 from segsweep.errors import ModelError
-from segsweep.quantization.batch_norm_folding import SCALINGS, fold_batch_norm
+from segsweep.quantization.batch_norm_folding import SCALINGS
 from segsweep.quantization.choices import Choice
 from segsweep.quantization.quantization_aware import quantization_aware
 from segsweep.quantization.recipe import Recipe
 
-_WEIGHTS = frozenset({"kernel", "depthwise_kernel", "bias"})
 _SPLIT = (layers.SeparableConv2D,)
 """Layers that are two in a file, which a recipe may treat differently."""
 
@@ -56,29 +55,6 @@ def precision(model: keras.Model, recipe: Recipe) -> Mapping[str, Choice]:
     return found
 
 
-def float_twin(aware: keras.Model, model: keras.Model) -> keras.Model:
-    """The float model with the weights that a quantization-aware one has learned, not rounded; batch norms folded.
-
-    Args:
-        aware: made of `model`, or of another one of the same architecture.
-        model: float, whose weights do not matter.
-    """
-    twin = fold_batch_norm(model)
-    for wrapper in aware.layers:
-        inner = getattr(wrapper, "layer", None)
-        if inner is None:
-            continue
-        learned = {_last(variable): variable for variable in wrapper.weights if _last(variable) in _WEIGHTS}
-        for variable in twin.get_layer(inner.name).weights:
-            if _last(variable) in learned:
-                variable.assign(learned[_last(variable)])
-    return twin
-
-
 def _is_called(name: str, layer: str) -> bool:
     """Whether that is what a file calls the layer: its name stands between the model's and the operator's."""
     return f"/{layer}/" in f"/{name}/"
-
-
-def _last(variable: keras.backend.variable) -> str:
-    return variable.name.rpartition("/")[2].partition(":")[0]

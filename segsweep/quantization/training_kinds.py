@@ -21,6 +21,9 @@ class TrainingKind:
     at all."""
     keeps: Literal["zeros", "clusters"] | None = None
     """What its weights have in the end."""
+    starts_at: str | None = None
+    """The post-training file of the weights that it fine-tunes, by the variant's name, whose ranges it begins with, and
+    which is kept where no epoch is better; None where it does not round."""
     float_file: str | None = None
     """The variant that is its weights as they are; None where they only make sense rounded."""
     words: str = ""
@@ -47,6 +50,7 @@ TRAINING_KINDS: Mapping[str, TrainingKind] = {
         TrainingKind(
             "qat",
             starts_from="float",
+            starts_at="int8",
             rounds=BY_CHANNEL,
             words="QAT fine-tunes",
             origin="Fine-tuned to 8-bit arithmetic",
@@ -70,6 +74,7 @@ TRAINING_KINDS: Mapping[str, TrainingKind] = {
         TrainingKind(
             "pqat",
             starts_from="pruned",
+            starts_at="pruned_int8",
             rounds=BY_CHANNEL,
             keeps="zeros",
             words="QAT fine-tunes of pruned weights",
@@ -78,6 +83,7 @@ TRAINING_KINDS: Mapping[str, TrainingKind] = {
         TrainingKind(
             "cqat",
             starts_from="clustered",
+            starts_at="clustered_int8",
             # With a scale for each channel, equal weights of two channels become unequal integers.
             rounds=BY_TENSOR,
             keeps="clusters",
@@ -87,6 +93,7 @@ TRAINING_KINDS: Mapping[str, TrainingKind] = {
         TrainingKind(
             "qat_mixed",
             starts_from="float",
+            starts_at="mixed",
             rounds=BY_RECIPE,
             words="QAT fine-tunes for a recipe",
             origin="Fine-tuned to the arithmetic of a recipe",

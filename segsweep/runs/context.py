@@ -36,6 +36,8 @@ class Context:
     progress: Reporter
     models: dict[str, Any] = field(default_factory=dict, repr=False)
     """Keras models by training key, kept while they are needed."""
+    files: dict[str, Any] = field(default_factory=dict, repr=False)
+    """Variant files by variant key that this job read or made: `segsweep.runs.variant_file`."""
     found: dict[str, RunRecord] = field(default_factory=dict, repr=False)
     """Runs by training or evaluation key that this job found or made: they need no second look."""
 

@@ -68,11 +68,19 @@ def prepared(model: "keras.Model", spec: TrainingSpec) -> "keras.Model":
     from segsweep.quantization.batch_norm_folding import fold_batch_norm
     from segsweep.quantization.quantization_aware import quantization_aware
 
-    rounds = TRAINING_KINDS[spec.kind].rounds
+    kind = TRAINING_KINDS[spec.kind]
     if spec.recipe is not None:
         from segsweep.quantization.recipe_training import aware_of
 
         return aware_of(model, spec.recipe)
-    # Pruned and clustered, too, is what is exported: folded in afterwards, batch norms would give each channel other
-    # weights.
-    return fold_batch_norm(model) if rounds is None else quantization_aware(model, rounds)
+    if kind.rounds is not None:
+        return quantization_aware(model, kind.rounds)
+    if kind.keeps == "clusters":
+        # Folded in afterwards, batch norms would give each channel other weights.
+        return fold_batch_norm(model)
+    import tf_keras as keras
+
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    copy.trainable = True
+    return copy

@@ -14,9 +14,11 @@ from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.augmentation import does_nothing
 from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, TrainingFailed, TrainingPruned, reason_of
-from segsweep.lineage.specs import TrainingSpec
+from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.runs.calibration_images import calibration_images
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
 from segsweep.runs.history_log import HistoryLog
@@ -26,6 +28,7 @@ from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
 from segsweep.runs.trained_models import load_model, prepared, untrained
 from segsweep.runs.used_data import training_data
+from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
 
@@ -74,6 +77,16 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
     return KEPT_BY_KIND[spec.kind](model, budget)
 
 
+def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) -> None:
+    """Give a quantization-aware model the ranges of the post-training file that it begins at."""
+    from segsweep.quantization.activation_ranges import start_ranges
+
+    file = variant_file(start, context)
+    images = calibration_images(file.calibration_images, context.dataset, start.size)
+    choice = RangeChoice.parse(file.ranges)
+    start_ranges(aware, images, choice, start.config.quantization.calibration.percentile)
+
+
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
     """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
@@ -92,6 +105,8 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         parent_run = ensure_training(spec.root, context).run_id
         origin = ensure_training(spec.parent, context).run_id
         model = prepared(load_model(spec.parent, context, spec.size), spec)
+        if spec.start is not None:
+            _start_ranges(model, spec.start, context)
 
     interrupted = [record for record in earlier if store.is_abandoned(record)]
     checkpoint = store.location.folder / "checkpoints" / f"{spec.key}.npz"
@@ -154,6 +169,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 set_frozen=partial(freeze, model, spec.config.model),
                 preview=Preview(previews.images, previews.show) if previews.images else None,
                 kept=_kept(model, spec, len(dataset.train)),
+                start_counts=spec.parent is not None,
             )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
         log.write(result.history[: result.resumed_from or 0])
@@ -178,7 +194,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
-        best = result.history[result.best_epoch - 1].metrics
+        kept_epochs = {"best": result.best, **({"start": result.start} if result.start is not None else {})}
         store.log(
             run_id,
             tags={**hashes, **({names.RESUMED: str(result.resumed_from)} if result.resumed_from else {})},
@@ -188,8 +204,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
                 **{
-                    name.replace("val/", "best/val_", 1): value
-                    for name, value in best.items()
+                    name.replace("val/", f"{which}/val_", 1): value
+                    for which, report in kept_epochs.items()
+                    for name, value in report.metrics.items()
                     if name.startswith("val/")
                 },
             },

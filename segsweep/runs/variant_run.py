@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Sequence
 
 from segsweep.config.job_config import parameters, to_yaml
 from segsweep.data.dataset import Dataset, Split
@@ -37,17 +36,18 @@ def ensure_variant(spec: VariantSpec, context: Context) -> RunRecord:
         names.VARIANT,
         names.EVALUATION_KEY,
         spec.evaluation_key,
-        lambda same_file: _make(spec, context, same_file),
+        lambda same_file: _make(spec, context),
         # Of the same file: one that was scored otherwise need not be exported again.
         among=(names.VARIANT_KEY, spec.key),
     )
 
 
-def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -> RunRecord:
+def _make(spec: VariantSpec, context: Context) -> RunRecord:
     store = context.store
     training = ensure_training(spec.training, context)
     baseline = ensure_variant(spec.baseline, context) if spec.baseline is not None else None
-    source = ensure_variant(spec.source, context) if spec.source is not None else None
+    if spec.source is not None:
+        ensure_variant(spec.source, context)
     name = variant_name(spec)
     tags = {
         **context.common_tags(spec.training),
@@ -61,7 +61,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
             run_id, variant_data(context.dataset, spec.config.data, calibrated=bool(spec.variant.calibrated))
         )
         context.progress.stage(f"exporting {spec.variant.name}")
-        made = variant_file(spec, source, context, same_file)
+        made = variant_file(spec, context)
         hashes = store.upload(
             run_id,
             {
@@ -70,6 +70,7 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
                 names.WEIGHT_STRUCTURE_FILE: json.dumps(as_json(made.weights), indent=1).encode(),
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
                 names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
+                **({names.RANGE_TRIALS_FILE: made.range_trials} if made.range_trials is not None else {}),
                 **({names.RECIPE_FILE: spec.recipe.to_yaml().encode()} if spec.recipe is not None else {}),
             },
         )
@@ -104,7 +105,9 @@ def _make(spec: VariantSpec, context: Context, same_file: Sequence[RunRecord]) -
                 **variant_note(spec, context, run_id, training, baseline, metrics),
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
+                **({names.RANGES: made.ranges} if made.ranges else {}),
                 names.RESOLVER: model.kernels,
+                **({names.KEEPS_START: "true"} if made.keeps_start else {}),
             },
         )
     return store.get(run_id)

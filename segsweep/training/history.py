@@ -21,7 +21,7 @@ class EpochReport:
     """One epoch that is done."""
 
     epoch: int
-    """Which one, from 1."""
+    """Which one, from 1; 0 for the weights that a fine-tune starts from, of which only the validation is known."""
     epochs: int
     """How many there are at most."""
     metrics: dict[str, float]
@@ -43,7 +43,9 @@ class FitResult:
     history: tuple[EpochReport, ...]
     """All epochs, also those made before an interruption."""
     best_epoch: int
-    """The epoch, from 1, whose weights were kept."""
+    """The epoch, from 1, whose weights were kept; 0: those it started from."""
+    start: EpochReport | None
+    """Epoch 0, where the start counts."""
     seconds: float
     """Wall time, also that before an interruption."""
     resumed_from: int | None
@@ -52,6 +54,12 @@ class FitResult:
     """The part of this process's time that went into train steps, tracing included."""
     validation_seconds: float
     """The part that went into scoring the validation split."""
+
+    @property
+    def best(self) -> EpochReport:
+        """The report of the best epoch."""
+        reports = (*([self.start] if self.start else []), *self.history)
+        return next(report for report in reports if report.epoch == self.best_epoch)
 
 
 def seconds_left(epoch: int, epochs: int, durations: Sequence[float]) -> float | None:

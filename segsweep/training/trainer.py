@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras
 
 from segsweep.config.schema import LossConfig
@@ -61,6 +62,7 @@ def fit(
     set_frozen: Callable[[str], None] | None = None,
     preview: Preview | None = None,
     kept: "KeptWeights | None" = None,
+    start_counts: bool = False,
 ) -> FitResult:
     """Train `model` in place, float or quantization-aware; it ends with the weights of its best epoch.
 
@@ -69,7 +71,9 @@ def fit(
     training that finds its own state there (by `training_key`) goes on from it; with one thread it then ends with the
     weights it would have had without the interruption. The file is left for the caller to remove. `set_frozen` makes
     layers of the model trainable or not, as `training.fine_tuning.frozen` says; in the end they are as they were.
-    `kept` says what the weights keep to; epochs before they do are not chosen.
+    `kept` says what the weights keep to; epochs before they do are not chosen. With `start_counts`, the weights that
+    the model has are scored too, as epoch 0, and kept where no epoch is better; not where `kept` has yet to make them
+    what they are to be.
 
     Raises NonFiniteLossError, DataError where no pixel counts, and ConfigError for settings that name nothing known.
     """
@@ -92,10 +96,13 @@ def fit(
     )
     state = load(checkpoint, training_key) if checkpoint else None
     resumed_from = state.epoch if state else None
-    history = _reports(state.history) if state else ()
+    start_report, history = _reports(state.history) if state else (None, ())
     seconds_before = state.seconds if state else 0.0
     train_step_seconds = 0.0
     free_epochs = kept.free_epochs if kept else 0
+    if state is None and start_counts and not free_epochs:
+        start_report = _start_report(validation())
+        state = _advanced(None, model, (), training, training_key, (start_report,), time.perf_counter() - start)
     were_trainable = [(layer, layer.trainable) for layer in model.submodules if isinstance(layer, keras.layers.Layer)]
 
     planned = phases(training)
@@ -137,9 +144,15 @@ def fit(
             )
             history = (*history, report)
             seconds = seconds_before + time.perf_counter() - start
-            may_be_best = state is not None and state.best_epoch > free_epochs
+            may_be_best = state is not None and (state.best_epoch > free_epochs or start_report is not None)
             state = _advanced(
-                state if may_be_best else None, model, optimizer, training, training_key, history, seconds
+                state if may_be_best else None,
+                model,
+                state_variables(optimizer),
+                training,
+                training_key,
+                (*([start_report] if start_report else []), *history),
+                seconds,
             )
             if checkpoint:
                 save(checkpoint, state)
@@ -158,6 +171,7 @@ def fit(
     return FitResult(
         history=history,
         best_epoch=state.best_epoch,
+        start=start_report,
         seconds=seconds_before + time.perf_counter() - start,
         resumed_from=resumed_from,
         train_step_seconds=train_step_seconds,
@@ -208,20 +222,20 @@ def _train_epoch(
 def _advanced(
     before: Checkpoint | None,
     model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: Sequence[tf.Variable],
     training: TrainingConfig,
     training_key: str,
     history: tuple[EpochReport, ...],
     seconds: float,
 ) -> Checkpoint:
-    """The state after the last epoch of `history`."""
+    """The state after the last epoch of `history`; `optimizer` are all its variables."""
     monitor = training.early_stopping.monitor
     epoch, value = history[-1].epoch, history[-1].metrics[monitor]
     now = Checkpoint(
         training_key=training_key,
         epoch=epoch,
         weights=(weights := tuple(model.get_weights())),
-        optimizer=tuple(variable.numpy() for variable in state_variables(optimizer)),
+        optimizer=tuple(variable.numpy() for variable in optimizer),
         best_weights=weights,
         best_value=value,
         best_epoch=epoch,
@@ -250,5 +264,15 @@ def _is_over(state: Checkpoint | None, phase: Phase, history: Sequence[EpochRepo
     )
 
 
-def _reports(history: str) -> tuple[EpochReport, ...]:
-    return tuple(EpochReport(**report) for report in json.loads(history))
+def _start_report(metrics: dict[str, float]) -> EpochReport:
+    """What is known of the weights before the first epoch."""
+    return EpochReport(
+        epoch=0, epochs=0, metrics=metrics, seconds=0.0, seconds_left=None, timestamp_ms=time.time_ns() // 1_000_000
+    )
+
+
+def _reports(history: str) -> tuple[EpochReport | None, tuple[EpochReport, ...]]:
+    """Epoch 0, where the start was scored, and the epochs."""
+    reports = tuple(EpochReport(**report) for report in json.loads(history))
+    has_start = bool(reports) and reports[0].epoch == 0
+    return (reports[0], reports[1:]) if has_start else (None, reports)

@@ -14,10 +14,11 @@ from segsweep.errors import ConfigError, ModelError
 from segsweep.lineage.jobs import lineage
 from segsweep.lineage.used_settings import used_settings
 from segsweep.quantization import layers as file_layers
+from segsweep.quantization.float_twin import float_twin
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate
 from segsweep.quantization.recipe import LayerChoice, Recipe
-from segsweep.quantization.recipe_training import aware_of, float_twin, precision
+from segsweep.quantization.recipe_training import aware_of, precision
 from segsweep.tflite.conversion import convert_float
 from segsweep.tflite.interpreter import TFLiteModel
 

@@ -144,12 +144,11 @@ def audit(
     Raises:
         ModelError: the file cannot be quantized.
     """
-    own = source.config.quantization.calibration.range
     tried: list[Tried] = []
     refusal = None
     for place, remedy in enumerate(REMEDIES):
         try:
-            file = remedied(remedy, problem, source.calibration_images, own, percentile)
+            file = remedied(remedy, problem, source.calibration_images, percentile)
         except (ModelError, VariantError) as error:
             if remedy.rescale is None:
                 raise

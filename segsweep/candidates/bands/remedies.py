@@ -7,11 +7,11 @@ import numpy as np
 
 from segsweep.candidates.problem import Problem
 from segsweep.candidates.sensitivity import target_choice
+from segsweep.quantization.automatic_ranges import calibrate_by
 from segsweep.quantization.band_rescaling import band_weights, rescale_bands
-from segsweep.quantization.clipped_ranges import by_percentile, clipped
 from segsweep.quantization.layers import layers
 from segsweep.quantization.mixed import quantize_mixed
-from segsweep.quantization.post_training import calibrate
+from segsweep.quantization.range_rules import Limits, RangeChoice, TensorValues, by_percentile
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.tflite.metadata import Metadata, embed
 
@@ -29,7 +29,7 @@ class Remedy:
     rescale: str | None = None
     """By what each band is multiplied: so that all `range`s are alike, or `balanced` with the weights; None: by 1."""
     range: str | None = None
-    """`quantization.calibration.range` of all activations; None: the run's own."""
+    """`quantization.calibration.range` of all activations; None: the rules of the run's own file."""
 
 
 AS_IS = Remedy("int8")
@@ -41,6 +41,7 @@ REMEDIES = (
     Remedy("int8, each band clipped and rescaled", clip="each", rescale="range"),
     Remedy("int8, every range clipped", range="percentile"),
     Remedy("int8, ranges by squared error", range="mse"),
+    Remedy("int8, nothing clipped", range="min_max"),
     Remedy("int8, bands rescaled, every range clipped", clip="each", rescale="range", range="percentile"),
 )
 """The first one is the file as a job makes it."""
@@ -59,7 +60,7 @@ class Remedied:
 
 
 def remedied(
-    remedy: Remedy, problem: Problem, images: np.ndarray, own_range: str, percentile: float
+    remedy: Remedy, problem: Problem, images: np.ndarray, percentile: float
 ) -> Remedied:  # fmt: skip
     """Make the file.
 
@@ -67,7 +68,6 @@ def remedied(
         remedy: one of `REMEDIES`.
         problem: of the float file.
         images: (N, H, W, C) float32, normalized: the calibration images.
-        own_range: `quantization.calibration.range` of the run.
         percentile: share of the values, in percent, that clipping keeps.
 
     Raises:
@@ -78,7 +78,8 @@ def remedied(
     float_model = problem.float_model if remedy.rescale is None else rescale_bands(problem.float_model, factors)
     # What lies beyond is cut by the integer input: what comes after it never sees it either.
     seen = (np.clip(images, low, high) * factors).astype(np.float32)
-    calibration = clipped(calibrate(float_model, seen), float_model, seen, remedy.range or own_range, percentile)
+    choice = problem.choice if remedy.range is None else RangeChoice.of(remedy.range)
+    calibration = calibrate_by(float_model, seen, choice, percentile)
     recipe = Recipe({each.name: LayerChoice(target_choice(each, "int8")) for each in layers(float_model)})
     content = quantize_mixed(float_model, recipe, calibration)
     metadata = _metadata(problem, factors)
@@ -99,12 +100,15 @@ def bounds(images: np.ndarray, clip: str | None, percentile: float) -> Bounds:
     if clip is None:
         return low, high
     if clip == "together":
-        one, other = by_percentile(pixels.ravel(), (float(low.min()), float(high.max())), percentile)
+        one, other = _clipped(pixels.ravel(), percentile)
         return np.full(len(low), one), np.full(len(high), other)
-    limits = [
-        by_percentile(pixels[:, band], (float(low[band]), float(high[band])), percentile) for band in range(len(low))
-    ]
+    limits = [_clipped(pixels[:, band], percentile) for band in range(len(low))]
     return np.array([each for each, _ in limits]), np.array([each for _, each in limits])
+
+
+def _clipped(values: np.ndarray, percentile: float) -> Limits:
+    """The middle `percentile` of values (N,)."""
+    return by_percentile(TensorValues(values, values.min(keepdims=True), values.max(keepdims=True)), percentile)
 
 
 def _by_range(float_model: bytes, limits: Bounds) -> np.ndarray:

@@ -12,10 +12,10 @@ from segsweep.candidates.trial import Candidate, Trial, make
 from segsweep.candidates.trying import Trying
 from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import IGNORE
-from segsweep.quantization.clipped_ranges import narrowed
+from segsweep.quantization.automatic_ranges import calibration_by
 from segsweep.quantization.layers import layers
 from segsweep.quantization.observed_activations import ObservedActivations
-from segsweep.quantization.post_training import calibration_of
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.runs.calibration_images import calibration_images
 from segsweep.tflite.interpreter import TFLiteModel
@@ -153,10 +153,8 @@ class _Drawing:
         return [self._draw(each, self._rows[each, seed], places[each]) for each in self._settings]
 
     def _draw(self, setting: Setting, rows: np.ndarray, places: np.ndarray) -> _Draw:
-        calibration = calibration_of(self._observed.ranges_of(places), len(rows))
-        if setting.range != "min_max":
-            percentile = self._source.config.quantization.calibration.percentile
-            calibration = narrowed(calibration, self._observed.values_of(places), setting.range, percentile)
+        percentile = self._source.config.quantization.calibration.percentile
+        calibration = calibration_by(RangeChoice.of(setting.range), self._observed, places, percentile)
         return _Draw(setting, rows, Candidate(self._recipe, calibration=calibration))
 
 

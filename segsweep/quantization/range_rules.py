@@ -1,0 +1,200 @@
+"""Rules that make the range of an integer activation from the values that it took over the calibration images.
+
+A range is what the steps of the integer type are spread over. A narrower one has finer steps and clips what lies
+outside. No rule depends on the order of the images.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+_LEVELS = 255
+_SHARES = np.linspace(1.0, 0.25, 46)
+"""By which `mse` and `kl` shrink a range on both sides alike."""
+_BINS = 2048
+"""Of the histogram of `kl`, as in TensorRT."""
+
+Limits = tuple[float, float]
+"""Lower and upper end of a range."""
+
+
+@dataclass(frozen=True)
+class TensorValues:
+    """Values that one activation tensor took over N calibration images."""
+
+    values: np.ndarray = field(repr=False)
+    """(M,) float32: a sample over all images."""
+    lows: np.ndarray = field(repr=False)
+    """(N,): smallest value of each image."""
+    highs: np.ndarray = field(repr=False)
+    """(N,): largest value of each image."""
+
+    @cached_property
+    def ascending(self) -> np.ndarray:
+        """The values in ascending order."""
+        return np.sort(self.values)
+
+    @property
+    def limits(self) -> Limits:
+        """Smallest and largest value of all images."""
+        return float(self.lows.min()), float(self.highs.max())
+
+
+Rule = Callable[[TensorValues, float], Limits]
+"""From a tensor's values and `quantization.calibration.percentile` to its range."""
+
+
+def min_max(tensor: TensorValues, percentile: float) -> Limits:
+    """Smallest and largest value of all images: nothing is clipped."""
+    return tensor.limits
+
+
+def average(tensor: TensorValues, percentile: float) -> Limits:
+    """Mean over the images of the smallest and of the largest value of each.
+
+    The moving average of litert-quantizer and of TensorFlow's fake quantization, without their dependence on the order.
+    """
+    low, high = (math.fsum(map(float, ends)) / len(ends) for ends in (tensor.lows, tensor.highs))
+    return _checked(min(low, 0.0), max(high, 0.0), tensor.limits)
+
+
+def by_percentile(tensor: TensorValues, percentile: float) -> Limits:
+    """Clips as many values below as above; 0 stays within.
+
+    Wu et al. 2020, Integer Quantization for Deep Learning Inference, arXiv 2004.09602, section 5.
+    """
+    outside = (100 - percentile) / 2
+    low, high = np.percentile(tensor.ascending, (outside, 100 - outside))
+    return _checked(min(float(low), 0.0), max(float(high), 0.0), tensor.limits)
+
+
+def by_squared_error(tensor: TensorValues, percentile: float) -> Limits:
+    """The range, shrunk on both sides alike, whose 8-bit steps have the least mean squared error.
+
+    Banner et al. 2019, Post-Training 4-Bit Quantization, arXiv 1810.05723, found by grid search.
+    """
+    low, high = min(tensor.limits[0], 0.0), max(tensor.limits[1], 0.0)
+    if not high > low:
+        return tensor.limits
+    values = tensor.ascending.astype(np.float64)
+    sums, squares = (np.concatenate([[0.0], np.cumsum(each)]) for each in (values, np.square(values)))
+    errors = [_squared_error(values, sums, squares, low * share, high * share) for share in _SHARES]
+    share = float(_SHARES[int(np.argmin(errors))])
+    return _checked(low * share, high * share, tensor.limits)
+
+
+def _squared_error(values: np.ndarray, sums: np.ndarray, squares: np.ndarray, low: float, high: float) -> float:
+    """Sum over ascending values of the squared distance to the nearest of the steps from `low` to `high`.
+
+    `sums` and `squares` are of the first so many values, and of their squares.
+    """
+    scale = (high - low) / _LEVELS
+    steps = np.arange(np.rint(low / scale), np.rint(high / scale) + 1) * scale
+    ends = np.concatenate([[0], np.searchsorted(values, (steps[:-1] + steps[1:]) / 2), [len(values)]])
+    counts, of_values, of_squares = np.diff(ends), np.diff(sums[ends]), np.diff(squares[ends])
+    return float((of_squares - 2 * steps * of_values + np.square(steps) * counts).sum())
+
+
+def by_entropy(tensor: TensorValues, percentile: float) -> Limits:
+    """The range, shrunk on both sides alike, whose 8-bit steps change the distribution of the values least.
+
+    The Kullback-Leibler divergence of histograms, as in TensorRT: Migacz 2017, 8-bit Inference with TensorRT; Wu et al.
+    2020, arXiv 2004.09602, section 5 (entropy).
+    """
+    low, high = min(tensor.limits[0], 0.0), max(tensor.limits[1], 0.0)
+    if not high > low:
+        return tensor.limits
+    edges = np.linspace(low, high, _BINS + 1)
+    places = np.searchsorted(tensor.ascending, edges[1:-1].astype(np.float32))
+    counts = np.diff(np.concatenate([[0], places, [len(tensor.ascending)]])).astype(np.float64)
+    zero = -low / (high - low) * _BINS
+    divergences = []
+    for share in _SHARES:
+        first, last = math.floor(zero * (1 - share)), math.ceil(zero + (_BINS - zero) * share)
+        divergences.append(_divergence(counts, first, last))
+    share = float(_SHARES[int(np.argmin(divergences))])
+    return _checked(low * share, high * share, tensor.limits)
+
+
+def _divergence(counts: np.ndarray, first: int, last: int) -> float:
+    """Of a histogram, clipped to the bins from `first` to `last` (excluded), to the same in 256 steps."""
+    inside = counts[first:last]
+    clipped = inside.copy()
+    clipped[0] += counts[:first].sum()
+    clipped[-1] += counts[last:].sum()
+    step = np.arange(len(inside)) * (_LEVELS + 1) // len(inside)
+    occupied = clipped > 0
+    of_step = np.bincount(step, inside, _LEVELS + 1)
+    bins = np.bincount(step[occupied], minlength=_LEVELS + 1)
+    spread = np.where(occupied, of_step[step] / np.maximum(bins[step], 1), 0.0)
+    if not spread.any():
+        return math.inf
+    true, coarse = clipped[occupied] / clipped.sum(), spread[occupied] / spread.sum()
+    # An edge with nothing but clipped values has no counterpart; a small probability stands for 0.
+    return float((true * np.log(true / np.maximum(coarse, 1e-9))).sum())
+
+
+RULES: Mapping[str, Rule] = {
+    "min_max": min_max,
+    "average": average,
+    "percentile": by_percentile,
+    "mse": by_squared_error,
+    "kl": by_entropy,
+}
+"""By the word in `quantization.calibration.range`."""
+
+AUTO = "auto"
+"""The word in `quantization.calibration.range` that tries several."""
+
+
+@dataclass(frozen=True)
+class RangeChoice:
+    """The rules of one file."""
+
+    input: str
+    """Rule of the network's input; one of `RULES`."""
+    activations: str
+    """Rule of all other activations."""
+
+    @classmethod
+    def of(cls, rule: str) -> "RangeChoice":
+        """One rule for all activations."""
+        return cls(rule, rule)
+
+    @classmethod
+    def parse(cls, text: str) -> "RangeChoice":
+        """What `str` made."""
+        activations, _, of_input = text.partition(", input ")
+        return cls(of_input or activations, activations)
+
+    def __str__(self) -> str:
+        return self.activations if self.input == self.activations else f"{self.activations}, input {self.input}"
+
+
+MIN_MAX = RangeChoice.of("min_max")
+"""Nothing is clipped."""
+
+
+def ranges_by(
+    choice: RangeChoice, tensors: Mapping[str, TensorValues], inputs: str, percentile: float
+) -> dict[str, Limits]:
+    """The range of each tensor, by its name.
+
+    Args:
+        choice: the rules.
+        tensors: values of each tensor by name.
+        inputs: name of the tensor that is the network's input.
+        percentile: `quantization.calibration.percentile`.
+    """
+    return {
+        name: RULES[choice.input if name == inputs else choice.activations](tensor, percentile)
+        for name, tensor in tensors.items()
+    }
+
+
+def _checked(low: float, high: float, limits: Limits) -> Limits:
+    """The narrower range, or all of it where nothing would be left."""
+    return (low, high) if high > low else limits
