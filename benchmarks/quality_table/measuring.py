@@ -27,6 +27,9 @@ from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
+_CHOICES = {"ranges": names.RANGES, "keeps its start": names.KEEPS_START}
+"""By what to call it, the tags of a variant that say what was selected for it."""
+
 
 def missing(plan: Plan, folder: Path) -> list[str]:
     """Names of the rows that a set does not have yet; those of segsweep's that were refused are tried again."""
@@ -100,7 +103,7 @@ class _Worker:
         facts["best_epoch"] = training.metrics.get(names.BEST_EPOCH)
         facts["epochs"] = spec.training.config.training.epochs
         facts["learning_rate"] = spec.training.config.training.learning_rate
-        facts["parameters"] = {key: value for key, value in record.params.items() if key.startswith("quantization.")}
+        facts["chosen"] = {word: record.tags[tag] for word, tag in _CHOICES.items() if tag in record.tags}
         return self._scored(name, content, facts)
 
     def _rival(self, name: str) -> rows.Row:

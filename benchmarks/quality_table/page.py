@@ -155,20 +155,17 @@ def _times(sets: Sets) -> list[str]:
     ]
 
 
-_SHOWN = ("quantization.calibration.", "quantization.correction", "quantization.learning_rate", "quantization.epochs")
-
-
 def _settings(sets: Sets) -> list[str]:
     lines = []
     for each in sets:
-        chosen = each.rows[rows.INT8].facts.get("chosen", {}) if rows.INT8 in each.rows else {}
         epochs, best = each.fact(rows.QAT, "epochs"), each.fact(rows.QAT, "best_epoch")
         rate, control_best = each.fact(rows.QAT, "learning_rate"), each.fact(rows.CONTROL_FLOAT32, "best_epoch")
         fine_tune = f"{epochs} at {rate:.3g}" if rate is not None else ""
         best_epochs = f"{best:.0f}, {control_best:.0f}" if best is not None and control_best is not None else ""
-        words = ", ".join(f"{name} {value}" for name, value in chosen.items())
-        lines.append([each.entry.name, str(each.groups), words, fine_tune, best_epochs])
-    header = ["set", "groups", "chosen for int8", "epochs of a fine-tune", "best epoch, QAT and control"]
+        words = (_chosen(each, name) for name in (rows.INT8, rows.CONTROL_INT8, rows.QAT))
+        lines.append([each.entry.name, str(each.groups), *words, fine_tune, best_epochs])
+    header = ["set", "groups", "selected for int8", "for the control's int8", "for QAT", "epochs of a fine-tune",
+              "best epoch, QAT and control"]  # fmt: skip
     overrides = [f"- {each.entry.name}: `{' '.join(each.entry.overrides)}`" for each in sets]
     return [
         *_table(header, lines),
@@ -177,6 +174,12 @@ def _settings(sets: Sets) -> list[str]:
         "",
         *overrides,
     ]
+
+
+def _chosen(rows_of_set: SetRows, name: str) -> str:
+    row = rows_of_set.rows.get(name)
+    chosen = row.facts.get("chosen", {}) if row is not None else {}
+    return ", ".join(f"{word}: {value}" for word, value in chosen.items())
 
 
 def _refusals(sets: Sets) -> Iterator[str]:
