@@ -68,7 +68,7 @@ class _Worker:
 
         wanted, failed = missing(self._plan, self._folder), []
         makers: Iterable[tuple[str, Callable[[], rows.Row]]] = [
-            *((name, lambda name=name: self._ours(name)) for name in self._plan.ours),
+            *((name, lambda name=name: self._ours(name)) for name in self._plan.ours if name in self._plan.keys),
             *((name, lambda name=name: self._rival(name)) for name in self._plan.keys if name not in self._plan.ours),
             (rows.STEP_TIMES, self._step_times),
         ]

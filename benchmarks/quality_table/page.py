@@ -210,5 +210,6 @@ def _of_sets(sets: Sets, header: Sequence[str], columns: Sequence[Mapping[str, s
     for each in sets:
         score = each.mean_iou(first)
         others = [columns[index].get(each.entry.name, "") for index in kept]
-        lines.append([each.entry.name, f"{score:.4f}" if score is not None else "", *others])
+        if any(others):
+            lines.append([each.entry.name, f"{score:.4f}" if score is not None else "", *others])
     return _table([*header[:2], *(header[index + 2] for index in kept)], lines)

@@ -51,7 +51,8 @@ class Plan:
     @cached_property
     def keys(self) -> Mapping[str, str]:
         """The key of each row that the set is to have."""
-        return {**{name: spec.evaluation_key for name, spec in self.ours.items()}, **self._rival_keys()}
+        found = {**{name: spec.evaluation_key for name, spec in self.ours.items()}, **self._rival_keys()}
+        return {name: key for name, key in found.items() if self.entry.only is None or name in self.entry.only}
 
     @property
     def calibration_images(self) -> tuple[int, ...]:
