@@ -7,7 +7,6 @@ import pytest
 import small_unet
 import tf_keras as keras
 from small_jobs import dataset, job
-from tf_keras import layers
 
 from segsweep.config.schema import QuantizationConfig
 from segsweep.errors import ConfigError, ModelError
@@ -115,13 +114,6 @@ def test_a_name_of_no_layer_is_refused_before_anything_is_trained() -> None:
     recipe = Recipe({"model/none/Conv2D": LayerChoice("int8")}, LayerChoice("int4"))
     with pytest.raises(ModelError, match=rf"names model/none/Conv2D, which is no layer .* {head()[0]}, conv2d"):
         aware_of(small_unet.trained("nearest"), recipe)
-
-
-def test_a_layer_that_is_two_in_the_file_is_refused() -> None:
-    inputs = keras.Input((8, 8, 4))
-    model = keras.Model(inputs, layers.SeparableConv2D(4, 3, name="both")(inputs), name="small")
-    with pytest.raises(ModelError, match="small cannot be trained for a recipe because of both"):
-        aware_of(model, INT4)
 
 
 @pytest.fixture
