@@ -4,6 +4,7 @@ import pytest
 from small_jobs import dataset, job, split
 
 from segsweep.config.schema import CalibrationConfig, ClusteringConfig, PruningConfig, QuantizationConfig
+from segsweep.config.training_schema import TrainingConfig
 from segsweep.lineage.jobs import lineage
 from segsweep.lineage.specs import JobSpec
 from segsweep.lineage.used_settings import used_settings
@@ -13,7 +14,8 @@ SHARED = ("clustered_float32", "clustered_int8", "cqat_int8")
 
 
 def spec(name: str, **settings) -> JobSpec:
-    return lineage(job(quantization=QuantizationConfig(name=name, **settings)), dataset())
+    training = TrainingConfig(epochs=30)
+    return lineage(job(quantization=QuantizationConfig(name=name, **settings), training=training), dataset())
 
 
 def made(of: JobSpec) -> list[tuple[str, str]]:
