@@ -55,12 +55,16 @@ def corrected_weights(
     def made(model: bytes, ranges: Calibration) -> bytes:
         return quantize(model, spec.variant, ranges) if recipe is None else quantize_mixed(model, recipe, ranges)
 
+    def made_plain(model: bytes, ranges: Calibration) -> bytes:
+        return made(model, ranges) if recipe is None else quantize_mixed(model, recipe.plain, ranges)
+
     correction = Correction(
         float_model,
         calibration,
         images,
         lambda model: calibrate_by(model, images, choice, settings.calibration.percentile),
         made,
+        made_plain,
         settings.calibration.seed,
     )
     wanted = used_correction(settings, spec.variant, spec.recipe)
