@@ -30,6 +30,7 @@ _RESERVED = (
     "sweep.varying=",
     "sweep.prune=",
     "sweep.plan=",
+    "training.teacher_key=",
     "hydra.job.chdir=",
 )
 
@@ -212,10 +213,13 @@ def _task(composed: "DictConfig") -> object:
     from segsweep.sweep.launching import launch_alone
     from segsweep.sweep.points import Point
     from segsweep.sweep.search import Grid
+    from segsweep.sweep.teachers import with_teachers
 
     folder = Path("mlruns", "hydra", datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f"))
     config = to_job_config(composed)
-    search = Grid([Point(tuple(HydraConfig.get().overrides.task), config)])
+    points = with_teachers([Point(tuple(HydraConfig.get().overrides.task), config)])
+    config = points[0].config
+    search = Grid(points)
     with launch_alone(config, folder) as launch:
         run_sweep(search, launch, folder, here=True)
     return None

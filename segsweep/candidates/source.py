@@ -136,7 +136,12 @@ def find_source(store: Store, text: str, overrides: Sequence[str], compose: Comp
     config = _overridden(stored, overrides, compose)
     dataset = for_model(load_dataset(config.data), config.model)
     _check_same_data(floats[0], dataset)
-    asked = replace(config, quantization=replace(config.quantization, name="int8"))
+    # Who taught the training has no part in its images.
+    asked = replace(
+        config,
+        training=replace(config.training, teacher=None),
+        quantization=replace(config.quantization, name="int8", distillation=0.0),
+    )
     spec = lineage(asked, dataset).asked
     images = calibration_images(calibration_indices(spec, dataset), dataset, spec.size)
     training = next((each for each in _trainings(store, run) if each.is_finished), None)

@@ -89,6 +89,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.schedule": OneOf(("constant", "cosine", "linear", "exponential", "plateau")),
     "training.warmup_epochs": AT_LEAST_ZERO,
     "training.gradient_clip_norm": POSITIVE,
+    "training.ema": FRACTION,
     "training.threads": COUNT,
     "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/mean_dice", "val/accuracy", "val/loss")),
     "training.early_stopping.patience": COUNT,
@@ -108,6 +109,8 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.pseudo_labels.threshold": Range("greater than 0 and at most 1", lambda value: 0 < value <= 1),
     "training.pseudo_labels.start": OneOf(("teacher", "anew")),
     "training.pseudo_labels.images": OneOf(("unlabelled", "training", "both")),
+    "training.teacher_weight": AT_LEAST_ZERO,
+    "training.teacher_width": COUNT,
     "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
         (
@@ -125,6 +128,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "quantization.clustering.clusters": Range("2 to 256", lambda value: 2 <= value <= 256),
     "quantization.epochs": COUNT,
     "quantization.learning_rate": POSITIVE,
+    "quantization.distillation": AT_LEAST_ZERO,
     "evaluation.batch_size": COUNT,
     "evaluation.latency.warmup_runs": AT_LEAST_ZERO,
     "evaluation.latency.runs": Range("5 or greater", lambda value: value >= 5),

@@ -13,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segsweep.config.checks import check
 from segsweep.config.registration import SECTIONS, field_names, schema_of
-from segsweep.config.schema import INTERNAL, JobConfig
+from segsweep.config.schema import JobConfig
+from segsweep.config.training_schema import INTERNAL
 from segsweep.config.yaml_words import remedy_of, require_text
 from segsweep.errors import ConfigError
 

@@ -10,10 +10,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from segsweep.config.data_schema import DataConfig
-from segsweep.config.training_schema import TrainingConfig
-
-INTERNAL = {"internal": True}
-"""Metadata of a field by which segsweep talks to itself: no parameter of a run."""
+from segsweep.config.training_schema import INTERNAL, TrainingConfig
 
 
 @dataclass
@@ -105,6 +102,10 @@ class QuantizationConfig:
     """Epochs of each fine-tune; used by variants after one."""
     learning_rate: float | None = None
     """Learning rate of fine-tunes; `null`: a tenth of `training.learning_rate`; used by variants after one."""
+    distillation: float = 0.0
+    """Weight of the divergence from the logits of the float training, which teaches what a quantization-aware fine-tune
+    of it learns (see `training.teacher`); >= 0. Above 0 there is a second control, a float fine-tune that is taught in
+    the same way. Used by fine-tunes that round."""
     control: bool = True
     """Also fine-tune in float, without any constraint, with as many epochs, and log its float32 and, for an integer
     variant, its int8; used by variants after a fine-tune."""

@@ -3,8 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+INTERNAL = {"internal": True}
+"""Metadata of a field by which segsweep talks to itself: no parameter of a run."""
+
 AUTO = "auto"
 """What follows from the data."""
+
+WIDEST = "widest"
+"""As `training.teacher`: the widest training of the sweep."""
+
+TEMPERATURE = 2.0
+"""What the logits of teacher and student are divided by before their probabilities are compared."""
 
 
 @dataclass
@@ -84,10 +93,12 @@ class PseudoLabelsConfig:
 class TrainingConfig:
     """How weights are made by gradient descent."""
 
-    epochs: int = 30
-    """Passes over the training images; at least 1."""
-    batch_size: int = 16
-    """Images a step; a batch larger than the data is the whole data."""
+    epochs: int | None = None
+    """Passes over the training images; at least 1. `null`: 30, and up to 100 where these are fewer than 700 optimizer
+    steps even in small batches."""
+    batch_size: int | None = None
+    """Images a step; a batch larger than the data is the whole data. `null`: the largest of 4, 8 and 16 that gives
+    1500 optimizer steps or more, else 4; at least 8 where images have a class each."""
     learning_rate: float = 1e-3
     """The optimizer's step size, at its highest; > 0."""
     optimizer: str = "adam"
@@ -105,6 +116,9 @@ class TrainingConfig:
     """Gradients are scaled down to this global norm; `null`: not at all."""
     threads: int = 1
     """TensorFlow threads; part of the training key, since another number of threads gives other weights."""
+    ema: float | None = None
+    """Score and keep an exponential moving average of the weights over the steps instead of the last ones: the share of
+    the average that a step keeps, such as 0.98; 0 < e < 1. `null`: not at all. Fine-tunes do not average."""
     mixed_precision: bool = False
     """Compute in float16 with weights in float32 (NVIDIA GPUs alone); gives other weights than float32. Fine-tunes and
     exported files are float32 all the same."""
@@ -118,7 +132,22 @@ class TrainingConfig:
     """Path of a `weights/weights.npz` that an earlier training of the same model logged, perhaps with smaller images:
     where this one starts. `null`: as the model says."""
     pseudo_labels: PseudoLabelsConfig = field(default_factory=PseudoLabelsConfig)
+    teacher: str | None = None
+    """A trained network whose logits this training learns from, beside the labels (knowledge distillation, Hinton et
+    al. 2015, arXiv:1503.02531): the run id of a float training or of one of its variants, or the beginning of one; or
+    `widest`, the training of the sweep with the largest `model.width` and the same other settings. `null`: none."""
+    teacher_weight: float = 1.0
+    """Weight of the divergence from the teacher, beside the loss; >= 0. 0: no teacher."""
+    teacher_width: int | None = None
+    """The width of the teacher `widest`; `null`: the largest `model.width` of the sweep."""
+    teacher_key: str | None = field(default=None, metadata=INTERNAL)
+    """Training key of a teacher that is a run; set by the sweep itself."""
     preview_images: int = 4
     """Validation images whose prediction is logged while training, as a sequence of pictures; 0: none."""
     tensorboard: bool = False
     """Also write TensorBoard event files: `tensorboard/` beside the store while training, and with its artifacts."""
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether it learns from the logits of a teacher."""
+        return self.teacher is not None and self.teacher_weight > 0

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from segsweep.config.training_schema import TrainingConfig
+from segsweep.config.training_schema import WIDEST, TrainingConfig
 
-WITHOUT_EFFECT = ("preview_images", "tensorboard")
-"""Training settings that change nothing of the weights."""
+WITHOUT_EFFECT = ("preview_images", "tensorboard", "teacher_key")
+"""Training settings that change nothing of the weights, or only by way of another one."""
 
 OFF: dict[str, Any] = {
     "mixed_precision": False,
     "initial_weights": None,
     "xla": False,
+    "ema": None,
     "augmentation.scale": None,
     "augmentation.brightness": 0.0,
     "augmentation.contrast": None,
@@ -26,12 +27,15 @@ USED_WHERE: dict[str, Callable[[TrainingConfig], bool]] = {
     "plateau": lambda training: training.schedule == "plateau",
     "pseudo_labels": lambda training: training.pseudo_labels.rounds > 0,
     "fine_tuning": lambda training: training.fine_tuning.epochs > 0,
+    "teacher": lambda training: training.is_taught,
+    "teacher_weight": lambda training: training.is_taught,
+    "teacher_width": lambda training: training.is_taught and training.teacher == WIDEST,
 }
 """Training settings, or sections of them, that count only where others ask for them."""
 
-SWITCHES = frozenset({"training.fine_tuning.epochs", "training.pseudo_labels.rounds"})
-"""Settings, by override name, whose 0 says that a section is not used: no weights depend on it, but people compare it
-with other values."""
+SWITCHES = frozenset({"training.fine_tuning.epochs", "training.pseudo_labels.rounds", "training.teacher"})
+"""Settings, by override name, whose 0 or `null` says that others are not used: no weights depend on it, but people
+compare it with other values."""
 
 
 def used_training_settings(training: TrainingConfig) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from segsweep.config.schema import JobConfig
 from segsweep.data.batches import network_size
 from segsweep.data.dataset import Dataset
-from segsweep.lineage.specs import JobSpec, TrainingSpec, VariantSpec
-from segsweep.lineage.trainings import finetune, float_training
+from segsweep.lineage.specs import JobSpec, Teaching, TrainingSpec, VariantSpec
+from segsweep.lineage.trainings import distillation, finetune, float_training
 from segsweep.lineage.variants import variant_spec
 from segsweep.models.table import size_multiple
 from segsweep.quantization.training_kinds import CONTROL, TRAINING_KINDS, TrainingKind, chain
@@ -34,10 +34,11 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
     if name == baseline.variant.name:
         return JobSpec(config, (baseline,), baseline)
     kind = TRAINING_KINDS[variant_named(name).training_kind]
+    taught = distillation(config, dataset, base) if any(each.rounds for each in chain(kind.name)) else None
     training, start = base, None
     for each in chain(kind.name):
-        before = training
-        training = finetune(each.name, before, start=_start(each, before, config, dataset, training_size))
+        before, begin = training, _start(each, training, config, dataset, training_size)
+        training = finetune(each.name, before, start=begin, taught=taught if each.rounds else None)
         start = _start(each, before, config, dataset, size)
     variants, source = [baseline], baseline if training is base else None
     if not variant_named(name).is_converted and source is None:
@@ -47,7 +48,10 @@ def lineage(config: JobConfig, dataset: Dataset) -> JobSpec:
     asked = variant_spec(name, training, config, dataset, size, source, baseline, start)
     variants.append(asked)
     if kind.is_finetune and config.quantization.control:
-        variants += _controls(asked, config, dataset, size, baseline)
+        untaught = replace(config, quantization=replace(config.quantization, distillation=0.0))
+        variants += _controls(asked, untaught, dataset, size, baseline, None)
+        if taught is not None:
+            variants += _controls(asked, config, dataset, size, baseline, taught)
     return JobSpec(config, tuple(variants), asked)
 
 
@@ -74,12 +78,17 @@ def controls_of(variant: Variant) -> tuple[str, ...]:
 
 
 def _controls(
-    asked: VariantSpec, config: JobConfig, dataset: Dataset, size: tuple[int, int], baseline: VariantSpec
+    asked: VariantSpec,
+    config: JobConfig,
+    dataset: Dataset,
+    size: tuple[int, int],
+    baseline: VariantSpec,
+    taught: Teaching | None,
 ) -> list[VariantSpec]:
-    """The float fine-tune with as many epochs as led to the variant asked for."""
+    """The float fine-tune with as many epochs as led to the variant asked for, untaught or taught alike."""
     epochs = config.quantization.epochs * len(chain(asked.training.kind))
     config = replace(config, quantization=replace(config.quantization, epochs=epochs))
-    training = finetune(CONTROL, asked.training.root, epochs=epochs)
+    training = finetune(CONTROL, asked.training.root, epochs=epochs, taught=taught)
     found: list[VariantSpec] = []
     for name in controls_of(asked.variant):
         found.append(variant_spec(name, training, config, dataset, size, found[0] if found else None, baseline))

@@ -1,11 +1,37 @@
 """What one job needs: trainings and variants, and how they descend from each other."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from segsweep.config.keys import content_key
 from segsweep.config.schema import JobConfig
+from segsweep.config.training_schema import TEMPERATURE
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.variants import Variant
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Whose logits a training learns from, beside the labels."""
+
+    key: str
+    """Training key of the teacher, a float training."""
+    weight: float
+    """Of the divergence from its logits; > 0."""
+    unlabelled: tuple[str, ...]
+    """Fingerprint of the unlabelled images that are learned from too; empty where there are none."""
+    training: "TrainingSpec | None"
+    """The teacher, where it is trained when it is missing; None where it is a run of the store."""
+
+    @property
+    def determines(self) -> dict[str, Any]:
+        """What of it bears on the weights of the training."""
+        return {
+            "teacher": self.key,
+            "weight": self.weight,
+            "temperature": TEMPERATURE,
+            "unlabelled": list(self.unlabelled),
+        }
 
 
 @dataclass(frozen=True)
@@ -24,6 +50,10 @@ class TrainingSpec:
     """The float training whose model labels pixels for this one."""
     recipe: Recipe | None = None
     """What a quantization-aware training rounds as, where that is not int8."""
+    images: int = 0
+    """Training images; those with pseudo-labels alone are not counted."""
+    taught: Teaching | None = None
+    """Whose logits it learns from; None: nobody's."""
     start: "VariantSpec | None" = None
     """The post-training file, of the size of the network while training, that a quantization-aware training begins
     at: it has its ranges."""
@@ -82,6 +112,7 @@ class JobSpec:
 
 
 def _ancestry(training: TrainingSpec) -> list[TrainingSpec]:
-    """What a training starts from and learns labels from, directly or not, the first of them first, then itself."""
-    before = (each for each in (training.teacher, training.parent) if each is not None)
+    """What a training starts from and learns from, directly or not, the first of them first, then itself."""
+    taught_by = training.taught.training if training.taught is not None else None
+    before = (each for each in (training.teacher, taught_by, training.parent) if each is not None)
     return [*(ancestor for each in before for ancestor in _ancestry(each)), training]

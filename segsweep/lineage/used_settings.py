@@ -10,7 +10,7 @@ from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import used_range
 from segsweep.quantization.corrections.settings import used_correction
 from segsweep.quantization.range_rules import AUTO
-from segsweep.quantization.training_kinds import SECTION_OF, chain
+from segsweep.quantization.training_kinds import CONTROL, SECTION_OF, chain
 
 
 def used_settings(spec: VariantSpec) -> dict[str, Any]:
@@ -33,6 +33,8 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
     for keeps, section in SECTION_OF.items():
         if keeps not in kinds:
             unused |= {name for name in leaves if name.startswith(f"quantization.{section}.")}
+    if spec.training.kind != CONTROL and not any(kind.rounds for kind in chain(spec.training.kind)):
+        unused |= {"quantization.distillation"}
     if spec.training.kind == "float":
         unused |= {"quantization.epochs", "quantization.learning_rate"}
     other = (

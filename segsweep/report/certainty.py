@@ -11,6 +11,7 @@ from segsweep.report.formats.cells import cell_text, title
 from segsweep.report.gain import gain_intervals
 from segsweep.report.independence import groups_sentences
 from segsweep.report.seeds import seed_summary
+from segsweep.report.teaching import teaching_sentences
 from segsweep.tracking import names
 
 _SIGNIFICANT = 0.05
@@ -130,7 +131,7 @@ def overall(table: pd.DataFrame) -> list[str]:
     sentences = [
         some[0].sentence if len(some) == 1 else f"{subject} {_joined(some)}." for subject, some in by_subject.items()
     ]
-    return [*sentences, *_caveats(found, table)]
+    return [*sentences, *teaching_sentences(table), *_caveats(found, table)]
 
 
 def _finding(

@@ -18,7 +18,7 @@ from segsweep.report.older_scores import by_current_rules, older_remark
 from segsweep.report.pareto import column_of, pareto_optimal
 from segsweep.report.reasons import keep_reasons
 from segsweep.report.references import differences_of, reference_remarks, references_of
-from segsweep.report.remarks import class_remarks, remarks
+from segsweep.report.remarks import class_remarks, remarks, training_remarks
 from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
@@ -41,6 +41,15 @@ _INTERVALS = {
     "gain_against_control": (names.GAIN_MEAN_IOU_LOW, names.GAIN_MEAN_IOU_HIGH),
 }
 """Metrics with the ends of the intervals of differences."""
+_GAINS = {
+    "gain_mean_iou": (names.GAIN_MEAN_IOU_LOW, names.GAIN_MEAN_IOU_HIGH, names.GAIN_AGAINST),
+    "taught_gain_mean_iou": (
+        names.TAUGHT_GAIN_MEAN_IOU_LOW,
+        names.TAUGHT_GAIN_MEAN_IOU_HIGH,
+        names.TAUGHT_GAIN_AGAINST,
+    ),
+}
+"""The same of gains, with the tag that says against which run."""
 
 
 def find_sweep(store: Store, sweep_id: str | None) -> RunRecord:
@@ -85,6 +94,7 @@ def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     - `delta_mean_iou`, `delta_accuracy`, `gain_against_control`: by run id the ends of the 95 % interval of that
       difference;
     - `gain_mean_iou`: by run id of a `qat_int8` the ends of the interval of its gain, and the run it is against;
+    - `taught_gain_mean_iou`: the same against the control that was taught alike;
     - `independent`: by run id how many independent groups of test images its intervals rest on, see
       :class:`segsweep.report.independence.Independence`;
     - `test_data`, `validation_data`: by run id what stands for the images of the split; rows of different ones do not
@@ -123,6 +133,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())
     said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
+    said += training_remarks(store, runs.values())
     table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)
@@ -155,16 +166,16 @@ def _newest_runs(store: Store, members: Sequence[Member]) -> dict[str, RunRecord
 
 def _attributes(runs: Collection[RunRecord]) -> dict[str, KeptDict]:
     """What is known of finished runs beside the columns, by run id."""
-    found: dict[str, KeptDict] = {name: KeptDict() for name in (*_INTERVALS, "gain_mean_iou")}
+    found: dict[str, KeptDict] = {name: KeptDict() for name in (*_INTERVALS, *_GAINS)}
     for run in runs:
         if not run.is_finished:
             continue
         for name, (low, high) in _INTERVALS.items():
             if low in run.metrics and high in run.metrics:
                 found[name][run.run_id] = (run.metrics[low], run.metrics[high])
-        if names.GAIN_MEAN_IOU_LOW in run.metrics and names.GAIN_MEAN_IOU_HIGH in run.metrics:
-            ends = run.metrics[names.GAIN_MEAN_IOU_LOW], run.metrics[names.GAIN_MEAN_IOU_HIGH]
-            found["gain_mean_iou"][run.run_id] = (*ends, run.tags.get(names.GAIN_AGAINST))
+        for name, (low, high, against) in _GAINS.items():
+            if low in run.metrics and high in run.metrics:
+                found[name][run.run_id] = (run.metrics[low], run.metrics[high], run.tags.get(against))
     return found
 
 

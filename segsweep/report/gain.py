@@ -1,4 +1,4 @@
-"""What quantization-aware training gained."""
+"""What quantization-aware training gained, and which part of it is due to a teacher."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,12 @@ _COMPARED = (
     ("finetune float32", "finetune", "float32"),
     ("finetune int8", "finetune", "int8"),
 )
-"""Column of the result, training kind and variant."""
+"""Column of the result, training kind and variant; fine-tunes without a teacher."""
+_TAUGHT = "taught int8"
+"""Column with the mean IoU of the control that was taught alike."""
+PARTS = ("by_teaching", "by_quantization")
+"""Of a gain: columns with the difference in mean IoU; those with the ends of its interval end in `_low` and `_high`."""
+DISTILLATION = "quantization.distillation"
 
 
 def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
@@ -21,11 +26,19 @@ def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The settings, the mean IoUs that are compared, `gain`, and the ends of its 95 % interval `gain_low` and
-        `gain_high` over independent groups of test images, NaN where there are too few of them.
+        `gain_high` over independent groups of test images, NaN where there are too few of them. Where a fine-tune was
+        taught (`quantization.distillation`), also `taught int8`, the mean IoU of the int8 file of the float fine-tune
+        that was taught alike, and the two parts of the gain, `by_teaching` (from the control to that file) and
+        `by_quantization` (from there on), each with the ends of its interval as for `gain`.
     """
     settings = _settings(table)
     labels = [label for label, _, _ in _COMPARED]
-    return _gains(table, settings)[[*settings, *labels, "qat_int8", "gain", "gain_low", "gain_high"]]
+    gains = _gains(table, settings)
+    found = gains[[*settings, *labels, "qat_int8", "gain", "gain_low", "gain_high"]]
+    if not gains[_TAUGHT].notna().any():
+        return found
+    parts = [f"{part}{end}" for part in PARTS for end in ("", "_low", "_high")]
+    return found.assign(**{name: gains[name] for name in (_TAUGHT, *parts)})
 
 
 def gain_intervals(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
@@ -49,17 +62,30 @@ def _gains(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
     found = qat[list(settings)].copy()
     found["qat_int8"] = qat["mean_iou"]
     found["run_id"] = qat["run_id"]
+    # Where no two fine-tunes differ in it, there is no column, and no teacher or no control.
+    weights = finished[DISTILLATION] if DISTILLATION in table else pd.Series(0.0, finished.index)
+    is_taught = pd.to_numeric(weights).fillna(0) > 0
+    of_all = [name for name in settings if name != DISTILLATION]
     for label, kind, quantization in _COMPARED:
         others = finished[(finished["training_kind"] == kind) & (finished["quantization"] == quantization)]
-        found = _beside(found, others, settings, label)
+        found = _beside(found, others[~is_taught[others.index]], of_all, label)
+    controls = (finished["training_kind"] == "finetune") & (finished["quantization"] == "int8")
+    found = _beside(found, finished[controls & is_taught], settings, _TAUGHT)
     found["gain"] = found["qat_int8"] - found["finetune int8"]
-    logged = table.attrs.get("gain_mean_iou", {})
-    # Several controls of one variant differ in their calibration: the interval is against one of them.
-    ends = [
-        logged[run][:2] if run in logged and logged[run][2] == control else (np.nan, np.nan)
-        for run, control in zip(found["run_id"], found["finetune int8 run"], strict=True)
-    ]
-    found["gain_low"], found["gain_high"] = zip(*ends, strict=True) if ends else ((), ())
+    found["by_teaching"] = found[_TAUGHT] - found["finetune int8"]
+    found["by_quantization"] = found["qat_int8"] - found[_TAUGHT]
+    for name, attribute, run, control in (
+        ("gain", "gain_mean_iou", "run_id", "finetune int8 run"),
+        ("by_teaching", "gain_mean_iou", f"{_TAUGHT} run", "finetune int8 run"),
+        ("by_quantization", "taught_gain_mean_iou", "run_id", f"{_TAUGHT} run"),
+    ):
+        logged = table.attrs.get(attribute, {})
+        # Several controls of one variant differ in their calibration: the interval is against one of them.
+        ends = [
+            logged[of][:2] if of in logged and logged[of][2] == against else (np.nan, np.nan)
+            for of, against in zip(found[run], found[control], strict=True)
+        ]
+        found[f"{name}_low"], found[f"{name}_high"] = zip(*ends, strict=True) if ends else ((), ())
     return found.reset_index(drop=True)
 
 

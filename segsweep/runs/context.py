@@ -119,6 +119,8 @@ class Context:
         }
         if self.dataset.standin:
             tags[names.STANDIN] = "true"
+        if training.taught is not None:
+            tags[names.TEACHER_KEY] = training.taught.key
         if training.parent is not None:
             tags[names.PARENT_TRAINING_KEY] = training.root.key
         return tags

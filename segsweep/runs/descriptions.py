@@ -17,8 +17,8 @@ def training_note(spec: TrainingSpec, context: Context, origin_run: str) -> dict
     origin = TRAINING_KINDS[spec.kind].origin
     if spec.parent is not None:
         origin += f" from {link(experiment, origin_run, training_name(spec.parent))}"
-    text = f"{origin} on {len(context.dataset.train)} images of {context.dataset.name}.{_made_by(context)}"
-    return note_tags(text)
+    text = f"{origin} on {len(context.dataset.train)} images of {context.dataset.name}{_taught_by(spec, context)}."
+    return note_tags(f"{text}{_made_by(context)}")
 
 
 def variant_note(
@@ -51,6 +51,17 @@ def variant_note(
         "```"
     )
     return note_tags(text)
+
+
+def _taught_by(spec: TrainingSpec, context: Context) -> str:
+    """The end of a sentence with a link to the teacher, where there is one."""
+    if spec.taught is None:
+        return ""
+    key, experiment = spec.taught.key, context.store.experiment_id
+    runs = context.store.with_key(names.TRAINING, names.TRAINING_KEY, key)
+    teacher = next((run for run in runs if run.is_finished), None)
+    named = link(experiment, teacher.run_id, teacher.name) if teacher is not None else f"the training {key}"
+    return f", taught by {named} (weight {spec.taught.weight:g})"
 
 
 def _made_by(context: Context) -> str:

@@ -10,6 +10,8 @@ from segsweep.lineage.specs import TrainingSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.tracking import names
+from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import Store
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -23,19 +25,24 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
     kept = context.models.get(spec.key)
     if kept is not None and tuple(kept.input_shape[1:3]) == size:
         return kept
-    if kept is not None:
-        weights = kept.get_weights()
-    else:
-        record = context.found[spec.key]
-        content = context.store.artifacts.read(record, names.WEIGHTS_FILE)
-        if content is None:
-            raise StoreError(f"run {record.run_id}: its {names.WEIGHTS_FILE} is missing or damaged")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            weights = [arrays[name] for name in sorted(arrays.files)]
+    weights = kept.get_weights() if kept is not None else weights_of(context.found[spec.key], context.store)
     model = untrained(spec, context, size)
     model.set_weights(weights)
     context.models[spec.key] = model
     return model
+
+
+def weights_of(record: RunRecord, store: Store) -> list[np.ndarray]:
+    """The weights that a training's run logged, in the order of `model.weights`.
+
+    Raises:
+        StoreError: they are missing or damaged.
+    """
+    content = store.artifacts.read(record, names.WEIGHTS_FILE)
+    if content is None:
+        raise StoreError(f"run {record.run_id}: its {names.WEIGHTS_FILE} is missing or damaged")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
 
 
 def load_twins(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "tuple[keras.Model, keras.Model]":

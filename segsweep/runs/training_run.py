@@ -4,6 +4,7 @@ import io
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from shutil import rmtree
 from typing import TYPE_CHECKING
@@ -26,11 +27,14 @@ from segsweep.runs.previews import Previews
 from segsweep.runs.pseudo_labelling import given_labels
 from segsweep.runs.run_names import training_name
 from segsweep.runs.shared_checkpoint import SharedCheckpoint
+from segsweep.runs.teachers import teacher_of
 from segsweep.runs.trained_models import load_model, prepared, untrained
 from segsweep.runs.used_data import training_data
 from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.training.late_rise import late_rise
+from segsweep.training.optimizer_steps import optimizer_steps
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -67,10 +71,10 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
         return None
     from segsweep.training.kept_weights import KEPT_BY_KIND, Budget
 
-    training, quantization = spec.config.training, spec.config.quantization
+    steps, quantization = optimizer_steps(spec.config.training, images), spec.config.quantization
     budget = Budget(
-        epochs=training.epochs,
-        steps_per_epoch=-(-images // training.batch_size),
+        epochs=steps.epochs,
+        steps_per_epoch=steps.per_epoch,
         sparsity=quantization.pruning.sparsity,
         clusters=quantization.clustering.clusters,
     )
@@ -93,6 +97,8 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     teacher = spec.root.teacher
     if teacher is not None:
         ensure_training(teacher, context)
+    if spec.taught is not None and spec.taught.training is not None:
+        ensure_training(spec.taught.training, context)
     if spec.parent is None:
         parent_run = origin = context.sweep.id or ""
         model = untrained(spec, context, spec.size, mixed_precision=spec.config.training.mixed_precision)
@@ -136,6 +142,9 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 model.set_weights(taught_by.get_weights())
             context.models.pop(teacher.key)
             dataset, extra_files = labels.dataset, labels.files
+            if spec.root.config.training.pseudo_labels.images != "training":
+                # They are among the training images now.
+                dataset = replace(dataset, unlabelled=None)
             store.log(run_id, tags={names.TEACHER_KEY: teacher.key}, metrics=labels.metrics)
         from segsweep.models.freezing import freeze
         from segsweep.training.trainer import Preview, fit
@@ -153,7 +162,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         previews = Previews(store, dataset, training.preview_images)
         if board is not None:
             previews.also = lambda epoch, picture: board.add_image(epoch, names.PREVIEWS, np.asarray(picture))
-        context.progress.stage(f"training {spec.kind}", training.epochs + training.fine_tuning.epochs)
+        context.progress.stage(f"training {spec.kind}", optimizer_steps(training, len(dataset.train)).epochs)
         started = time.perf_counter()
         with previews.logging(run_id):
             result = fit(
@@ -169,6 +178,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 set_frozen=partial(freeze, model, spec.config.model),
                 preview=Preview(previews.images, previews.show) if previews.images else None,
                 kept=_kept(model, spec, len(dataset.train)),
+                teacher=teacher_of(spec, context),
                 start_counts=spec.parent is not None,
             )
         # An interrupted process may have taken its last epochs with it; those already in the store are not doubled.
@@ -194,6 +204,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
+        rise = late_rise(result.history) if spec.kind == "float" else None
         kept_epochs = {"best": result.best, **({"start": result.start} if result.start is not None else {})}
         store.log(
             run_id,
@@ -203,6 +214,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
+                **({names.LATE_RISE: rise} if rise is not None else {}),
                 **{
                     name.replace("val/", f"{which}/val_", 1): value
                     for which, report in kept_epochs.items()

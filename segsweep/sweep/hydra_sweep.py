@@ -21,6 +21,7 @@ from segsweep.sweep.launching import launch_on_pool, launch_with_hydra
 from segsweep.sweep.plan import store_if_there
 from segsweep.sweep.points import Point
 from segsweep.sweep.search import Grid, Search
+from segsweep.sweep.teachers import with_teachers
 
 _ON_THIS_MACHINE = ("local", "basic", "joblib")
 """Launchers whose jobs run where the sweep does; of others nothing is known."""
@@ -31,7 +32,7 @@ def run(
 ) -> None:
     """Run the sweep of the axes in `params` (from the configuration) and `arguments` (from the command line)."""
     compose = _composing(config, context)
-    points = [compose(each) for each in expand(params, arguments, context)]
+    points = with_teachers([compose(each) for each in expand(params, arguments, context)])
     if not points:
         raise ConfigError("the sweep has no jobs; give at least one value for each axis")
     _run(Grid(points), points, config, launcher)
@@ -58,12 +59,14 @@ def run_search(
             "hydra/sweeper=segsweep_optuna: Optuna is not installed; pip install 'segsweep[optuna]'"
         ) from error
     axes = list(_axes(params, arguments, context).values())
-    compose = _composing(config, context)
+    composing = _composing(config, context)
     first = to_job_config(config)
+    # Which widths a search will try is not known: what is wrong with the teacher of one point is so with all.
+    with_teachers([Point((), first)])
     settings = search_settings(options, axes, first.sweep.workers or default_workers(first.training.threads))
     if first.sweep.max_trials is None:
         raise ConfigError("sweep.max_trials is not set; a search needs to know how many points it may try")
-    search = OptunaSearch(settings, compose, first.sweep.max_trials)
+    search = OptunaSearch(settings, lambda words: with_teachers([composing(words)])[0], first.sweep.max_trials)
     search.remember(store_if_there(first.tracking.uri, first.tracking.experiment))
     _run(search, [Point((), first)], config, launcher)
 

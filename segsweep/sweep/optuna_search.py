@@ -258,7 +258,7 @@ class OptunaSearch:
         hopeless = False
         for trial, point, note in self._asked:
             spec = lineage(point.config, load_dataset(point.config.data))
-            if spec.trainings[0].key == training_key and str(epoch) not in note.reported:
+            if spec.asked.training.root.key == training_key and str(epoch) not in note.reported:
                 trial.report(self._sign * score, epoch)
                 note.reported[str(epoch)] = score
                 hopeless = hopeless or trial.should_prune()

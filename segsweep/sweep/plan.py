@@ -1,19 +1,22 @@
 """What a sweep would do, in words."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from segsweep.durations import duration
 from segsweep.errors import NoStoreError
 from segsweep.lineage.specs import TrainingSpec
 from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.runs.run_names import training_name
 from segsweep.sweep.ensembles import ensemble_remarks
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.older_store import older_store_remarks
+from segsweep.sweep.planned_steps import steps_text
 from segsweep.sweep.points import Impossible, Point, data_remarks
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
+from segsweep.training.optimizer_steps import optimizer_steps
 
 
 def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence[Impossible]) -> str:
@@ -35,6 +38,8 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
         keys = [key for key, spec in trainings.items() if spec.kind == kind.name]
         if keys:
             lines.append(f"trainings  {len(keys)} {kind.words}, {sum(key in trained for key in keys)} done")
+            lines += [f"           {line}" for line in steps_text([trainings[key] for key in keys])]
+    lines += _teachers(trainings.values(), store)
     for number, wave in enumerate(waves(pending, trained), start=1):
         lines.append(f"wave {number}     {len(wave)} jobs")
     missing = [spec for key, spec in trainings.items() if key not in trained]
@@ -49,6 +54,25 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
     if not pending:
         lines.append("Nothing to do: all of it is in the store.")
     return "\n".join(lines) + "\n"
+
+
+def _teachers(trainings: Iterable[TrainingSpec], store: Store | None) -> list[str]:
+    """A line for each network whose logits others learn from; a fine-tune's own float training has none."""
+    students: dict[str, list[TrainingSpec]] = {}
+    for spec in trainings:
+        if spec.kind == "float" and spec.taught is not None:
+            students.setdefault(spec.taught.key, []).append(spec)
+    lines = []
+    for key, taught in students.items():
+        teacher = taught[0].taught.training if taught[0].taught is not None else None
+        if teacher is not None:
+            named = training_name(teacher)
+        else:
+            runs = store.with_key(names.TRAINING, names.TRAINING_KEY, key) if store is not None else []
+            named = next((f"{run.name} (run {run.run_id})" for run in runs if run.is_finished), key)
+        many = "1 training" if len(taught) == 1 else f"{len(taught)} trainings"
+        lines.append(f"teacher    {named} teaches {many}")
+    return lines
 
 
 def store_if_there(uri: str, experiment: str) -> Store | None:
@@ -74,7 +98,7 @@ def _estimate(missing: Sequence[TrainingSpec], store: Store | None) -> str:
         if found is None:
             unknown += 1
         else:
-            known += statistics.median(found) * spec.config.training.epochs
+            known += statistics.median(found) * optimizer_steps(spec.config.training, spec.images).epochs
     if unknown == len(missing):
         return "unknown: nothing like it was trained here yet"
     rest = f", and {unknown} trainings of which nothing is known" if unknown else ""

@@ -24,7 +24,8 @@ class Job:
 def waves(jobs: Sequence[Job], trained: Collection[str]) -> list[list[Job]]:
     """Divide jobs into waves, each to start when the one before has ended; long jobs first in each.
 
-    1. one job for each float training that is not done yet, the cheapest variant of those asked for;
+    1. one job for each float training that is not done yet, the cheapest variant of those asked for; those that learn
+       from one of these in a wave, or several, of their own behind it;
     2. one job for each fine-tune that does not start from another of these, and all that need no fine-tune;
     3. the others.
 
@@ -33,21 +34,29 @@ def waves(jobs: Sequence[Job], trained: Collection[str]) -> list[list[Job]]:
         trained: keys of the trainings that are done.
     """
     done = set(trained)
-    first = _one_for_each_float(sorted(jobs, key=lambda job: len(job.spec.trainings)), done)
+    floats = []
+    while wave := _one_for_each_float(sorted(jobs, key=lambda job: len(job.spec.trainings)), done):
+        floats.append(wave)
+    first = [job for wave in floats for job in wave]
     rest = [job for job in jobs if job not in first]
     before = frozenset(done)
     finetunes = _one_for_each_finetune(rest, done)
     ready = [job for job in rest if all(training.key in before for training in job.spec.trainings)]
     second = finetunes + ready
     third = [job for job in rest if job not in second]
-    return [sorted(wave, key=_cost, reverse=True) for wave in (first, second, third) if wave]
+    return [sorted(wave, key=_cost, reverse=True) for wave in (*floats, second, third) if wave]
 
 
 def _one_for_each_float(jobs: Sequence[Job], done: set[str]) -> list[Job]:
-    """The first job that needs each float training; what it trains is added to `done`."""
-    chosen = []
+    """The first job that needs each float training and waits for no other job's; what it trains is added to `done`."""
+    before, chosen = frozenset(done), []
     for job in jobs:
-        if any(training.kind == "float" and training.key not in done for training in job.spec.trainings):
+        missing = {
+            training.key
+            for training in job.spec.trainings
+            if training.kind == "float" and training.key not in before
+        }  # fmt: skip
+        if missing and not missing & done:
             chosen.append(job)
             done.update(training.key for training in job.spec.trainings)
     return chosen

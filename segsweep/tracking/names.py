@@ -92,7 +92,8 @@ _LONGEST_CLASS = 200
 ENSEMBLE_MEMBERS = "segsweep.ensemble_members"
 """Run ids of the variants that an ensemble is made of, as a JSON list."""
 TEACHER_KEY = "segsweep.teacher_key"
-"""Key of the training whose model labelled pixels for this one."""
+"""Key of the training whose logits this one, or that of a variant, learned from; else of the training whose model
+labelled pixels for it."""
 
 PARENT_RUN = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
@@ -130,6 +131,16 @@ GAIN_MEAN_IOU, GAIN_MEAN_IOU_LOW, GAIN_MEAN_IOU_HIGH = "gain/mean_iou", "gain/me
 """What quantization-aware training gained against the int8 file of its control, with the ends of the interval."""
 GAIN_AGAINST = "segsweep.gain_against"
 """Run id of the control's int8 variant that `gain/...` is against."""
+TAUGHT_GAIN_ACCURACY, TAUGHT_GAIN_ACCURACY_LOW, TAUGHT_GAIN_ACCURACY_HIGH = (
+    "gain_taught/accuracy", "gain_taught/accuracy_low", "gain_taught/accuracy_high"
+)  # fmt: skip
+TAUGHT_GAIN_MEAN_IOU, TAUGHT_GAIN_MEAN_IOU_LOW, TAUGHT_GAIN_MEAN_IOU_HIGH = (
+    "gain_taught/mean_iou", "gain_taught/mean_iou_low", "gain_taught/mean_iou_high"
+)  # fmt: skip
+"""The same against the control that was taught alike: what is left is due to training for integers. What teaching
+gained is `gain/...` of that control."""
+TAUGHT_GAIN_AGAINST = "segsweep.taught_gain_against"
+"""Run id of the taught control's variant that `gain_taught/...` is against."""
 AGREEMENT = "agreement/float32"
 SIZE_BYTES, GZIP_BYTES = "model/size_bytes", "model/gzip_bytes"
 SPARSITY, DISTINCT_WEIGHTS = "model/sparsity", "model/unique_weights_max"
@@ -150,6 +161,8 @@ BEST_EPOCH = "best/epoch"
 BEST_VALIDATION_IOU = "best/val_mean_iou"
 """Of the epoch whose weights were kept, as for every other metric of the validation. `start/val_...` of a
 fine-tune are of the weights that it started from."""
+LATE_RISE = "val/late_rise"
+"""By how much the mean IoU of the validation still rose when a float training ended; absent where it did not."""
 
 MODEL_FILE = "model/model.tflite"
 MLMODEL_FILE = "model/MLmodel"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 TRAIN_LOSS = "train/loss"
 TRAIN_ACCURACY = "train/accuracy"
+TRAIN_DIVERGENCE = "train/divergence"
+"""From the teacher, of a training that has one; without its weight, and not part of `train/loss`."""
 VALIDATION_LOSS = "val/loss"
 VALIDATION_ACCURACY = "val/accuracy"
 VALIDATION_MEAN_IOU = "val/mean_iou"

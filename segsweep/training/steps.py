@@ -1,7 +1,7 @@
 """The two computations of a training as TensorFlow graphs: a step of the optimizer, and the validation."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from segsweep.tracking import names
 from segsweep.training.compilable import compilable, naming_what_does_not_compile
 from segsweep.training.history import (
     TRAIN_ACCURACY,
+    TRAIN_DIVERGENCE,
     TRAIN_LOSS,
     VALIDATION_ACCURACY,
     VALIDATION_LOSS,
@@ -24,9 +25,11 @@ from segsweep.training.history import (
     VALIDATION_MEAN_IOU,
 )
 from segsweep.training.losses import Loss
+from segsweep.training.teacher import Teacher, divergence
 
 if TYPE_CHECKING:
     from segsweep.training.kept_weights import KeptWeights
+    from segsweep.training.weight_averaging import WeightAverage
 
 CACHE_BYTES = 256 * 2**20
 """Validation images up to this size are kept in memory, normalized, over all epochs."""
@@ -46,26 +49,39 @@ class TrainStep:
         *,
         xla: bool = False,
         kept: "KeptWeights | None" = None,
+        teacher: Teacher | None = None,
     ) -> None:
-        """`xla`: compile the step; each size of batch is compiled anew. `kept`: what the weights keep to."""
+        """`xla`: compile the step; each size of batch is compiled anew. `kept`: what the weights keep to. `teacher`:
+        whose logits are learned from, beside the labels."""
         # In the graph, so that nothing waits for a number before the epoch ends.
         loss_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         counted = tf.Variable(0, dtype=tf.int64, trainable=False)
         correct = tf.Variable(0, dtype=tf.int64, trainable=False)
+        divergence_sum = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        seen_pixels = tf.Variable(0, dtype=tf.int64, trainable=False)
         variables = model.trainable_variables
         optimizer.build(variables)
         is_scaled = isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)
         rules = kept.rules if kept else ()
 
+        signature = [*_batch_signature(model), tf.TensorSpec([], tf.float32)]
+        if teacher is not None:
+            signature += [tf.TensorSpec(model.output_shape, tf.float32), tf.TensorSpec(signature[1].shape, tf.bool)]
+
         # Plain TensorFlow all through, layers included: rewriting their Python (autograph) only takes time.
-        @tf.function(input_signature=[*_batch_signature(model), tf.TensorSpec([], tf.float32)], jit_compile=xla or None)
+        @tf.function(input_signature=signature, jit_compile=xla or None)
         @tf.autograph.experimental.do_not_convert
-        def step(images: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> None:
+        def step(images: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor, *taught: tf.Tensor) -> None:
             optimizer.learning_rate.assign(learning_rate)
             with tf.GradientTape() as tape:
                 logits = _logits(model, images, training=True)
-                value = loss(logits, labels)
-                objective = optimizer.get_scaled_loss(value) if is_scaled else value
+                value = objective = loss(logits, labels)
+                if teacher is not None:
+                    expected, seen = taught
+                    distance = divergence(expected, logits, seen, teacher.temperature)
+                    objective += teacher.weight * distance
+                if is_scaled:
+                    objective = optimizer.get_scaled_loss(objective)
             gradients = tape.gradient(objective, variables)
             if is_scaled:
                 gradients = optimizer.get_unscaled_gradients(gradients)
@@ -77,25 +93,50 @@ class TrainStep:
             loss_sum.assign_add(tf.cast(value, tf.float64) * tf.cast(batch_counted, tf.float64))
             counted.assign_add(batch_counted)
             correct.assign_add(batch_correct)
+            if teacher is not None:
+                batch_seen = tf.math.count_nonzero(seen)
+                divergence_sum.assign_add(tf.cast(distance, tf.float64) * tf.cast(batch_seen, tf.float64))
+                seen_pixels.assign_add(batch_seen)
 
         self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
+        self.average: WeightAverage | None = None
+        """What is averaged after each step."""
+        self._divergence_sum, self._seen = divergence_sum, seen_pixels
         # Traced at once: called as a tf.function, the step of each further job would warn of retracing in a loop.
         start = time.perf_counter()
         with compilable(model) if xla else nullcontext():
             self._step = step.get_concrete_function()
         if xla:
             self._step = naming_what_does_not_compile(self._step, model)
+        # A graph of its own: XLA has to compile nothing of the teacher, and its mode and precision are its own.
+        self._teach = _logits_graph(teacher, model) if teacher is not None else None
         self.seconds = time.perf_counter() - start
         """Wall time of tracing and of all steps so far; on a GPU, where steps run on by themselves, of their start."""
 
-    def __call__(self, images: np.ndarray, labels: np.ndarray, learning_rate: float) -> None:
-        """One step on images (B, H, W, C), normalized, and labels (B, H, W)."""
+    @property
+    def is_taught(self) -> bool:
+        """Whether there is a teacher, so that steps need to know which pixels are seen."""
+        return self._teach is not None
+
+    def __call__(
+        self, images: np.ndarray, labels: np.ndarray, learning_rate: float, seen: np.ndarray | None = None
+    ) -> None:
+        """One step on images (B, H, W, C), normalized, and labels (B, H, W).
+
+        Where there is a teacher, it is learned from on the pixels `seen`, (B, H, W) bool.
+        """
         start = time.perf_counter()
-        self._step(tf.constant(images), tf.constant(labels), tf.constant(learning_rate))
+        batch = tf.constant(images)
+        taught = () if self._teach is None else (self._teach(batch), tf.constant(seen))
+        self._step(batch, tf.constant(labels), tf.constant(learning_rate), *taught)
+        if self.average is not None:
+            self.average.update()
         self.seconds += time.perf_counter() - start
 
     def metrics(self) -> dict[str, float]:
-        """Loss and accuracy since the last call: means over batches, weighted by their pixels that count.
+        """Loss and accuracy since the last call, and the divergence from a teacher.
+
+        They are means over batches, weighted by their pixels that count.
 
         Raises DataError where no pixel counted.
         """
@@ -103,7 +144,9 @@ class TrainStep:
         if counted == 0:
             raise DataError("the training split has no pixel that counts: all its labels are ignored")
         found = {TRAIN_LOSS: float(self._loss_sum) / counted, TRAIN_ACCURACY: int(self._correct) / counted}
-        for total in (self._loss_sum, self._counted, self._correct):
+        if self._teach is not None:
+            found[TRAIN_DIVERGENCE] = float(self._divergence_sum) / max(1, int(self._seen))
+        for total in (self._loss_sum, self._counted, self._correct, self._divergence_sum, self._seen):
             total.assign(tf.zeros_like(total))
         return found
 
@@ -176,6 +219,12 @@ class Validation:
             VALIDATION_MEAN_DICE: found.mean_dice,
             **{name: float(iou) for name, iou in zip(self._by_class, found.iou) if not np.isnan(iou)},
         }
+
+
+def _logits_graph(teacher: Teacher, model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The teacher's logits of a batch of images for `model`, as a graph."""
+    logits = tf.function(teacher.logits, input_signature=_batch_signature(model)[:1], autograph=False)
+    return logits.get_concrete_function()
 
 
 def _logits(model: keras.Model, images: tf.Tensor, *, training: bool) -> tf.Tensor:

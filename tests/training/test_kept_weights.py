@@ -12,8 +12,10 @@ from tf_keras import layers
 from tiny_training import TRAINING, dataset
 
 from segsweep.config.training_schema import EarlyStoppingConfig
+from segsweep.quantization.activation_ranges import start_ranges
 from segsweep.quantization.batch_norm_folding import fold_batch_norm
 from segsweep.quantization.quantization_aware import quantization_aware
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.training.kept_weights import clustered, clustering, kept_clusters, kept_variables, kept_zeros, pruning
 from segsweep.training.optimizers import OPTIMIZERS
 
@@ -149,12 +151,18 @@ def started(name: str) -> tuple[keras.Model, object]:
         return model, clustering(model, clusters=4)
     clustering(model, clusters=4)
     if name == "cqat":
-        aware = quantization_aware(model, "by tensor")
+        aware = with_ranges(quantization_aware(model, "by tensor"))
         return aware, kept_clusters(aware)
     for variable in kept_variables(model):
         variable.assign(tf.where(tf.abs(variable) > 0.1, variable, 0))
-    aware = quantization_aware(model)
+    aware = with_ranges(quantization_aware(model))
     return aware, kept_zeros(aware)
+
+
+def with_ranges(aware: keras.Model) -> keras.Model:
+    images = np.random.default_rng(0).normal(size=(4, *aware.input_shape[1:])).astype(np.float32)
+    start_ranges(aware, images, RangeChoice.of("min_max"), 99.99)
+    return aware
 
 
 class TestFit:

@@ -20,7 +20,7 @@ from segsweep.report.formats.certainty_markdown import (
 )
 from segsweep.report.formats.escaping import markdown_text
 from segsweep.report.formats.report_input import ReportInput
-from segsweep.report.gain import quantization_aware_gain
+from segsweep.report.gain import PARTS, quantization_aware_gain
 from segsweep.report.references import reference_lines
 
 _INTERVAL = "95 % interval"
@@ -97,7 +97,8 @@ def _markdown(shown: dict[str, list[str]]) -> str:
 def _gain_markdown(gain: pd.DataFrame, decimals: int | None) -> str:
     kinds = {"int8": "mean_iou", "finetune float32": "mean_iou", "finetune int8": "mean_iou", "qat_int8": "mean_iou"}
     kinds["gain"] = "delta_mean_iou"
-    columns = [name for name in gain.columns if name not in ("gain_low", "gain_high")]
+    kinds |= {"taught int8": "mean_iou", **dict.fromkeys(PARTS, "delta_mean_iou")}
+    columns = [name for name in gain.columns if not str(name).endswith(("_low", "_high"))]
     shown = {name: [_cell(kinds.get(name, name), value, decimals) for value in gain[name]] for name in columns}
     ends = list(zip(gain["gain_low"], gain["gain_high"], strict=True))
     if any(low == low for low, _ in ends):
@@ -106,6 +107,11 @@ def _gain_markdown(gain: pd.DataFrame, decimals: int | None) -> str:
         "What quantization-aware training gained, in mean IoU: `qat_int8` against the int8 file of a float fine-tune "
         "of the same budget."
     )
+    if PARTS[0] in gain:
+        words += (
+            " Of fine-tunes with a teacher, two parts make the gain: `by_teaching`, what the float fine-tune that is "
+            "taught alike (`taught int8`) gained, and `by_quantization`, what `qat_int8` gained against that one."
+        )
     return words + "\n\n" + _markdown(shown)
 
 

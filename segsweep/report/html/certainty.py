@@ -10,11 +10,19 @@ from segsweep.report.figures.class_heat_map import class_changes
 from segsweep.report.formats.cells import cell_text, constant_settings, title
 from segsweep.report.formats.certainty_markdown import seeds_of_several, seeds_shown
 from segsweep.report.formats.report_input import ReportInput
-from segsweep.report.gain import quantization_aware_gain
+from segsweep.report.gain import PARTS, quantization_aware_gain
 
 _MOST_SENTENCES = 400
-_GAIN_TITLES = {"finetune float32": "control float32", "finetune int8": "control int8", "interval": "95 % interval"}
-_SCORES = ("int8", "finetune float32", "finetune int8", "qat_int8")
+_GAIN_TITLES = {
+    "finetune float32": "control float32",
+    "finetune int8": "control int8",
+    "interval": "95 % interval",
+    "taught int8": "taught control int8",
+    "by_teaching": "by teaching",
+    "by_quantization": "by quantization",
+}
+_SCORES = ("int8", "finetune float32", "finetune int8", "qat_int8", "taught int8")
+_GAINS = ("gain", *PARTS)
 
 
 @dataclass(frozen=True)
@@ -76,11 +84,11 @@ def _gain(table: pd.DataFrame, decimals: int | None) -> TextTable | None:
     same = constant_settings(table)
     shown = {
         _GAIN_TITLES.get(name, title(name)): [
-            cell_text("mean_iou" if name in _SCORES else "delta_mean_iou" if name == "gain" else name, value, decimals)
+            cell_text("mean_iou" if name in _SCORES else "delta_mean_iou" if name in _GAINS else name, value, decimals)
             for value in gain[name]
         ]
         for name in gain.columns
-        if name not in (*same, "gain_low", "gain_high")
+        if name not in same and not str(name).endswith(("_low", "_high"))
     }
     if not gain["gain_low"].isna().all():
         ends = zip(gain["gain_low"], gain["gain_high"], strict=True)
