@@ -42,6 +42,7 @@ _HINTS = {
     "size_ratio": "share of the size of float32",
     "latency_p50_ms": "median time of one image, one thread",
     "gain_against_control": "mean IoU against a float fine-tune of as many epochs, in the same form of file",
+    "range": "rules of the ranges of integer activations, as quantization.calibration.range names them",
     "gzip_bytes": "size of the .tflite file after gzip",
     "sparsity": "share of the file's weights that is 0",
     "distinct_weights": "most different weights in a layer, of those that can be clustered",
