@@ -109,8 +109,6 @@ def _correction(config: JobConfig, variant: Variant, recipe: Recipe | None, data
     if names == ():
         return {}
     content: dict[str, Any] = {"version": CORRECTION_VERSION, "names": names or "auto", "libraries": versions("numpy")}
-    if names is None or "round" in names:
-        content["seed"] = config.quantization.calibration.seed
     if names is None:
         content["validation"] = dataset.validation.fingerprint
         groups = _groups(dataset).get("groups", {})

@@ -65,7 +65,8 @@ def corrected_weights(
         lambda model: calibrate_by(model, images, choice, settings.calibration.percentile),
         made,
         made_plain,
-        settings.calibration.seed,
+        # As everywhere, it is without effect where all training images calibrate.
+        settings.calibration.seed if settings.calibration.samples != len(dataset.train) else 0,
     )
     wanted = used_correction(settings, spec.variant, spec.recipe)
     if wanted is not None:

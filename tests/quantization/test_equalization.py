@@ -68,11 +68,11 @@ def test_without_activation_it_commutes_too():
     assert equalize(two_layers(activation=NONE)).layers == ("first",)
 
 
-def test_triples_through_a_depthwise_layer_get_equal_ranges():
+def test_channels_of_triples_through_a_depthwise_layer_get_equal_ranges():
     net = Built((1, 4, 4, 1))
     first = net.constant(np.array([8.0, 1.0], np.float32).reshape(2, 1, 1, 1))
     middle = net.constant(np.array([1.0, 1.0], np.float32).reshape(1, 1, 1, 2))
-    last = net.constant(np.array([[1.0, 8.0]], np.float32).reshape(1, 1, 1, 2))
+    last = net.constant(np.array([[1.0, 32.0]], np.float32).reshape(1, 1, 1, 2))
     zeros = net.constant(np.zeros(2, np.float32))
     x = net.operator(
         "CONV_2D", [net.image, first, zeros], (1, 4, 4, 2), "first", fusedActivationFunction=RELU, padding=SAME
@@ -83,9 +83,11 @@ def test_triples_through_a_depthwise_layer_get_equal_ranges():
     zero = net.constant(np.zeros(1, np.float32))
     file = net.file(net.operator("CONV_2D", [x, last, zero], (1, 4, 4, 1), "last", padding=SAME))
     graph = FloatGraph(equalize(file).float_model)
-    # The product of a channel's three ranges, 8, stays; the paper makes them equal: 2 each.
-    for each in graph.weighted:
-        np.testing.assert_allclose(graph.weights(each).ravel(), [2, 2], rtol=3e-3)
+    # The product of a channel's three ranges stays.
+    first, middle, last = (graph.weights(each).ravel() for each in graph.weighted)
+    np.testing.assert_allclose(first * middle * last, [8, 32], rtol=1e-5)
+    for each in (first, middle, last):
+        assert each[1] == pytest.approx(4 ** (1 / 3) * each[0], rel=3e-3)
 
 
 @pytest.mark.parametrize("seed", range(3))

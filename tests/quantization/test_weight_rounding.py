@@ -1,4 +1,4 @@
-"""Weights go up or down: the layer's output comes nearer, and the plain quantizer makes the integers that were chosen."""
+"""Weights go up or down: the output comes nearer, and the plain quantizer makes the integers that were chosen."""
 
 import numpy as np
 import pytest
@@ -64,8 +64,8 @@ def test_where_nothing_is_to_be_gained_the_nearest_integers_stay():
     # Inputs that say nothing about the targets: what would be fitted is noise.
     noise = rng.normal(size=problem.exact.shape).astype(np.float32)
     unrelated = LayerProblem(
-        problem.weights, problem.nearest, problem.largest, problem.scale, problem.bias, exact, noise * 1e-3, (0.0, np.inf)
-    )  # fmt: skip
+        problem.weights, problem.nearest, problem.largest, problem.scale, problem.bias, exact, noise, (0.0, np.inf)
+    )
     found = fit(unrelated, Rounding(steps=50), np.random.default_rng(0))
     held_out = slice(3 * 2048 // 4, None)
     assert (unrelated.errors(found, held_out) <= unrelated.errors(unrelated.nearest, held_out)).all()

@@ -158,7 +158,11 @@ def _factors(graph: FloatGraph, found: Sequence[Pair]) -> list[np.ndarray]:
 
 
 def _step(first: np.ndarray, second: np.ndarray, so_far: np.ndarray) -> np.ndarray:
-    """(C,) equation 11 of the paper; 1 for a channel without range. No channel gets far from the others."""
+    """(C,) equation 11 of the paper, with a mean of 1; 1 for a channel without range.
+
+    A factor that all channels have does nothing for them, and would move the parts of a concatenation, which share a
+    scale, away from each other.
+    """
     used = (first > 0) & (second > 0)
     if not used.any():
         return np.ones_like(first)
@@ -166,7 +170,7 @@ def _step(first: np.ndarray, second: np.ndarray, so_far: np.ndarray) -> np.ndarr
     after = before + (np.log(first[used]) - np.log(second[used])) / 2
     limit = np.log(_LARGEST_FACTOR)
     step = np.ones_like(first)
-    step[used] = np.exp(after.mean() + np.clip(after - after.mean(), -limit, limit) - before)
+    step[used] = np.exp(np.clip(after - after.mean(), -limit, limit) - before)
     return step
 
 
