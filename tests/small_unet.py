@@ -10,6 +10,9 @@ import tf_keras as keras
 from tf_keras import layers
 
 from segsweep.quantization.activation_ranges import start_ranges
+from segsweep.quantization.four_bits import kept_by_rule, recipe_of
+from segsweep.quantization.layers import layers as layers_of
+from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import Calibration, calibrate, quantize
 from segsweep.quantization.quantization_aware import exportable, quantization_aware
 from segsweep.quantization.range_rules import RangeChoice
@@ -106,6 +109,10 @@ def calibration(upsampling: str) -> Calibration:
 @functools.cache
 def variant_file(upsampling: str, name: str) -> bytes:
     """A variant of `trained`, by its name; its weights are neither pruned nor clustered."""
+    if VARIANTS[name].selects_recipe:
+        found = layers_of(float_file(upsampling))
+        recipe = recipe_of(found, kept_by_rule(found)[0], dict.fromkeys((layer.name for layer in found), "octav"))
+        return quantize_mixed(float_file(upsampling), recipe, calibration(upsampling))
     if TRAINING_KINDS[VARIANTS[name].training_kind].rounds is not None:
         return convert_quantized(exportable(quantization_aware_trained(upsampling), trained(upsampling)))
     return quantize(float_file(upsampling), VARIANTS[name], calibration(upsampling))

@@ -114,9 +114,9 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
         (
-            *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "mixed", "qat_int8"),
-            *("pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
-            "qat_mixed",
+            *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "int4", "mixed"),
+            *("qat_int8", "qat_int4", "qat_mixed", "pruned_float32", "pruned_int8"),
+            *("clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
         )
     ),
     "quantization.calibration.samples": COUNT,

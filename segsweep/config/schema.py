@@ -86,9 +86,9 @@ class QuantizationConfig:
     """Which variant is made of the trained weights."""
 
     name: str = "float32"
-    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `mixed`; after a fine-tune
-    `qat_int8`, `pruned_float32`, `pruned_int8`, `clustered_float32`, `clustered_int8`, and after two `pqat_int8` and
-    `cqat_int8`, and for a recipe `qat_mixed`."""
+    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `int4`, `mixed`; after a fine-tune
+    `qat_int8`, `qat_int4`, `pruned_float32`, `pruned_int8`, `clustered_float32`, `clustered_int8`, and after two
+    `pqat_int8` and `cqat_int8`, and for a recipe `qat_mixed`."""
     recipe: str | None = None
     """Path of a recipe, which says what each layer is; needed by `mixed` and `qat_mixed`, used by them alone.
     `segsweep search` finds one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from segsweep.devices.four_bit_kernels import kernel_remarks
 from segsweep.errors import StoreError
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
@@ -136,7 +137,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())
     sentences = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
-    sentences += training_remarks(store, runs.values())
+    sentences += [*kernel_remarks(runs.values()), *training_remarks(store, runs.values())]
     table.attrs["remarks"] = KeptList([*sentences, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)

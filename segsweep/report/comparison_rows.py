@@ -48,7 +48,7 @@ integers. One stands in a comparison where a row has more to say than `none`."""
 _MEASURES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("pruned", "pqat"), ("gain_against_control", "gzip_bytes", "sparsity")),
     **dict.fromkeys(("clustered", "cqat"), ("gain_against_control", "gzip_bytes", "distinct_weights")),
-    "qat_mixed": ("gain_against_control",),
+    **dict.fromkeys(("qat_int4", "qat_mixed"), ("gain_against_control",)),
 }
 """By kind of training: the columns that show what it is good for, where a sweep has such variants."""
 DELETED = "DELETED"

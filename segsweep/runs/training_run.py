@@ -17,8 +17,10 @@ from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
+from segsweep.quantization.four_bits import trainable
 from segsweep.quantization.range_rules import RangeChoice
-from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.quantization.recipe import Recipe
+from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
 from segsweep.runs.calibration_images import calibration_images
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
@@ -81,6 +83,14 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
     return KEPT_BY_KIND[spec.kind](model, budget)
 
 
+def _recipe_of_start(spec: TrainingSpec, context: Context) -> Recipe:
+    """The recipe of the post-training file that a training begins at."""
+    assert spec.start is not None
+    recipe = variant_file(spec.start, context).recipe
+    assert recipe is not None, f"{spec.start.variant.name} has no recipe"
+    return recipe
+
+
 def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) -> None:
     """Give a quantization-aware model the ranges of the post-training file that it begins at."""
     from segsweep.quantization.activation_ranges import start_ranges
@@ -94,6 +104,7 @@ def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) ->
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
     """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
+    extra_files: dict[str, bytes] = {}
     teacher = spec.root.teacher
     if teacher is not None:
         ensure_training(teacher, context)
@@ -110,7 +121,11 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     else:
         parent_run = ensure_training(spec.root, context).run_id
         origin = ensure_training(spec.parent, context).run_id
-        model = prepared(load_model(spec.parent, context, spec.size), spec)
+        recipe = spec.recipe
+        if TRAINING_KINDS[spec.kind].rounds == BY_START:
+            recipe = trainable(_recipe_of_start(spec, context))
+            extra_files[names.RECIPE_FILE] = recipe.to_yaml().encode()
+        model = prepared(load_model(spec.parent, context, spec.size), spec, recipe)
         if spec.start is not None:
             _start_ranges(model, spec.start, context)
 
@@ -134,14 +149,13 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         store.log_data(run_id, training_data(dataset, spec.config.data))
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
-        extra_files: dict[str, bytes] = {}
         if teacher is not None:
             taught_by = load_model(teacher, context, spec.size)
             labels = given_labels(spec.root.config, taught_by, context)
             if spec.parent is None and spec.config.training.pseudo_labels.start == "teacher":
                 model.set_weights(taught_by.get_weights())
             context.models.pop(teacher.key)
-            dataset, extra_files = labels.dataset, labels.files
+            dataset, extra_files = labels.dataset, extra_files | labels.files
             if spec.root.config.training.pseudo_labels.images != "training":
                 # They are among the training images now.
                 dataset = replace(dataset, unlabelled=None)

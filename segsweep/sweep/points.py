@@ -12,7 +12,7 @@ from segsweep.data.view import NOTE, is_open
 from segsweep.errors import ConfigError
 from segsweep.lineage.jobs import lineage
 from segsweep.models.table import quantization_obstacle, recipe_obstacle
-from segsweep.quantization.training_kinds import BY_CHANNEL, BY_RECIPE, BY_TENSOR, TRAINING_KINDS
+from segsweep.quantization.training_kinds import BY_CHANNEL, BY_RECIPE, BY_START, BY_TENSOR, TRAINING_KINDS
 from segsweep.sweep.waves import Job
 
 
@@ -62,6 +62,7 @@ OBSTACLES: Mapping[str | None, Callable[[ModelConfig], str | None]] = {
     BY_CHANNEL: quantization_obstacle,
     BY_TENSOR: quantization_obstacle,
     BY_RECIPE: recipe_obstacle,
+    BY_START: recipe_obstacle,
 }
 """Why a training that rounds so cannot be done to a model, by `TrainingKind.rounds`."""
 

@@ -15,6 +15,7 @@ from stored_reports import NAMES, hostile_report
 
 from segsweep.cli import main
 from segsweep.report.comparison import COLUMNS
+from segsweep.report.comparison_rows import TAG_COLUMNS
 from segsweep.report.formats.cells import cell_text
 from segsweep.report.formats.escaping import latex_text, markdown_text
 from segsweep.report.formats.report_input import ReportInput, View
