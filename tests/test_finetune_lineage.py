@@ -90,9 +90,10 @@ def test_a_control_is_shared_by_all_fine_tunes_of_a_budget():
     assert len(keys) == 1
 
 
-def test_calibration_bears_on_integers_made_of_float_files():
-    assert "quantization.calibration.samples" in used_settings(spec("pruned_int8").asked)
-    assert "quantization.calibration.samples" not in used_settings(spec("pqat_int8").asked)
+def test_calibration_bears_on_integers_made_of_float_files_and_on_fine_tunes_that_begin_at_one():
+    for name in ("pruned_int8", "qat_int8"):
+        assert "quantization.calibration.samples" in used_settings(spec(name).asked)
+    assert "quantization.calibration.samples" not in used_settings(spec("pruned_float32").asked)
 
 
 def test_what_4_bit_weights_are_trained_for_is_the_recipe_of_the_file_they_start_at():

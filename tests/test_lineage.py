@@ -317,11 +317,10 @@ def test_only_a_validation_without_a_class_makes_another_key_for_the_mean_that_c
 
 
 def range_key(how: str, data=None, name: str = "int8", **settings) -> str:
-    """Variant key by the way to find ranges."""
+    """Variant key by the way to find ranges, of weights that are not corrected."""
     calibration = schema.CalibrationConfig(range=how, **settings)
-    return lineage(
-        job(quantization=schema.QuantizationConfig(name=name, calibration=calibration)), data or dataset()
-    ).asked.key
+    quantization = schema.QuantizationConfig(name=name, calibration=calibration, correction="none")
+    return lineage(job(quantization=quantization), data or dataset()).asked.key
 
 
 def test_the_default_range_depends_on_the_validation_images_and_named_ones_do_not(monkeypatch):
