@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import small_unet
-from segsweep.quantization.clipped_ranges import by_percentile, by_squared_error, clipped
 
+from segsweep.quantization.clipped_ranges import by_percentile, by_squared_error, clipped
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tflite.interpreter import TFLiteModel

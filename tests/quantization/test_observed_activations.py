@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import small_unet
-from segsweep.quantization.clipped_ranges import clipped, narrowed
 
 from segsweep.errors import ModelError
+from segsweep.quantization.clipped_ranges import clipped, narrowed
 from segsweep.quantization.observed_activations import ObservedActivations
 from segsweep.quantization.post_training import calibrate, calibration_of
 
