@@ -57,9 +57,10 @@ def one_combination(width: int, rate: float, variant: str) -> float:
     from segsweep.config.training_schema import TrainingConfig
     from segsweep.data.sources import load_dataset
     from segsweep.models.table import build_model
+    from segsweep.training.optimizer_steps import optimizer_steps
 
     dataset = load_dataset(SyntheticParcelsConfig())
-    settings, finetune = TrainingConfig(), QuantizationConfig()
+    settings, finetune = optimizer_steps(TrainingConfig(), len(dataset.train)), QuantizationConfig()
 
     def arrays(split) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
         images, labels = split.read(np.arange(len(split)))

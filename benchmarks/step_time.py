@@ -58,6 +58,7 @@ def measure(experiment: str) -> str:
     from segsweep.data.view import suited
     from segsweep.models.table import build_model, size_multiple
     from segsweep.training.losses import build_loss
+    from segsweep.training.optimizer_steps import optimizer_steps
     from segsweep.training.optimizers import build_optimizer
     from segsweep.training.steps import TrainStep
 
@@ -73,7 +74,7 @@ def measure(experiment: str) -> str:
             dataset.train,
             dataset.normalization,
             size=size,
-            batch_size=config.training.batch_size,
+            batch_size=optimizer_steps(config.training, len(dataset.train)).batch_size,
             augmentation=suited(config.training.augmentation, dataset.view),
             seed=0,
             epoch=epoch,

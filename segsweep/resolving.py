@@ -16,6 +16,7 @@ from segsweep.models.input_scaling import uses_own_statistics
 from segsweep.models.table import check_task
 from segsweep.quantization.training_kinds import chain
 from segsweep.quantization.variants import variant_named
+from segsweep.training.optimizer_steps import with_enough_steps
 from segsweep.training.phases import fine_tuning_rate
 
 DEFAULT_CALIBRATION_SAMPLES = 64
@@ -51,7 +52,7 @@ def resolved(config: JobConfig, dataset: Dataset) -> JobConfig:
     rate = quantization.learning_rate
     if rate is None:
         rate = config.training.learning_rate * FINETUNE_LEARNING_RATE_FACTOR
-    training = config.training
+    training = with_enough_steps(config.training, len(dataset.train), by_pixel=dataset.task.by_pixel)
     if training.fine_tuning.epochs:
         try:
             frozen_blocks(config.model, training.fine_tuning.frozen)

@@ -9,8 +9,13 @@ import numpy as np
 import tf_keras as keras
 from tf_keras import layers
 
+from segsweep.quantization.activation_ranges import start_ranges
+from segsweep.quantization.four_bits import kept_by_rule, recipe_of
+from segsweep.quantization.layers import layers as layers_of
+from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import Calibration, calibrate, quantize
-from segsweep.quantization.quantization_aware import quantization_aware
+from segsweep.quantization.quantization_aware import exportable, quantization_aware
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tflite.conversion import convert_float, convert_quantized
@@ -72,9 +77,15 @@ def trained(upsampling: str) -> keras.Model:
 @functools.cache
 def quantization_aware_trained(upsampling: str) -> keras.Model:
     """`trained`, fine-tuned quantization-aware."""
-    model = quantization_aware(trained(upsampling))
+    model = started(quantization_aware(trained(upsampling)))
     fit(model, epochs=2, learning_rate=1e-3)
     return model
+
+
+def started(aware: keras.Model, rule: str = "min_max", images: np.ndarray | None = None) -> keras.Model:
+    """A quantization-aware model with ranges; of the images that `trained` learned from unless others are given."""
+    start_ranges(aware, blobs(64, seed=0)[0] if images is None else images, RangeChoice.of(rule), 99.99)
+    return aware
 
 
 def fit(model: keras.Model, epochs: int, learning_rate: float) -> None:
@@ -98,6 +109,10 @@ def calibration(upsampling: str) -> Calibration:
 @functools.cache
 def variant_file(upsampling: str, name: str) -> bytes:
     """A variant of `trained`, by its name; its weights are neither pruned nor clustered."""
+    if VARIANTS[name].selects_recipe:
+        found = layers_of(float_file(upsampling))
+        recipe = recipe_of(found, kept_by_rule(found)[0], dict.fromkeys((layer.name for layer in found), "octav"))
+        return quantize_mixed(float_file(upsampling), recipe, calibration(upsampling))
     if TRAINING_KINDS[VARIANTS[name].training_kind].rounds is not None:
-        return convert_quantized(quantization_aware_trained(upsampling))
+        return convert_quantized(exportable(quantization_aware_trained(upsampling), trained(upsampling)))
     return quantize(float_file(upsampling), VARIANTS[name], calibration(upsampling))

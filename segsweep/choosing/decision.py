@@ -20,6 +20,7 @@ from segsweep.choosing.device_limits import device_limits, memory_limit, memory_
 from segsweep.choosing.differences import Differences, same_truth
 from segsweep.choosing.words import Grounds, choice_text, kib, misses, ms, nearest_text, points
 from segsweep.devices.footprint import footprint_of_run, stated_footprint
+from segsweep.devices.four_bit_kernels import kernel_remarks
 from segsweep.devices.profile import Device
 from segsweep.errors import SegsweepError
 from segsweep.report.comparison import Comparison
@@ -97,6 +98,7 @@ def decide(store: Store, sweep: RunRecord, comparison: Comparison, wish: Wish) -
                 f"the control {other.label} ({metric.words_on(wish.split)} {other.score:.4f}, {kib(other.size_bytes)}) "
                 "would have won if controls took part, as --controls lets them",
             )
+    remarks += tuple(kernel_remarks([choice.winner.run]))
     grounds = _grounds(store, choice.winner, metric, wish.split)
     return Decision(choice.winner, choice_text(choice, grounds, limits, len(allowed)), "", remarks)
 

@@ -8,6 +8,7 @@ from typing import Any
 from segsweep.config.data_checks import check_data
 from segsweep.config.loss_checks import check_loss
 from segsweep.config.loss_schema import TERMS
+from segsweep.config.quantization_checks import check_quantization
 from segsweep.errors import ConfigError
 
 
@@ -88,6 +89,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.schedule": OneOf(("constant", "cosine", "linear", "exponential", "plateau")),
     "training.warmup_epochs": AT_LEAST_ZERO,
     "training.gradient_clip_norm": POSITIVE,
+    "training.ema": FRACTION,
     "training.threads": COUNT,
     "training.early_stopping.monitor": OneOf(("val/mean_iou", "val/mean_dice", "val/accuracy", "val/loss")),
     "training.early_stopping.patience": COUNT,
@@ -112,15 +114,15 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "training.preview_images": Range("0 to 16", lambda value: 0 <= value <= 16),
     "quantization.name": OneOf(
         (
-            *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "mixed", "qat_int8"),
-            *("pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
-            "qat_mixed",
+            *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "int4", "mixed"),
+            *("qat_int8", "qat_int4", "qat_mixed", "pruned_float32", "pruned_int8"),
+            *("clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
         )
     ),
     "quantization.calibration.samples": COUNT,
     "quantization.calibration.seed": AT_LEAST_ZERO,
     "quantization.calibration.choice": OneOf(("random", "stratified", "farthest")),
-    "quantization.calibration.range": OneOf(("auto", "min_max", "average", "percentile", "mse", "kl")),
+    "quantization.calibration.range": OneOf(("auto", "min_max", "average", "percentile", "mse")),
     "quantization.calibration.percentile": Range("at least 50 and below 100", lambda value: 50 <= value < 100),
     "quantization.pruning.sparsity": FRACTION,
     "quantization.clustering.clusters": Range("2 to 256", lambda value: 2 <= value <= 256),
@@ -185,6 +187,7 @@ def check(leaves: dict[str, Any]) -> None:
         )
     check_data(leaves)
     check_loss(leaves)
+    check_quantization(leaves)
 
 
 def _is_within(rule: Range, value: float) -> bool:

@@ -58,8 +58,9 @@ class CalibrationConfig:
     range: str = "auto"
     """Range of an activation, over which the steps of 8 or 16 bits are spread: from the smallest to the largest value
     of all images (`min_max`); from the mean of the images' smallest to that of their largest (`average`); the middle
-    `percentile` of the values; or the range with the least mean squared error (`mse`) or Kullback-Leibler divergence
-    (`kl`). `auto`: the one of these that does best on validation images, of activations of 16 bits `min_max`."""
+    `percentile` of the values; or the range with the least mean squared error (`mse`). `auto`: the one of these that
+    does best on validation images, also with another one for the network's input; of activations of 16 bits
+    `min_max`."""
     percentile: float = 99.99
     """Share of the values, in percent, that `percentile` keeps; 50 <= p < 100; used by `auto` too, which tries it."""
 
@@ -85,14 +86,19 @@ class QuantizationConfig:
     """Which variant is made of the trained weights."""
 
     name: str = "float32"
-    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `mixed`; after a fine-tune
-    `qat_int8`, `pruned_float32`, `pruned_int8`, `clustered_float32`, `clustered_int8`, and after two `pqat_int8` and
-    `cqat_int8`, and for a recipe `qat_mixed`."""
+    """`float32`, `float16`, `dynamic_range`, `weight_only_int8`, `int8`, `int16x8`, `int4`, `mixed`; after a fine-tune
+    `qat_int8`, `qat_int4`, `pruned_float32`, `pruned_int8`, `clustered_float32`, `clustered_int8`, and after two
+    `pqat_int8` and `cqat_int8`, and for a recipe `qat_mixed`."""
     recipe: str | None = None
     """Path of a recipe, which says what each layer is; needed by `mixed` and `qat_mixed`, used by them alone.
     `segsweep search` finds one."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     """Used by integer variants: by those after quantization-aware training for their control's int8."""
+    correction: Any = "auto"
+    """What is done to the weights before they become integers, from the float file and calibration images: `none`; a
+    list of `equalize` (cross-layer equalization), `bias` (bias correction) and `round` (AdaRound); or `auto`, which
+    keeps what helps on validation images. Used by variants with 8-bit activations whose weights were not trained to be
+    rounded; of a recipe, `auto` changes nothing."""
     epochs: int = 8
     """Epochs of each fine-tune; used by variants after one."""
     learning_rate: float | None = None

@@ -93,10 +93,12 @@ class PseudoLabelsConfig:
 class TrainingConfig:
     """How weights are made by gradient descent."""
 
-    epochs: int = 30
-    """Passes over the training images; at least 1."""
-    batch_size: int = 16
-    """Images a step; a batch larger than the data is the whole data."""
+    epochs: int | None = None
+    """Passes over the training images; at least 1. `null`: 30, and up to 100 where these are fewer than 700 optimizer
+    steps even in small batches."""
+    batch_size: int | None = None
+    """Images a step; a batch larger than the data is the whole data. `null`: the largest of 4, 8 and 16 that gives
+    1500 optimizer steps or more, else 4; at least 8 where images have a class each."""
     learning_rate: float = 1e-3
     """The optimizer's step size, at its highest; > 0."""
     optimizer: str = "adam"
@@ -114,6 +116,9 @@ class TrainingConfig:
     """Gradients are scaled down to this global norm; `null`: not at all."""
     threads: int = 1
     """TensorFlow threads; part of the training key, since another number of threads gives other weights."""
+    ema: float | None = None
+    """Score and keep an exponential moving average of the weights over the steps instead of the last ones: the share of
+    the average that a step keeps, such as 0.98; 0 < e < 1. `null`: not at all. Fine-tunes do not average."""
     mixed_precision: bool = False
     """Compute in float16 with weights in float32 (NVIDIA GPUs alone); gives other weights than float32. Fine-tunes and
     exported files are float32 all the same."""

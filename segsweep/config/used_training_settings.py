@@ -13,6 +13,7 @@ OFF: dict[str, Any] = {
     "mixed_precision": False,
     "initial_weights": None,
     "xla": False,
+    "ema": None,
     "augmentation.scale": None,
     "augmentation.brightness": 0.0,
     "augmentation.contrast": None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from segsweep.devices.four_bit_kernels import UNPACKED
 from segsweep.devices.graph import Graph, Operator
 
 MICRO_OPERATORS = frozenset({
@@ -43,6 +44,14 @@ def _is_hybrid(graph: Graph, operator: Operator) -> bool:
     return values == "float32" and weights != "float32"
 
 
+def _has_no_kernel_for_4_bits(graph: Graph, operator: Operator) -> bool:
+    places = _WEIGHTED.get(operator.name)
+    if places is None:
+        return False
+    values, weights = (graph.tensors[operator.inputs[place]].dtype for place in places)
+    return weights == "int4" and values != "float32" and (values != "int8" or operator.name not in UNPACKED)
+
+
 def _dequantizes(dtype: str) -> Callable[[Graph, Operator], bool]:
     return lambda graph, operator: operator.name == "DEQUANTIZE" and graph.tensors[operator.inputs[0]].dtype == dtype
 
@@ -57,6 +66,7 @@ def _dequantizes_channels(graph: Graph, operator: Operator) -> bool:
 
 _LIMITS: dict[str, Callable[[Graph, Operator], bool]] = {
     "float activations with integer weights are not supported": _is_hybrid,
+    "4-bit weights are not supported in an operator of this kind": _has_no_kernel_for_4_bits,
     "DEQUANTIZE of float16 is not supported": _dequantizes("float16"),
     # It takes the file and gives up when it runs.
     "RESIZE_BILINEAR of int16 is not supported": _resizes_int16,

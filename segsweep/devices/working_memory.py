@@ -1,15 +1,17 @@
 """How much memory a file needs while it runs, from the lifetimes of its tensors.
 
 A tensor lives from the operator that makes it to the last one that reads it; inputs from the first operator on, outputs
-to the last. Weights stay in flash. Two numbers come of it: what is alive at once, which no plan can go below, and what
-an arena takes where each tensor keeps its place. The plan is greedy by size (Pisarchyk and Lee, "Efficient Memory
-Management for Deep Neural Net Inference", 2020), as TensorFlow Lite Micro's planner does it: the largest tensor first,
-each into the first gap among those that live at the same time, at multiples of 16 bytes.
+to the last. Weights stay in flash; those of 4 bits are unpacked while their operator runs. Two numbers come of it: what
+is alive at once, which no plan can go below, and what an arena takes where each tensor keeps its place. The plan is
+greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020), as that of
+TensorFlow Lite Micro: the largest tensor first, each into the first gap among those that live at the same time, at
+multiples of 16 bytes.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from segsweep.devices.four_bit_kernels import unpacked_bytes
 from segsweep.devices.graph import Graph, Operator
 
 ALIGNMENT = 16
@@ -35,7 +37,7 @@ class Lifetime:
 
 
 def lifetimes(graph: Graph) -> list[Lifetime]:
-    """Those of all tensors that are computed, and of what operators sum up in."""
+    """Those of all tensors that are computed, and of what operators sum up in or unpack."""
     end = max(0, len(graph.operators) - 1)
     first: dict[int, int] = dict.fromkeys(graph.inputs, 0)
     last: dict[int, int] = dict.fromkeys(graph.inputs, 0)
@@ -47,6 +49,7 @@ def lifetimes(graph: Graph) -> list[Lifetime]:
         for index in operator.inputs:
             last[index] = number
         sums.append(Lifetime(_accumulators(graph, operator), number, number))
+        sums.append(Lifetime(unpacked_bytes(graph, operator), number, number))
     last |= dict.fromkeys(graph.outputs, end)
     for index, tensor in enumerate(graph.tensors):
         if tensor.is_variable:

@@ -74,7 +74,9 @@ def controls_of(variant: Variant) -> tuple[str, ...]:
     """
     if variant.name == QAT_MIXED.name:
         return ("float32", "mixed")
-    return ("float32", "int8") if variant.integer else ("float32",)
+    if not variant.integer:
+        return ("float32",)
+    return ("float32", "int4" if variant.weights == "int4" else "int8")
 
 
 def _controls(

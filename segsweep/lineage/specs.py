@@ -50,6 +50,8 @@ class TrainingSpec:
     """The float training whose model labels pixels for this one."""
     recipe: Recipe | None = None
     """What a quantization-aware training rounds as, where that is not int8."""
+    images: int = 0
+    """Training images; those with pseudo-labels alone are not counted."""
     taught: Teaching | None = None
     """Whose logits it learns from; None: nobody's."""
     start: "VariantSpec | None" = None

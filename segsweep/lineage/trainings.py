@@ -58,7 +58,7 @@ def float_training(config: JobConfig, dataset: Dataset, size: tuple[int, int]) -
             **({"taught": taught.determines} if taught is not None else {}),
         }
     )
-    return TrainingSpec("float", config, size, key, None, teacher, taught=taught)
+    return TrainingSpec("float", config, size, key, None, teacher, images=len(dataset.train), taught=taught)
 
 
 def distillation(config: JobConfig, dataset: Dataset, float_training: TrainingSpec) -> Teaching | None:
@@ -117,13 +117,17 @@ def finetune(
             warmup_epochs=FINETUNE_WARMUP_EPOCHS if epochs > FINETUNE_WARMUP_EPOCHS else 0,
             # What a fine-tune is compared with, and exported to, is in float32.
             mixed_precision=False,
+            # An average of pruned or clustered weights would be neither.
+            ema=None,
             fine_tuning=FineTuningConfig(),
             # It starts where the target may have been reached.
             early_stopping=replace(parent.config.training.early_stopping, target=None),
         ),
     )
     key = content_key(content)
-    return TrainingSpec(kind, config, parent.size, key, parent, recipe=recipe, start=start, taught=taught)
+    return TrainingSpec(
+        kind, config, parent.size, key, parent, recipe=recipe, start=start, images=parent.images, taught=taught
+    )
 
 
 def recipe_of(config: JobConfig) -> Recipe:

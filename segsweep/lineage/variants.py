@@ -12,6 +12,9 @@ from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
 from segsweep.quantization.automatic_ranges import AUTO_VERSION, used_range
+from segsweep.quantization.corrections.settings import VERSION as CORRECTION_VERSION
+from segsweep.quantization.corrections.settings import used_correction
+from segsweep.quantization.four_bits import FOUR_BITS_VERSION
 from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
@@ -51,13 +54,17 @@ def variant_spec(
         "name": name,
         # They travel inside the file.
         "description": [dataset.classes, dataset.palette, dataset.bands, dataset.rgb],
-        "versions": versions("tensorflow") if source is recipe is None else versions("tensorflow", "litert-quantizer"),
+        "versions": versions("tensorflow"),
     }
+    if source is not None or recipe is not None or variant.selects_recipe:
+        content["versions"] |= versions("litert-quantizer")
     if dataset.nodata is not None:
         # It travels inside the file too, and does so where no image of the training has it.
         content["nodata"] = dataset.nodata
     if recipe is not None:
         content["recipe"] = recipe.as_dict()
+    if variant.selects_recipe and start is None:
+        content["recipe_rule"] = {"version": FOUR_BITS_VERSION, **_validation(dataset)}
     if start is not None:
         content["start"] = start.key
         # Which of the two is better on it decides.
@@ -71,6 +78,7 @@ def variant_spec(
             if calibration.choice != "random":
                 content["calibration"]["choice"] = calibration.choice
         content["calibration"] |= _ranges(config, variant, recipe, dataset)
+        content |= _correction(config, variant, recipe, dataset)
         content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
     evaluation_key = content_key(
@@ -94,10 +102,26 @@ def _ranges(config: JobConfig, variant: Variant, recipe: Recipe | None, dataset:
     if how in (AUTO, "percentile"):
         content["percentile"] = settings.percentile
     if how == AUTO:
-        content |= {"version": AUTO_VERSION, "validation": dataset.validation.fingerprint}
-        groups = _groups(dataset).get("groups", {})
-        content |= {"groups": groups["validation"]} if "validation" in groups else {}
+        content |= {"version": AUTO_VERSION, **_validation(dataset)}
     return content
+
+
+def _validation(dataset: Dataset) -> dict[str, Any]:
+    """The validation split, by which something is selected, and which of its images are not independent."""
+    groups = _groups(dataset).get("groups", {})
+    found = {"validation": dataset.validation.fingerprint}
+    return {**found, "groups": groups["validation"]} if "validation" in groups else found
+
+
+def _correction(config: JobConfig, variant: Variant, recipe: Recipe | None, dataset: Dataset) -> dict[str, Any]:
+    """What determines the corrections of the weights beside the images; nothing where there are none."""
+    names = used_correction(config.quantization, variant, recipe)
+    if names == ():
+        return {}
+    content: dict[str, Any] = {"version": CORRECTION_VERSION, "names": names or "auto", "libraries": versions("numpy")}
+    if names is None:
+        content |= _validation(dataset)
+    return {"correction": content}
 
 
 def _groups(dataset: Dataset) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-BY_CHANNEL, BY_TENSOR, BY_RECIPE = "by channel", "by tensor", "by recipe"
+BY_CHANNEL, BY_TENSOR, BY_RECIPE, BY_START = "by channel", "by tensor", "by recipe", "by the recipe of its start"
 """How a training rounds: to 8 bits, with a scale for the weights of each channel or for all of a layer; or as a recipe
-says of each layer, with a scale for each channel."""
+says of each layer, with a scale for each channel: one that the user gives, or that of the file that it starts at."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class TrainingKind:
     starts_from: str | None = None
     """The kind whose weights it fine-tunes; None: trained from scratch."""
     rounds: str | None = None
-    """How it rounds while it computes, as an int8 file does: `BY_CHANNEL`, `BY_TENSOR` or `BY_RECIPE`; None: not
-    at all."""
+    """How it rounds while it computes, as an int8 file does: `BY_CHANNEL`, `BY_TENSOR`, `BY_RECIPE` or `BY_START`;
+    None: not at all."""
     keeps: Literal["zeros", "clusters"] | None = None
     """What its weights have in the end."""
     starts_at: str | None = None
@@ -89,6 +89,14 @@ TRAINING_KINDS: Mapping[str, TrainingKind] = {
             keeps="clusters",
             words="QAT fine-tunes of clustered weights",
             origin="Fine-tuned to 8-bit arithmetic, clusters kept,",
+        ),
+        TrainingKind(
+            "qat_int4",
+            starts_from="float",
+            starts_at="int4",
+            rounds=BY_START,
+            words="QAT fine-tunes for 4-bit weights",
+            origin="Fine-tuned to 4-bit weights and 8-bit activations",
         ),
         TrainingKind(
             "qat_mixed",

@@ -35,6 +35,14 @@ class Variant:
     """Data types that stored tensors may have: weights, biases, and the shapes that some operators take."""
     float_weights_below: int = 0
     """An operator with fewer weights than this may keep them in float32."""
+    kept_weights: str | None = None
+    """Data type that some operators may keep their weights in, with the same activations; those that have the
+    variant's own `weights` are the most among `FOUR_BIT_OPERATORS`, by their number of weights."""
+
+    @property
+    def selects_recipe(self) -> bool:
+        """Whether validation images say which layers have which weights."""
+        return self.kept_weights is not None
 
     @property
     def is_converted(self) -> bool:
@@ -42,6 +50,9 @@ class Variant:
         float_file = TRAINING_KINDS[self.training_kind].float_file
         return float_file is None or float_file == self.name
 
+
+FOUR_BIT_OPERATORS = frozenset({"CONV_2D", "FULLY_CONNECTED"})
+"""Operators that litert-quantizer gives 4-bit weights and 8-bit activations."""
 
 _INDICES = frozenset({"int32", "int64"})
 """Of tensors that hold sizes and axes in float files."""
@@ -111,7 +122,21 @@ _BASIC = (
         # int16: constants that are added or multiplied; int64: biases.
         constants=frozenset({"int8", "int16", "int32", "int64"}),
     ),
+    Variant(
+        name="int4",
+        training_kind="float",
+        calibrated=True,
+        integer=True,
+        activations="int8",
+        weights="int4",
+        dequantized=False,
+        constants=frozenset({"int4", "int8", "int32"}),
+        kept_weights="int8",
+    ),
 )
+
+
+(_INT4,) = (variant for variant in _BASIC if variant.name == "int4")
 
 
 def _after(training_kind: str, like: str, **changes: Any) -> Variant:
@@ -131,6 +156,7 @@ VARIANTS: Mapping[str, Variant] = {
         _after("clustered", "int8"),
         _after("pqat", "int8", calibrated=False),
         _after("cqat", "int8", calibrated=False),
+        replace(_INT4, name="qat_int4", training_kind="qat_int4"),
     )
 }
 """By name. Some have the same census: they differ in how the weights were trained, and in what
@@ -170,11 +196,13 @@ def check(variant: Variant, census: Census) -> None:
         *_strays("stored tensors", census.constants, variant.constants),
     ]
     matching = [op for op in census.compute if _computes_as(variant, op)]
-    others = [op for op in census.compute if op not in matching and not _may_stay_float(variant, op)]
+    others = [op for op in census.compute if op not in matching and not _may_stay(variant, op)]
     if others:
         faults.append(f"operators of another kind: {_listing(others)}")
     if not matching:
         faults.append("no operator computes as the name says")
+    elif variant.kept_weights is not None:
+        faults += _too_many_kept(variant, census)
     if faults:
         raise VariantError(f"the file is not {variant.name}: {'; '.join(faults)}")
 
@@ -183,8 +211,18 @@ def _computes_as(variant: Variant, op: ComputeOp) -> bool:
     return (op.activations, op.weights, op.dequantized) == (variant.activations, variant.weights, variant.dequantized)
 
 
-def _may_stay_float(variant: Variant, op: ComputeOp) -> bool:
-    return op.weights == "float32" and op.weight_count < variant.float_weights_below
+def _may_stay(variant: Variant, op: ComputeOp) -> bool:
+    if op.weights == "float32":
+        return op.weight_count < variant.float_weights_below
+    return (op.activations, op.weights, op.dequantized) == (variant.activations, variant.kept_weights, False)
+
+
+def _too_many_kept(variant: Variant, census: Census) -> list[str]:
+    """Whether fewer than half of the weights that could be of the variant's type are."""
+    able = [op for op in census.compute if op.name in FOUR_BIT_OPERATORS]
+    total = sum(op.weight_count for op in able)
+    made = sum(op.weight_count for op in able if op.weights == variant.weights)
+    return [] if 2 * made >= total else [f"only {made / total:.0%} of the weights that could be are {variant.weights}"]
 
 
 def _strays(what: str, found: Iterable[str], allowed: Iterable[str]) -> list[str]:

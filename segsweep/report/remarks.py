@@ -10,9 +10,12 @@ from segsweep.report.scored_images import images_of
 from segsweep.tracking import names
 from segsweep.tracking.liveness import maker_is_gone
 from segsweep.tracking.records import RunRecord
+from segsweep.tracking.store import Store
 
 _MOST_CLASSES = 8
 """Classes that a remark names."""
+_MOST_TRAININGS = 4
+"""Trainings that a remark names."""
 
 
 def remarks(sweep: RunRecord, table: pd.DataFrame) -> list[str]:
@@ -84,3 +87,40 @@ def class_remarks(runs: Iterable[RunRecord]) -> list[str]:
             f"{predicted}."
         )
     return remarks
+
+
+def training_remarks(store: Store, runs: Iterable[RunRecord]) -> list[str]:
+    """Which float trainings ended while validation still rose, so that more epochs alone would change the scores."""
+    keys = {
+        run.tags[names.TRAINING_KEY]
+        for run in runs
+        if run.tags.get(names.TRAINING_KIND) == "float" and names.TRAINING_KEY in run.tags
+    }
+    newest: dict[str, RunRecord] = {}
+    for run in store.with_keys(names.TRAINING, names.TRAINING_KEY, keys) if keys else ():
+        if run.is_finished:
+            newest.setdefault(run.tags[names.TRAINING_KEY], run)
+    rising = sorted((run for run in newest.values() if names.LATE_RISE in run.metrics), key=lambda run: run.name)
+    if not rising:
+        return []
+    named = ", ".join(f"{run.name}: +{100 * run.metrics[names.LATE_RISE]:.1f}" for run in rising[:_MOST_TRAININGS])
+    more = f" and {len(rising) - _MOST_TRAININGS} more" if len(rising) > _MOST_TRAININGS else ""
+    which = f"{len(rising)} of {len(newest)} float trainings" if len(newest) > 1 else "the float training"
+    return [
+        f"Validation still rose in the last fifth of the epochs of {which} (points of mean IoU; {named}{more}). More "
+        "epochs alone would change the scores, so comparisons of quantized files with float32, above all after "
+        "fine-tunes, may be confounded. Train longer (training.epochs) or in smaller batches (training.batch_size)."
+    ]
+
+
+def finetune_remarks(runs: Iterable[RunRecord]) -> list[str]:
+    """Which files are what their fine-tune began at, since it made them no better on validation images."""
+    kept = sorted({run.name for run in runs if run.is_finished and run.tags.get(names.KEEPS_START) == "true"})
+    if not kept:
+        return []
+    named = ", ".join(kept[:_MOST_TRAININGS])
+    more = f" and {len(kept) - _MOST_TRAININGS} more" if len(kept) > _MOST_TRAININGS else ""
+    return [
+        f"Fine-tuning did not raise the score on the validation images of {named}{more}: the file is the post-training "
+        "file that the fine-tune began at."
+    ]

@@ -7,7 +7,8 @@ import numpy as np
 
 from segsweep.errors import StoreError
 from segsweep.lineage.specs import TrainingSpec
-from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.quantization.recipe import Recipe, parse_recipe
+from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
 from segsweep.runs.context import Context
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -26,7 +27,7 @@ def load_model(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "
     if kept is not None and tuple(kept.input_shape[1:3]) == size:
         return kept
     weights = kept.get_weights() if kept is not None else weights_of(context.found[spec.key], context.store)
-    model = untrained(spec, context, size)
+    model = untrained(spec, context, size, recipe=_recipe(spec, context))
     model.set_weights(weights)
     context.models[spec.key] = model
     return model
@@ -45,15 +46,29 @@ def weights_of(record: RunRecord, store: Store) -> list[np.ndarray]:
         return [arrays[name] for name in sorted(arrays.files)]
 
 
+def _recipe(spec: TrainingSpec, context: Context) -> Recipe | None:
+    """What a training rounds as; that of a file that it started at is on its run."""
+    if TRAINING_KINDS[spec.kind].rounds != BY_START:
+        return spec.recipe
+    record = context.found[spec.key]
+    content = context.store.artifacts.required(record, names.RECIPE_FILE)
+    return parse_recipe(content.decode(), f"run {record.run_id}: {names.RECIPE_FILE}")
+
+
 def load_twins(spec: TrainingSpec, context: Context, size: tuple[int, int]) -> "tuple[keras.Model, keras.Model]":
     """The trained network of a quantization-aware training, and a float one without its weights."""
     return load_model(spec, context, size), untrained(spec.root, context, size)
 
 
 def untrained(
-    spec: TrainingSpec, context: Context, size: tuple[int, int], *, mixed_precision: bool = False
+    spec: TrainingSpec,
+    context: Context,
+    size: tuple[int, int],
+    *,
+    mixed_precision: bool = False,
+    recipe: Recipe | None = None,
 ) -> "keras.Model":
-    """The network of a training, prepared for its kind, with initial weights."""
+    """The network of a training, prepared for its kind, with initial weights; `recipe` is what it rounds as, if any."""
     from segsweep.models.table import build_model
     from segsweep.training.runtime import configure
 
@@ -65,29 +80,25 @@ def untrained(
     shape = (*size, context.dataset.train.image_shape[2])
     with building(mixed_precision):
         model = build_model(spec.config.model, shape, len(context.dataset.classes), spec.config.seed)
-    return prepared(model, spec)
+    return prepared(model, spec, recipe)
 
 
-def prepared(model: "keras.Model", spec: TrainingSpec) -> "keras.Model":
-    """A float network as a training starts from it."""
+def prepared(model: "keras.Model", spec: TrainingSpec, recipe: Recipe | None = None) -> "keras.Model":
+    """A float network as a training starts from it; `recipe` is what that rounds as, if any."""
     if spec.parent is None:
         return model
+    from segsweep.models.freezing import unfrozen_copy
     from segsweep.quantization.batch_norm_folding import fold_batch_norm
     from segsweep.quantization.quantization_aware import quantization_aware
 
     kind = TRAINING_KINDS[spec.kind]
-    if spec.recipe is not None:
+    if recipe is not None:
         from segsweep.quantization.recipe_training import aware_of
 
-        return aware_of(model, spec.recipe)
+        return aware_of(model, recipe)
     if kind.rounds is not None:
         return quantization_aware(model, kind.rounds)
     if kind.keeps == "clusters":
         # Folded in afterwards, batch norms would give each channel other weights.
         return fold_batch_norm(model)
-    import tf_keras as keras
-
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    copy.trainable = True
-    return copy
+    return unfrozen_copy(model)

@@ -17,8 +17,10 @@ from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
+from segsweep.quantization.four_bits import trainable
 from segsweep.quantization.range_rules import RangeChoice
-from segsweep.quantization.training_kinds import TRAINING_KINDS
+from segsweep.quantization.recipe import Recipe
+from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
 from segsweep.runs.calibration_images import calibration_images
 from segsweep.runs.context import Context
 from segsweep.runs.descriptions import training_note
@@ -33,6 +35,8 @@ from segsweep.runs.used_data import training_data
 from segsweep.runs.variant_file import variant_file
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
+from segsweep.training.late_rise import late_rise
+from segsweep.training.optimizer_steps import optimizer_steps
 
 if TYPE_CHECKING:
     import tf_keras as keras
@@ -69,14 +73,22 @@ def _kept(model: "keras.Model", spec: TrainingSpec, images: int) -> "KeptWeights
         return None
     from segsweep.training.kept_weights import KEPT_BY_KIND, Budget
 
-    training, quantization = spec.config.training, spec.config.quantization
+    steps, quantization = optimizer_steps(spec.config.training, images), spec.config.quantization
     budget = Budget(
-        epochs=training.epochs,
-        steps_per_epoch=-(-images // training.batch_size),
+        epochs=steps.epochs,
+        steps_per_epoch=steps.per_epoch,
         sparsity=quantization.pruning.sparsity,
         clusters=quantization.clustering.clusters,
     )
     return KEPT_BY_KIND[spec.kind](model, budget)
+
+
+def _recipe_of_start(spec: TrainingSpec, context: Context) -> Recipe:
+    """The recipe of the post-training file that a training begins at."""
+    assert spec.start is not None
+    recipe = variant_file(spec.start, context).recipe
+    assert recipe is not None, f"{spec.start.variant.name} has no recipe"
+    return recipe
 
 
 def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) -> None:
@@ -92,6 +104,7 @@ def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) ->
 def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -> RunRecord:
     """Train; `earlier` are the runs of the same training that came to nothing, the newest first."""
     store, dataset = context.store, context.dataset
+    extra_files: dict[str, bytes] = {}
     teacher = spec.root.teacher
     if teacher is not None:
         ensure_training(teacher, context)
@@ -108,7 +121,11 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
     else:
         parent_run = ensure_training(spec.root, context).run_id
         origin = ensure_training(spec.parent, context).run_id
-        model = prepared(load_model(spec.parent, context, spec.size), spec)
+        recipe = spec.recipe
+        if TRAINING_KINDS[spec.kind].rounds == BY_START:
+            recipe = trainable(_recipe_of_start(spec, context))
+            extra_files[names.RECIPE_FILE] = recipe.to_yaml().encode()
+        model = prepared(load_model(spec.parent, context, spec.size), spec, recipe)
         if spec.start is not None:
             _start_ranges(model, spec.start, context)
 
@@ -132,14 +149,13 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         store.log_data(run_id, training_data(dataset, spec.config.data))
     with store.ending(run_id), shared.uploading(run_id):
         context.claim(run_id, names.TRAINING, names.TRAINING_KEY, spec.key)
-        extra_files: dict[str, bytes] = {}
         if teacher is not None:
             taught_by = load_model(teacher, context, spec.size)
             labels = given_labels(spec.root.config, taught_by, context)
             if spec.parent is None and spec.config.training.pseudo_labels.start == "teacher":
                 model.set_weights(taught_by.get_weights())
             context.models.pop(teacher.key)
-            dataset, extra_files = labels.dataset, labels.files
+            dataset, extra_files = labels.dataset, extra_files | labels.files
             if spec.root.config.training.pseudo_labels.images != "training":
                 # They are among the training images now.
                 dataset = replace(dataset, unlabelled=None)
@@ -160,7 +176,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         previews = Previews(store, dataset, training.preview_images)
         if board is not None:
             previews.also = lambda epoch, picture: board.add_image(epoch, names.PREVIEWS, np.asarray(picture))
-        context.progress.stage(f"training {spec.kind}", training.epochs + training.fine_tuning.epochs)
+        context.progress.stage(f"training {spec.kind}", optimizer_steps(training, len(dataset.train)).epochs)
         started = time.perf_counter()
         with previews.logging(run_id):
             result = fit(
@@ -202,6 +218,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
             events = board.complete(result.history)
             files |= {f"{names.TENSORBOARD_FOLDER}/{name}": content for name, content in events.items()}
         hashes = store.upload(run_id, files)
+        rise = late_rise(result.history) if spec.kind == "float" else None
         kept_epochs = {"best": result.best, **({"start": result.start} if result.start is not None else {})}
         store.log(
             run_id,
@@ -211,6 +228,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
                 names.TRAIN_STEP_SECONDS: result.train_step_seconds,
                 names.VALIDATION_SECONDS: result.validation_seconds,
                 names.BEST_EPOCH: result.best_epoch,
+                **({names.LATE_RISE: rise} if rise is not None else {}),
                 **{
                     name.replace("val/", f"{which}/val_", 1): value
                     for which, report in kept_epochs.items()

@@ -1,8 +1,8 @@
 """The file of a variant: read from an earlier run of the same variant, or made."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,14 +12,19 @@ from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges, used_range
+from segsweep.quantization.corrections.settings import ROUND, used_correction
+from segsweep.quantization.four_bits import four_bits, trainable
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
 from segsweep.quantization.range_rules import AUTO, RangeChoice
+from segsweep.quantization.range_selection import SelectionImages
+from segsweep.quantization.recipe import Recipe, parse_recipe
 from segsweep.quantization.selection_images import selection_images
 from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
 from segsweep.runs.context import Context
+from segsweep.runs.corrected_weights import CorrectedWeights, corrected_weights
 from segsweep.runs.trained_models import load_model, load_twins
 from segsweep.tflite.census import Census, census
 from segsweep.tflite.interpreter import TFLiteModel
@@ -38,12 +43,20 @@ class VariantFile:
     """Wall time of conversion or quantization."""
     calibration_images: tuple[int, ...]
     """Indices in the training split; empty where none were needed."""
+    keeps_start: bool = False
+    """Whether it is the file that its fine-tune began at, since the fine-tune made it no better."""
+    recipe: Recipe | None = None
+    """What each layer is, where one says so."""
+    recipe_trials: bytes | None = None
+    """What was tried to find the recipe, as CSV; None where it was given, or is that of another file."""
     ranges: str = ""
     """Rules of the ranges of activations, as `RangeChoice` writes them; empty where there are none."""
     range_trials: bytes | None = None
     """What was tried to find them, as CSV; None where they were named."""
-    keeps_start: bool = False
-    """Whether it is the file that its fine-tune began at, since the fine-tune made it no better."""
+    correction: str = ""
+    """What was done to the weights before they became integers, as the tag says it; empty where nothing could be."""
+    correction_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Artifacts that say more about it."""
 
     @cached_property
     def weights(self) -> tuple[LayerWeights, ...]:
@@ -68,45 +81,103 @@ def _known_file(spec: VariantSpec, context: Context, same_file: Sequence[RunReco
         if record.is_finished and names.MODEL_FILE in record.sha256:
             content = context.store.artifacts.read(record, names.MODEL_FILE)
             if content is not None:
+                text = trials = None
+                if spec.variant.selects_recipe:
+                    text = context.store.artifacts.required(record, names.RECIPE_FILE).decode()
+                    trials = context.store.artifacts.read(record, names.RECIPE_TRIALS_FILE)
                 return VariantFile(
-                    content,
-                    census(content),
-                    record.metrics.get(names.EXPORT_SECONDS, 0.0),
-                    calibration_indices(spec, context.dataset),
-                    record.tags.get(names.RANGES, ""),
-                    context.store.artifacts.read(record, names.RANGE_TRIALS_FILE),
-                    record.tags.get(names.KEEPS_START) == "true",
+                    content=content,
+                    census=census(content),
+                    seconds=record.metrics.get(names.EXPORT_SECONDS, 0.0),
+                    calibration_images=calibration_indices(spec, context.dataset),
+                    keeps_start=record.tags.get(names.KEEPS_START) == "true",
+                    recipe=spec.recipe if text is None else parse_recipe(text, f"run {record.run_id}"),
+                    recipe_trials=trials,
+                    ranges=record.tags.get(names.RANGES, ""),
+                    range_trials=context.store.artifacts.read(record, names.RANGE_TRIALS_FILE),
+                    correction=record.tags.get(names.CORRECTION, ""),
+                    correction_files=_correction_files(record, context),
                 )
     return None
+
+
+def _correction_files(record: RunRecord, context: Context) -> dict[str, bytes]:
+    read = {
+        name: context.store.artifacts.read(record, name)
+        for name in (names.CORRECTION_FILE, names.CORRECTION_TRIALS_FILE)
+    }
+    return {name: content for name, content in read.items() if content is not None}
 
 
 def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
+    start = variant_file(spec.start, context) if spec.start is not None else None
+    recipe, recipe_trials = spec.recipe, None
     ranges: _Ranges | None = None
-    if spec.source is not None or spec.recipe is not None:
+    correction: CorrectedWeights | None = None
+    if spec.source is not None or recipe is not None or spec.variant.selects_recipe:
         float_file = _float_file(spec, context)
         if spec.variant.calibrated:
-            ranges = _ranges(spec, float_file, calibration_images(indices, context.dataset, spec.size), context.dataset)
-        calibration = ranges.calibration if ranges is not None else None
-        if spec.recipe is not None:
-            content = quantize_mixed(float_file, spec.recipe, calibration)
+            images = calibration_images(indices, context.dataset, spec.size)
+            judged = _Judged(float_file, images, context.dataset)
+            ranges = _ranges(spec, judged)
+            if spec.variant.selects_recipe:
+                recipe, recipe_trials = _recipe(spec, start, ranges.calibration, judged)
+            correction = corrected_weights(
+                spec,
+                recipe,
+                float_file,
+                ranges.calibration,
+                ranges.choice,
+                images,
+                len(context.dataset.train),
+                lambda: judged.selection,
+            )
+            content = correction.content
+        elif recipe is not None:
+            content = quantize_mixed(float_file, recipe)
         else:
-            content = quantize(float_file, spec.variant, calibration)
+            content = quantize(float_file, spec.variant)
     else:
         content = _converted(spec, context)
-    start = variant_file(spec.start, context) if spec.start is not None else None
     keeps_start = start is not None and _validation_score(content, context) < _validation_score(start.content, context)
+    words = correction.words if correction is not None else ""
     if start is not None and keeps_start:
-        content = start.content
+        content, recipe, words = start.content, start.recipe, start.correction
     counted = census(content)
     if spec.recipe is None:  # otherwise it was held to that
         check(spec.variant, counted)
         check_structure(spec.variant, weight_structure(content), spec.config.quantization)
     content = embed(content, _metadata(spec, context.dataset))
-    seconds = time.perf_counter() - started
-    rules, trials = (str(ranges.choice), ranges.trials) if ranges is not None else ("", None)
-    return VariantFile(content, counted, seconds, indices, rules, trials, keeps_start)
+    return VariantFile(
+        content=content,
+        census=counted,
+        seconds=time.perf_counter() - started,
+        calibration_images=indices,
+        keeps_start=keeps_start,
+        recipe=recipe,
+        recipe_trials=recipe_trials,
+        ranges=str(ranges.choice) if ranges is not None else "",
+        range_trials=ranges.trials if ranges is not None else None,
+        correction=words,
+        correction_files=correction.artifacts if correction is not None else {},
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A float file, and the images that what is made of it is fitted to and selected by."""
+
+    float_file: bytes
+    calibration: np.ndarray
+    """(N, H, W, C) float32, normalized and padded."""
+    dataset: Dataset
+
+    @cached_property
+    def selection(self) -> SelectionImages:
+        """Of the validation split."""
+        return selection_images(self.float_file, self.dataset, self.dataset.normalization, self.calibration)
 
 
 @dataclass(frozen=True)
@@ -119,20 +190,34 @@ class _Ranges:
     """Of `auto`, as CSV."""
 
 
-def _ranges(spec: VariantSpec, float_file: bytes, images: np.ndarray, dataset: Dataset) -> _Ranges:
+def _ranges(spec: VariantSpec, judged: _Judged) -> _Ranges:
     """By the rules that the settings name, or that `auto` selects."""
     settings = spec.config.quantization.calibration
+    float_file, images = judged.float_file, judged.calibration
     how = used_range(settings.range, spec.variant, spec.recipe)
     if how != AUTO:
         choice = RangeChoice.of(how)
         return _Ranges(calibrate_by(float_file, images, choice, settings.percentile), choice)
-    judged = selection_images(float_file, dataset, dataset.normalization, images)
-    if spec.recipe is not None:
-        found = select_recipe_ranges(float_file, images, settings.percentile, judged)
+    if spec.recipe is not None or spec.variant.selects_recipe:
+        found = select_recipe_ranges(float_file, images, settings.percentile, judged.selection)
     else:
         quantization = Quantization(float_file, RECIPES[spec.variant.name])
-        found = select_ranges(float_file, images, settings.percentile, quantization.file, judged)
+        found = select_ranges(float_file, images, settings.percentile, quantization.file, judged.selection)
     return _Ranges(found.calibration, found.choice, found.table())
+
+
+def _recipe(
+    spec: VariantSpec, start: VariantFile | None, calibration: Calibration, judged: _Judged
+) -> tuple[Recipe, bytes | None]:
+    """The recipe of a file of 4-bit weights, and how it was found; that of the file that a fine-tune began at."""
+    if start is not None:
+        assert start.recipe is not None
+        return trainable(start.recipe), None
+    found = four_bits(judged.float_file, calibration, judged.calibration, judged.selection)
+    wanted = used_correction(spec.config.quantization, spec.variant, None)
+    # What is rounded by reconstruction keeps the scales of the largest weights.
+    recipe = trainable(found.recipe) if wanted is not None and ROUND in wanted else found.recipe
+    return recipe, found.table()
 
 
 def _float_file(spec: VariantSpec, context: Context) -> bytes:

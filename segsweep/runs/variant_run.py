@@ -71,7 +71,9 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
                 names.CONFIG_FILE: to_yaml(spec.config).encode(),
                 names.CALIBRATION_FILE: json.dumps({"training_images": made.calibration_images}).encode(),
                 **({names.RANGE_TRIALS_FILE: made.range_trials} if made.range_trials is not None else {}),
-                **({names.RECIPE_FILE: spec.recipe.to_yaml().encode()} if spec.recipe is not None else {}),
+                **({names.RECIPE_FILE: made.recipe.to_yaml().encode()} if made.recipe is not None else {}),
+                **({names.RECIPE_TRIALS_FILE: made.recipe_trials} if made.recipe_trials is not None else {}),
+                **made.correction_files,
             },
         )
         # Scored as a user would have it: read back from where it was put.
@@ -106,6 +108,7 @@ def _make(spec: VariantSpec, context: Context) -> RunRecord:
                 names.BASELINE_RUN_ID: baseline.run_id if baseline is not None else run_id,
                 names.CENSUS: json.dumps(made.census.as_dict()),
                 **({names.RANGES: made.ranges} if made.ranges else {}),
+                **({names.CORRECTION: made.correction} if made.correction else {}),
                 names.RESOLVER: model.kernels,
                 **({names.KEEPS_START: "true"} if made.keeps_start else {}),
             },

@@ -11,10 +11,12 @@ from segsweep.runs.run_names import training_name
 from segsweep.sweep.ensembles import ensemble_remarks
 from segsweep.sweep.found import finished_trainings, finished_variants
 from segsweep.sweep.older_store import older_store_remarks
+from segsweep.sweep.planned_steps import steps_text
 from segsweep.sweep.points import Impossible, Point, data_remarks
 from segsweep.sweep.waves import Job, waves
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
+from segsweep.training.optimizer_steps import optimizer_steps
 
 
 def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence[Impossible]) -> str:
@@ -36,6 +38,7 @@ def plan_text(points: Sequence[Point], jobs: Sequence[Job], impossible: Sequence
         keys = [key for key, spec in trainings.items() if spec.kind == kind.name]
         if keys:
             lines.append(f"trainings  {len(keys)} {kind.words}, {sum(key in trained for key in keys)} done")
+            lines += [f"           {line}" for line in steps_text([trainings[key] for key in keys])]
     lines += _teachers(trainings.values(), store)
     for number, wave in enumerate(waves(pending, trained), start=1):
         lines.append(f"wave {number}     {len(wave)} jobs")
@@ -95,7 +98,7 @@ def _estimate(missing: Sequence[TrainingSpec], store: Store | None) -> str:
         if found is None:
             unknown += 1
         else:
-            known += statistics.median(found) * spec.config.training.epochs
+            known += statistics.median(found) * optimizer_steps(spec.config.training, spec.images).epochs
     if unknown == len(missing):
         return "unknown: nothing like it was trained here yet"
     rest = f", and {unknown} trainings of which nothing is known" if unknown else ""

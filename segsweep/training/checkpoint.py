@@ -29,7 +29,7 @@ class Checkpoint:
     weights: tuple[np.ndarray, ...]
     """Of the model, in the order of `model.weights`."""
     optimizer: tuple[np.ndarray, ...]
-    """All variables of the optimizer."""
+    """All variables of the optimizer, and after them those of the average of the weights where there is one."""
     best_weights: tuple[np.ndarray, ...]
     best_value: float
     """The monitored metric in the best epoch."""

@@ -21,6 +21,12 @@ class Phase:
     frozen: str | None
     """Which of the encoder's layers stay as they are; None: as the model was built."""
 
+    @property
+    def epochs(self) -> int:
+        """How many it has at most."""
+        assert self.settings.epochs is not None, "settings are resolved"
+        return self.settings.epochs
+
 
 def phases(training: TrainingConfig) -> tuple[Phase, ...]:
     """The one phase of a training, or the two where it ends in fine-tuning."""
@@ -47,7 +53,7 @@ def is_over(phase: Phase, history: Sequence[EpochReport], without_improvement: i
     """Whether a phase needs no more epochs: it had them all, or as many as its patience without a better one."""
     patience = phase.settings.early_stopping.patience
     done = len(epochs_of(phase, history))
-    return done >= phase.settings.epochs or (patience is not None and done > 0 and without_improvement >= patience)
+    return done >= phase.epochs or (patience is not None and done > 0 and without_improvement >= patience)
 
 
 def target_is_reached(training: TrainingConfig, best: float) -> bool:

@@ -34,5 +34,6 @@ def learning_rate(settings: TrainingConfig, step: int, steps_per_epoch: int, sha
     warmup = settings.warmup_epochs * steps_per_epoch
     if step < warmup:
         return settings.learning_rate * step / warmup
+    assert settings.epochs is not None, "settings are resolved"
     progress = (step - warmup) / max(1, settings.epochs * steps_per_epoch - warmup)
     return settings.learning_rate * SCHEDULES[settings.schedule](min(1.0, progress)) * share

@@ -29,6 +29,7 @@ from segsweep.training.teacher import Teacher, divergence
 
 if TYPE_CHECKING:
     from segsweep.training.kept_weights import KeptWeights
+    from segsweep.training.weight_averaging import WeightAverage
 
 CACHE_BYTES = 256 * 2**20
 """Validation images up to this size are kept in memory, normalized, over all epochs."""
@@ -98,6 +99,8 @@ class TrainStep:
                 seen_pixels.assign_add(batch_seen)
 
         self._loss_sum, self._counted, self._correct = loss_sum, counted, correct
+        self.average: WeightAverage | None = None
+        """What is averaged after each step."""
         self._divergence_sum, self._seen = divergence_sum, seen_pixels
         # Traced at once: called as a tf.function, the step of each further job would warn of retracing in a loop.
         start = time.perf_counter()
@@ -126,6 +129,8 @@ class TrainStep:
         batch = tf.constant(images)
         taught = () if self._teach is None else (self._teach(batch), tf.constant(seen))
         self._step(batch, tf.constant(labels), tf.constant(learning_rate), *taught)
+        if self.average is not None:
+            self.average.update()
         self.seconds += time.perf_counter() - start
 
     def metrics(self) -> dict[str, float]:

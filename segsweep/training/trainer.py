@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,11 +31,13 @@ from segsweep.training.history import (
     seconds_left,
 )
 from segsweep.training.losses import Loss, build_loss
+from segsweep.training.optimizer_steps import optimizer_steps, with_enough_steps
 from segsweep.training.optimizers import build_optimizer, state_variables
 from segsweep.training.phases import Phase, epochs_of, is_over, phases, plateau_share, target_is_reached
 from segsweep.training.schedules import learning_rate
 from segsweep.training.steps import TrainStep, Validation
 from segsweep.training.teacher import Teacher
+from segsweep.training.weight_averaging import WeightAverage
 
 if TYPE_CHECKING:
     from segsweep.training.kept_weights import KeptWeights
@@ -86,6 +89,7 @@ def fit(
             f"there are {', '.join(sorted(MONITORS))}"
         )
     start = time.perf_counter()
+    training = with_enough_steps(training, len(dataset.train), by_pixel=dataset.task.by_pixel)
     objective = _objective(loss, dataset)
     validation = Validation(
         model,
@@ -94,7 +98,7 @@ def fit(
         dataset.normalization,
         class_names=dataset.classes,
         size=size,
-        batch_size=training.batch_size,
+        batch_size=optimizer_steps(training, len(dataset.train)).batch_size,
         watched=preview.images if preview else (),
     )
     state = load(checkpoint, training_key) if checkpoint else None
@@ -103,9 +107,10 @@ def fit(
     seconds_before = state.seconds if state else 0.0
     train_step_seconds = 0.0
     free_epochs = kept.free_epochs if kept else 0
-    if state is None and start_counts and not free_epochs:
+    if state is None and start_counts and (kept is None or kept.holds_at_start):
         start_report = _start_report(validation())
-        state = _advanced(None, model, (), training, training_key, (start_report,), time.perf_counter() - start)
+        scored, seconds = tuple(model.get_weights()), time.perf_counter() - start
+        state = _advanced(None, model, scored, (), training, training_key, (start_report,), seconds)
     were_trainable = [(layer, layer.trainable) for layer in model.submodules if isinstance(layer, keras.layers.Layer)]
 
     planned = phases(training)
@@ -119,19 +124,23 @@ def fit(
         step = TrainStep(model, optimizer, objective, xla=training.xla, kept=kept, teacher=teacher)
         if state:
             model.set_weights(state.weights if begun else state.best_weights)
+        step.average = average = WeightAverage(model, training.ema) if training.ema is not None else None
+        carried = [*state_variables(optimizer), *(average.variables if average else ())]
         if state and begun:
-            for variable, value in zip(state_variables(optimizer), state.optimizer, strict=True):
+            for variable, value in zip(carried, state.optimizer, strict=True):
                 variable.assign(value)
         durations: list[float] = []
         first = len(history) - len(begun) + 1
-        last = first + phase.settings.epochs - 1
-        epochs = last + sum(later.settings.epochs for later in planned[phase.number :])
+        last = first + phase.epochs - 1
+        epochs = last + sum(later.epochs for later in planned[phase.number :])
         for epoch in range(len(history) + 1, last + 1):
             epoch_start = time.perf_counter()
             metrics = _train_epoch(
                 step, dataset, phase, history[first - 1 :], size=size, seed=seed, epoch=epoch, first=first
             )
-            metrics |= validation()
+            with average.in_model() if average else nullcontext():
+                metrics |= validation()
+                scored = tuple(model.get_weights())
             for name in (TRAIN_LOSS, VALIDATION_LOSS):
                 if not math.isfinite(metrics[name]):
                     raise NonFiniteLossError(f"{name} is {metrics[name]} in epoch {epoch} of {epochs}")
@@ -151,7 +160,8 @@ def fit(
             state = _advanced(
                 state if may_be_best else None,
                 model,
-                state_variables(optimizer),
+                scored,
+                carried,
                 training,
                 training_key,
                 (*([start_report] if start_report else []), *history),
@@ -205,21 +215,21 @@ def _train_epoch(
 ) -> dict[str, float]:
     """One epoch of a phase, whose first one is `first` and whose epochs so far are `begun`."""
     training = phase.settings
-    steps = -(-len(dataset.train) // training.batch_size)
+    planned = optimizer_steps(training, len(dataset.train))
     taught = partial(taught_batches, unlabelled=dataset.unlabelled)
     made_by: Callable[..., Iterator[Sequence[np.ndarray]]] = taught if step.is_taught else training_batches
     batches = made_by(
         dataset.train,
         dataset.normalization,
         size=size,
-        batch_size=training.batch_size,
+        batch_size=planned.batch_size,
         augmentation=training.augmentation,
         seed=seed,
         epoch=epoch,
     )
     rate, share = 0.0, plateau_share(training, begun)
-    for number, (images, labels, *seen) in enumerate(batches, start=(epoch - first) * steps):
-        rate = learning_rate(training, number, steps, share)
+    for number, (images, labels, *seen) in enumerate(batches, start=(epoch - first) * planned.per_epoch):
+        rate = learning_rate(training, number, planned.per_epoch, share)
         step(images, labels, rate, *seen)
     return {**step.metrics(), LEARNING_RATE: rate}
 
@@ -227,21 +237,25 @@ def _train_epoch(
 def _advanced(
     before: Checkpoint | None,
     model: keras.Model,
-    optimizer: Sequence[tf.Variable],
+    scored: tuple[np.ndarray, ...],
+    carried: Sequence[tf.Variable],
     training: TrainingConfig,
     training_key: str,
     history: tuple[EpochReport, ...],
     seconds: float,
 ) -> Checkpoint:
-    """The state after the last epoch of `history`; `optimizer` are all its variables."""
+    """The state after the last epoch of `history`, whose metrics are those of the weights `scored`.
+
+    `carried` are all variables of the optimizer and of the average of the weights.
+    """
     monitor = training.early_stopping.monitor
     epoch, value = history[-1].epoch, history[-1].metrics[monitor]
     now = Checkpoint(
         training_key=training_key,
         epoch=epoch,
-        weights=(weights := tuple(model.get_weights())),
-        optimizer=tuple(variable.numpy() for variable in optimizer),
-        best_weights=weights,
+        weights=tuple(model.get_weights()),
+        optimizer=tuple(variable.numpy() for variable in carried),
+        best_weights=scored,
         best_value=value,
         best_epoch=epoch,
         epochs_without_improvement=0,

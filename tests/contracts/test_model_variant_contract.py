@@ -21,8 +21,10 @@ from segsweep.config.model_schema import (
 from segsweep.config.schema import ModelConfig, StridedUnetConfig
 from segsweep.models.encoders import ENCODERS
 from segsweep.models.table import ARCHITECTURES, build_model
+from segsweep.quantization.activation_ranges import start_ranges
 from segsweep.quantization.post_training import calibrate, quantize
-from segsweep.quantization.quantization_aware import quantization_aware, unsupported_layers
+from segsweep.quantization.quantization_aware import exportable, quantization_aware, unsupported_layers
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.variants import VARIANTS, check
 from segsweep.tflite.census import census
 from segsweep.tflite.conversion import convert_float, convert_quantized
@@ -116,10 +118,9 @@ def test_every_variant_is_what_its_name_says(model: keras.Model) -> None:
 def test_quantization_aware_training_rounds_as_the_file_does(model: keras.Model) -> None:
     assert unsupported_layers(model) == []
     aware = quantization_aware(model)
-    for _ in range(3):  # so that the activations have ranges
-        aware(IMAGES, training=True)
+    start_ranges(aware, IMAGES, RangeChoice.of("min_max"), 99.99)
     expected = aware.predict(IMAGES, verbose=0)
-    file = convert_quantized(aware)
+    file = convert_quantized(exportable(aware, model))
     check(VARIANTS["qat_int8"], census(file))
     step = (expected.max() - expected.min()) / 255
     assert step > 0

@@ -11,8 +11,8 @@ from segsweep.quantization.post_training import RECIPES
 from segsweep.quantization.variants import BY_RECIPE, VARIANTS
 
 NAMES = [
-    *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8"),
-    *("pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"),
+    *("float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "int4", "qat_int8"),
+    *("pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8", "qat_int4"),
 ]
 
 
@@ -29,7 +29,7 @@ class TestContract:
         variant = VARIANTS[name]
         assert variant.name == name
         spec = lineage(job(name), dataset()).asked
-        assert (spec.source is None) == (name not in RECIPES)
+        assert (spec.source is None) == (name not in {*RECIPES, "int4"})
         assert spec.training.kind == variant.training_kind
 
     def test_its_key_is_its_own(self, name):

@@ -25,6 +25,8 @@ needs_micro = pytest.mark.skipif(not micro.is_installed(), reason="tflite-micro 
         ("nearest", "int8"),
         ("bilinear", "int8"),
         ("transposed", "int8"),
+        ("nearest", "int4"),
+        ("transposed", "int4"),
         ("nearest", "int16x8"),
         ("transposed", "int16x8"),
     ],

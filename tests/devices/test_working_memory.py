@@ -47,6 +47,13 @@ def test_larger_types_take_more_and_int4_half_a_byte() -> None:
     assert tensor(1, 3, 3, 1, dtype="int4").bytes == 5
 
 
+def test_weights_of_4_bits_are_unpacked_while_their_operator_runs() -> None:
+    # 8 x 3 x 3 x 4 weights at the first and at the last convolution, which has no more room than 1200 bytes before.
+    packed = with_skip(weights=tensor(8, 3, 3, 4, dtype="int4", stored=True))
+    assert peak_bytes(lifetimes(packed)) == 2000
+    assert sorted((each.first, each.last) for each in lifetimes(packed) if each.bytes == 288) == [(0, 0), (3, 3)]
+
+
 def test_a_variable_is_alive_throughout() -> None:
     grown = with_skip(weights=tensor(1, 50, dtype="int16", variable=True))
     assert peak_bytes(lifetimes(grown)) == 2100

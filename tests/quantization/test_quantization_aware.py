@@ -3,11 +3,14 @@ from typing import Any
 import numpy as np
 import pytest
 import small_unet
+import tensorflow as tf
 import tf_keras as keras
+from ai_edge_litert import schema_py_generated as schema
 from tf_keras import layers
 
 from segsweep.errors import ModelError
-from segsweep.quantization.quantization_aware import quantization_aware, unsupported_layers
+from segsweep.quantization.activation_ranges import quantizers
+from segsweep.quantization.quantization_aware import exportable, quantization_aware, unsupported_layers
 from segsweep.quantization.variants import VARIANTS, check
 from segsweep.tflite.census import census
 from segsweep.tflite.conversion import convert_quantized
@@ -15,6 +18,8 @@ from segsweep.tflite.flatbuffer import unpack
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.requantization import XNNPACK_LIMIT, largest_requantization_scale
 
+BATCH_NORM = layers.BatchNormalization
+INT8_TENSOR = schema.TensorType.INT8
 IMAGES, LABELS = small_unet.blobs(32, seed=1)
 
 
@@ -32,7 +37,7 @@ def test_training_rounds_as_the_file_does(upsampling: str) -> None:
 
 def test_weights_in_the_file_are_the_rounded_ones() -> None:
     """By output channel, symmetric, in -127..127; of transposed convolutions too, which the toolkit gives one scale."""
-    model = small_unet.quantization_aware_trained("transposed")
+    model = exportable(small_unet.quantization_aware_trained("transposed"), small_unet.trained("transposed"))
     to_file = {layers.Conv2D: (3, 0, 1, 2), layers.Conv2DTranspose: (2, 0, 1, 3)}
     expected = []
     for wrapper in model.layers:
@@ -72,21 +77,12 @@ def test_training_computes_with_rounded_weights() -> None:
     assert np.mean(np.abs(rounded.predict(IMAGES, verbose=0) - expected) > step / 10) < 0.005
 
 
-def test_ranges_are_learned_within_few_steps() -> None:
-    """The toolkit's own average starts at [-6, 6] and keeps 0.999 of it at each step."""
-    model = small_unet.quantization_aware_trained("nearest")
-    highest = [weight.numpy() for weight in model.weights if "output_max" in weight.name]
-    assert len(highest) == 8
-    assert not any(5.5 < value < 6 for value in highest)
-    logits = small_unet.trained("nearest").predict(IMAGES, verbose=0)
-    assert float(highest[-1]) == pytest.approx(logits.max(), rel=0.5)
-
-
 def test_leaves_the_given_model_alone() -> None:
     model = small_unet.trained("nearest")
     before, weights = model.predict(IMAGES, verbose=0), model.get_weights()
-    aware = quantization_aware(model)
+    aware = small_unet.started(quantization_aware(model))
     small_unet.fit(aware, epochs=1, learning_rate=1e-2)
+    exportable(aware, model)
     assert all(np.array_equal(old, new) for old, new in zip(weights, model.get_weights(), strict=True))
     np.testing.assert_array_equal(model.predict(IMAGES, verbose=0), before)
 
@@ -121,9 +117,9 @@ def test_other_layers_become_integers_throughout() -> None:
     model = zoo()
     assert unsupported_layers(model) == []
     small_unet.fit(model, epochs=2, learning_rate=1e-2)
-    aware = quantization_aware(model)
+    aware = small_unet.started(quantization_aware(model))
     small_unet.fit(aware, epochs=2, learning_rate=1e-3)
-    file = convert_quantized(aware)
+    file = convert_quantized(exportable(aware, model))
     check(VARIANTS["qat_int8"], census(file))
     agreement = TFLiteModel(file).predict(IMAGES) == aware.predict(IMAGES, verbose=0).argmax(-1)
     assert np.mean(agreement) > 0.98
@@ -153,8 +149,106 @@ def test_a_layer_that_lets_nothing_through_leaves_a_file_that_xnnpack_runs() -> 
     dead = layers.Conv2D(4, 1, bias_initializer=keras.initializers.Constant(-100.0))(inputs)
     alive = layers.Conv2D(4, 1)(inputs)
     outputs = layers.Conv2D(3, 1)(layers.Concatenate()([layers.ReLU()(dead), layers.ReLU()(alive)]))
-    aware = quantization_aware(keras.Model(inputs, outputs))
-    aware(IMAGES[:, :8, :8], training=True)
+    aware = small_unet.started(quantization_aware(keras.Model(inputs, outputs)), images=IMAGES[:, :8, :8])
     file = convert_quantized(aware)
     assert 0 < largest_requantization_scale(file) < XNNPACK_LIMIT
     assert TFLiteModel(file).kernels == "xnnpack"
+
+
+def rounding_network() -> keras.Model:
+    """A convolution, its batch norm with statistics of its own, and a ReLU."""
+    inputs = keras.Input((8, 8, 4))
+    x = layers.BatchNormalization(name="norm")(layers.Conv2D(6, 1, use_bias=False, name="conv")(inputs))
+    model = keras.Model(inputs, layers.ReLU(name="relu")(x))
+    rng = np.random.default_rng(0)
+    gamma = rng.uniform(0.5, 2, 6) * np.array([1, -1, 1, 1, -1, 1])
+    model.get_layer("norm").set_weights([gamma, rng.normal(size=6), rng.normal(size=6), rng.uniform(0.5, 2, 6)])
+    return model
+
+
+def on_grid(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The values in 8 bits from `low` to `high`, of which 0 is one step."""
+    scale = (high - low) / 255
+    zero = np.round(-low / scale)
+    return (np.clip(np.round(values / scale) + zero, 0, 255) - zero) * scale
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norms_are_kept_and_rounded_as_folded_ones(training: bool) -> None:
+    """Jacob et al. 2018, section 3.2, with a scale for each output channel, in NumPy."""
+    model = rounding_network()
+    aware = small_unet.started(quantization_aware(model), "average", images=IMAGES[:, :8, :8])
+    images = IMAGES[:16, :8, :8]
+    found = aware(images, training=training).numpy()
+
+    ranges = {each.layer: each.range for each in quantizers(aware)}
+    (kernel,), (gamma, beta, mean, variance) = (model.get_layer(each).get_weights() for each in ("conv", "norm"))
+    entering = on_grid(images.astype(np.float64), *ranges[""])
+    if training:
+        scale = np.abs(kernel).max(axis=(0, 1, 2)) / 127
+        computed = entering @ (np.round(kernel / scale) * scale)[0, 0]
+        mean, variance = computed.mean(axis=(0, 1, 2)), computed.var(axis=(0, 1, 2))
+    factor = gamma / np.sqrt(variance + model.get_layer("norm").epsilon)
+    folded = (kernel * factor)[0, 0]
+    scale = np.abs(folded).max(axis=0) / 127
+    computed = entering @ (np.round(folded / scale) * scale) + beta - mean * factor
+    expected = on_grid(np.maximum(computed, 0), *ranges["relu"])
+    # A value half-way between two steps may go either way.
+    step = (ranges["relu"][1] - ranges["relu"][0]) / 255
+    assert np.mean(np.abs(found - expected) > step / 2) < 0.002
+    assert np.abs(found - expected).max() < 1.01 * step
+
+
+def test_batch_norms_learn_their_statistics_while_fine_tuning() -> None:
+    aware = small_unet.started(quantization_aware(small_unet.trained("nearest")))
+    norms = [wrapper.layer for wrapper in aware.layers if isinstance(getattr(wrapper, "layer", None), BATCH_NORM)]
+    assert len(norms) == 5
+    before = [norm.moving_mean.numpy() for norm in norms]
+    aware(IMAGES, training=True)
+    assert not any(np.array_equal(old, norm.moving_mean.numpy()) for old, norm in zip(before, norms, strict=True))
+
+
+def test_few_bright_images_do_not_decide_the_range_of_the_input() -> None:
+    """The toolkit takes the smallest and the largest value that it ever saw."""
+    images = IMAGES.copy()
+    images[3] *= 50
+    aware = small_unet.started(quantization_aware(small_unet.trained("nearest")), "average", images)
+    (of_input,) = (each for each in quantizers(aware) if each.layer == "")
+    expected = [images.min(axis=(1, 2, 3)).mean(), images.max(axis=(1, 2, 3)).mean()]
+    np.testing.assert_allclose(of_input.range, expected, rtol=1e-5)
+    aware(images, training=True)
+    np.testing.assert_allclose(of_input.range, expected, rtol=1e-5)
+
+
+def test_the_first_batch_does_not_decide_the_ranges() -> None:
+    """Neither a first nor any other batch sets one: they start where they are told to, and learn by gradient."""
+    aware = small_unet.started(quantization_aware(small_unet.trained("nearest")))
+    before = [each.range for each in quantizers(aware)]
+    assert len(before) == 9
+    aware(100 * IMAGES, training=True)
+    assert [each.range for each in quantizers(aware)] == before
+
+
+def test_a_range_learns_from_what_it_clips() -> None:
+    """The gradient by hand: what is clipped moves with its end of the range, all else not at all."""
+    inputs = keras.Input((1, 1, 4))
+    aware = quantization_aware(keras.Model(inputs, layers.MaxPooling2D(1)(inputs)))
+    (of_input,) = quantizers(aware)
+    of_input.start(-1.0, 2.0)
+    values = tf.reshape(tf.constant([-3.0, 0.5, 2.5, 4.0]), (1, 1, 1, 4))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(aware(values, training=True) * tf.constant([7.0, 1.0, 2.0, 3.0]))
+    low, high = tape.gradient(loss, [of_input.variables["log_min"], of_input.variables["log_max"]])
+    # d(low * exp(l)) / dl = low at l = 0; the ends of the grid lie within half a step of the range.
+    assert float(low) == pytest.approx(7 * -1.0, rel=0.01)
+    assert float(high) == pytest.approx((2 + 3) * 2.0, rel=0.01)
+
+
+def test_learned_ranges_are_those_of_the_file() -> None:
+    aware, model = small_unet.quantization_aware_trained("nearest"), small_unet.trained("nearest")
+    moved = [float(each.variables["log_max"].numpy()) for each in quantizers(aware)]
+    assert np.abs(moved).max() > 1e-3
+    content = unpack(small_unet.variant_file("nearest", "qat_int8"))
+    scales = [tensor.quantization.scale[0] for tensor in content.subgraphs[0].tensors if tensor.type == INT8_TENSOR]
+    for low, high in (each.range for each in quantizers(exportable(aware, model))):
+        assert np.isclose(scales, (high - low) / 255, rtol=1e-3).any()

@@ -10,9 +10,10 @@ from segsweep.tflite.census import Census, ComputeOp, census
 SAME_CENSUS = (
     {"float32", "pruned_float32", "clustered_float32"},
     {"int8", "qat_int8", "pruned_int8", "clustered_int8", "pqat_int8", "cqat_int8"},
+    {"int4", "qat_int4"},
 )
 """Names that differ in training alone."""
-MADE = ["float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "qat_int8"]
+MADE = ["float32", "float16", "dynamic_range", "weight_only_int8", "int8", "int16x8", "int4", "qat_int8"]
 """Variants with a file to look at; the others are like one of these."""
 
 
@@ -32,14 +33,14 @@ HYBRID = ComputeOp("CONV_2D", "float32", "int8", False, 5000, "hybrid")
 
 def test_table_is_the_contract() -> None:
     weights = ["pruned_float32", "pruned_int8", "clustered_float32", "clustered_int8", "pqat_int8", "cqat_int8"]
-    assert list(VARIANTS) == [*MADE, *weights]
+    assert list(VARIANTS) == [*MADE, *weights, "qat_int4"]
     calibrated = {name for name, variant in VARIANTS.items() if variant.calibrated}
-    assert calibrated == {"int8", "int16x8", "pruned_int8", "clustered_int8"}
+    assert calibrated == {"int8", "int16x8", "int4", "pruned_int8", "clustered_int8", "qat_int4"}
     assert {name for name, variant in VARIANTS.items() if variant.integer} == {
-        name for name in VARIANTS if name.endswith(("int8", "int16x8")) and name != "weight_only_int8"
+        name for name in VARIANTS if name.endswith(("int8", "int16x8", "int4")) and name != "weight_only_int8"
     }
     kinds = {name: variant.training_kind for name, variant in VARIANTS.items() if variant.training_kind != "float"}
-    assert kinds == {name: name.partition("_")[0] for name in ["qat_int8", *weights]}
+    assert kinds == {name: name.partition("_")[0] for name in ["qat_int8", *weights]} | {"qat_int4": "qat_int4"}
 
 
 @pytest.mark.parametrize("made_as", MADE)
@@ -93,3 +94,33 @@ def test_dynamic_range_may_keep_few_weights_in_float() -> None:
         check(VARIANTS["dynamic_range"], plain_census(HYBRID, dataclasses.replace(small, weight_count=1024)))
     with pytest.raises(VariantError, match="no operator"):
         check(VARIANTS["dynamic_range"], plain_census(small))
+
+
+FOUR = ComputeOp("CONV_2D", "int8", "int4", False, 600, "four")
+EIGHT = dataclasses.replace(FOUR, weights="int8", weight_count=400, output="eight")
+
+
+def four_bit_census(*compute: ComputeOp) -> Census:
+    plain = plain_census(*compute)
+    return dataclasses.replace(
+        plain, activations={"int8": 3}, constants={"int4": 300, "int8": 400}, inputs=("int8",), outputs=("int8",)
+    )
+
+
+def test_int4_may_keep_8_bits_where_that_are_fewer_weights() -> None:
+    check(VARIANTS["int4"], four_bit_census(FOUR, EIGHT))
+    with pytest.raises(VariantError, match="only 43% of the weights that could be are int4"):
+        check(VARIANTS["int4"], four_bit_census(FOUR, dataclasses.replace(EIGHT, weight_count=800)))
+    with pytest.raises(VariantError, match="no operator computes as the name says"):
+        check(VARIANTS["int4"], four_bit_census(EIGHT))
+
+
+def test_operators_without_kernels_for_4_bits_do_not_count_against_int4() -> None:
+    for name in ("DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
+        check(VARIANTS["int4"], four_bit_census(FOUR, dataclasses.replace(EIGHT, name=name, weight_count=9000)))
+
+
+@pytest.mark.parametrize("stray", [{"activations": "float32"}, {"weights": "float32"}, {"dequantized": True}])
+def test_int4_refuses_what_is_not_8_bits_either(stray: dict) -> None:
+    with pytest.raises(VariantError, match="operators of another kind"):
+        check(VARIANTS["int4"], four_bit_census(FOUR, dataclasses.replace(EIGHT, weight_count=10, **stray)))

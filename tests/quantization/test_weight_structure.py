@@ -70,10 +70,7 @@ def int8(model: keras.Model, name: str) -> bytes:
 
 def aware(model: keras.Model, *settings: str) -> keras.Model:
     """It, quantization-aware, with ranges."""
-    found = quantization_aware(model, *settings)
-    for _ in range(3):
-        found(IMAGES, training=True)
-    return found
+    return small_unet.started(quantization_aware(model, *settings), images=IMAGES)
 
 
 def counts(model: keras.Model) -> list[tuple[int, int, int]]:

@@ -12,8 +12,10 @@ from tf_keras import layers
 from tiny_training import TRAINING, dataset
 
 from segsweep.config.training_schema import EarlyStoppingConfig
+from segsweep.quantization.activation_ranges import start_ranges
 from segsweep.quantization.batch_norm_folding import fold_batch_norm
 from segsweep.quantization.quantization_aware import quantization_aware
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.training.kept_weights import clustered, clustering, kept_clusters, kept_variables, kept_zeros, pruning
 from segsweep.training.optimizers import OPTIMIZERS
 
@@ -149,12 +151,18 @@ def started(name: str) -> tuple[keras.Model, object]:
         return model, clustering(model, clusters=4)
     clustering(model, clusters=4)
     if name == "cqat":
-        aware = quantization_aware(model, "by tensor")
+        aware = with_ranges(quantization_aware(model, "by tensor"))
         return aware, kept_clusters(aware)
     for variable in kept_variables(model):
         variable.assign(tf.where(tf.abs(variable) > 0.1, variable, 0))
-    aware = quantization_aware(model)
+    aware = with_ranges(quantization_aware(model))
     return aware, kept_zeros(aware)
+
+
+def with_ranges(aware: keras.Model) -> keras.Model:
+    images = np.random.default_rng(0).normal(size=(4, *aware.input_shape[1:])).astype(np.float32)
+    start_ranges(aware, images, RangeChoice.of("min_max"), 99.99)
+    return aware
 
 
 class TestFit:
@@ -202,6 +210,18 @@ class TestFit:
         assert kept.free_epochs == 1
         assert result.best_epoch == 2
         assert len(losses) == 3, "patience counts from the first epoch that may be chosen"
+
+    def test_a_start_that_is_not_pruned_does_not_count(self):
+        """With two epochs, the sparsity is reached in the first: none is left out, but for the start."""
+        settings = replace(TRAINING, epochs=2, learning_rate=1e-12)
+        model = tiny_model()
+        kept = pruning(model, sparsity=0.6, epochs=2, steps_per_epoch=STEPS)
+        assert kept.free_epochs == 0
+        model, result = train(model, kept=kept, training=settings, start_counts=True)
+        assert result.start is None
+        assert result.best_epoch > 0
+        for kernel in kernels(model):
+            assert np.sum(kernel == 0) == kernel.size - round(0.4 * kernel.size)
 
     def test_float_training_is_as_it_was(self):
         (one, _), (two, _) = train(), train(kept=None)

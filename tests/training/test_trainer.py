@@ -314,3 +314,43 @@ class TestData:
         settings = replace(TRAINING, batch_size=99, learning_rate=1e38, optimizer="sgd", schedule="constant")
         with pytest.raises(NonFiniteLossError, match=r"val/loss is (nan|inf) in epoch 1 of 4"):
             train(training=settings)
+
+
+class TestTheStartOfAFineTune:
+    def started(self, **kwargs):
+        model, _ = train()
+        before = model.get_weights()
+        return before, *train(model=model, start_counts=True, **kwargs)
+
+    def test_is_kept_where_no_epoch_is_better(self):
+        before, model, result = self.started(training=replace(TRAINING, learning_rate=1.0))
+        assert max(report.metrics["val/mean_iou"] for report in result.history) < result.start.metrics["val/mean_iou"]
+        assert (result.best_epoch, result.best) == (0, result.start)
+        for old, new in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new)
+
+    def test_gives_way_to_a_better_epoch(self):
+        model, first = train(training=replace(TRAINING, epochs=1, learning_rate=1e-6))
+        _, result = train(model=model, start_counts=True)
+        assert result.best_epoch > 0
+        assert result.best.metrics["val/mean_iou"] > result.start.metrics["val/mean_iou"]
+        assert result.start.metrics == {name: first.best.metrics[name] for name in result.start.metrics}
+
+    @pytest.mark.parametrize("rate", [1.0, 1e-3])
+    def test_is_remembered_over_an_interruption(self, rate, tmp_path):
+        settings = replace(TRAINING, learning_rate=rate)
+        _, model, whole = self.started(training=settings)
+        path, (first, _) = tmp_path / "state.npz", train()
+
+        def interrupt(report):
+            if report.epoch == 2:
+                raise Interruption
+
+        common = {"training": settings, "start_counts": True, "checkpoint": path, "training_key": "key"}
+        with pytest.raises(Interruption):
+            train(model=first, on_epoch=interrupt, **common)
+        resumed, result = train(**common)
+        assert (result.resumed_from, result.best_epoch) == (2, whole.best_epoch)
+        assert result.start.metrics == whole.start.metrics
+        assert without_times(result.history) == without_times(whole.history)
+        assert_same_weights(resumed, model)

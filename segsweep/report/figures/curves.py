@@ -27,6 +27,7 @@ _STYLES: dict[str, Any] = {
     "clustered": (0, (3, 1, 1, 1)),
     "pqat": "-.",
     "cqat": (0, (3, 1, 1, 1, 1, 1)),
+    "qat_int4": (0, (2, 1)),
     "qat_mixed": (0, (1, 1, 3, 1)),
     "finetune": ":",
 }
@@ -37,6 +38,7 @@ _KINDS = {
     "clustered": "clustered",
     "pqat": "pruned, then quantization-aware",
     "cqat": "clustered, then quantization-aware",
+    "qat_int4": "quantization-aware for 4-bit weights",
     "qat_mixed": "quantization-aware for a recipe",
     "finetune": "float fine-tune (control)",
 }

@@ -22,7 +22,9 @@ _VARIANT_STYLES = {
     "weight_only_int8": ("v", "#0072b2"),
     "int8": ("D", "#d55e00"),
     "int16x8": ("P", "#cc79a7"),
+    "int4": ("p", "#7f7f00"),
     "qat_int8": ("*", "#e69f00"),
+    "qat_int4": ("X", "#7a3e9d"),
 }
 _OTHER_MARKERS = ("X", "h", "<", ">", "p", "d", "8")
 
