@@ -66,17 +66,6 @@ def test_a_grid_with_an_impossible_combination_is_refused(workplace, capfd, obst
     assert not (workplace / "mlruns" / "mlflow.db").exists()
 
 
-def test_a_separable_model_is_not_trained_for_a_recipe_and_nothing_before_it(workplace, capfd):
-    (workplace / "recipe.yaml").write_text("default: int4\n")
-    words = ["model=unet", "model.depth=1", "model.width=4", "model.separable=true", "data.size=16"]
-    words += ["quantization.recipe=recipe.yaml"]
-    assert main(["plan", *words, "quantization=qat_int8"]) == 0
-    assert "cannot" not in capfd.readouterr().out
-    assert main(["run", *words, "quantization=qat_mixed"]) == 2
-    assert "a separable convolution (model.separable=true) is two layers in the file" in capfd.readouterr().err
-    assert not (workplace / "mlruns" / "mlflow.db").exists()
-
-
 def test_or_its_rows_are_skipped(workplace, obstacle):
     assert main(["run", "-m", *TINY, "quantization=float32,qat_int8", "sweep.skip_impossible=true"]) == 0
     store = store_of(workplace)

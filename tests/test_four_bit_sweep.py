@@ -71,10 +71,10 @@ def test_the_fine_tune_keeps_the_layers_of_the_file_it_starts_at(store):
 def test_the_recipe_repeats_the_file(folder, store):
     run = variant(store, "int4")
     (folder / "taken.yaml").write_bytes(store.artifacts.read(run, names.RECIPE_FILE))
-    assert (
-        main(["run", "-m", "data=synthetic_parcels", *TINY, "quantization=mixed", "quantization.recipe=taken.yaml"])
-        == 0
-    )
+    applied = run.tags[names.CORRECTION].split()
+    corrected = "none" if applied == ["none"] else f"[{','.join(applied)}]"
+    words = ["quantization=mixed", "quantization.recipe=taken.yaml", f"quantization.correction={corrected}"]
+    assert main(["run", "-m", *TINY, *words]) == 0
     again = variant(Store.open_to_read(f"sqlite:///{folder}/mlruns/mlflow.db", "segsweep"), "mixed")
     one, two = (unpack(store.artifacts.read(each, names.MODEL_FILE)) for each in (run, again))
     of_metadata = {entry.buffer for content in (one, two) for entry in content.metadata or ()}

@@ -72,13 +72,6 @@ def quantization_obstacle(config: ModelConfig) -> str | None:
     return _architecture(config).quantization_obstacle(config)
 
 
-def recipe_obstacle(config: ModelConfig) -> str | None:
-    """Why the model cannot be trained for a recipe; None where it can."""
-    if getattr(config, "separable", False):
-        return "a separable convolution (model.separable=true) is two layers in the file, which a recipe may part"
-    return quantization_obstacle(config)
-
-
 def build_model(config: ModelConfig, input_shape: tuple[int, int, int], classes: int, seed: int) -> "keras.Model":
     """A model from images (N, H, W, C) to logits (N, H, W, classes), with initial weights that `seed` determines.
 

@@ -1,6 +1,6 @@
 """Quantization-aware training for a recipe: what it says of the layers of a file, said of the layers of the model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 import tf_keras as keras
@@ -11,9 +11,7 @@ from segsweep.quantization.batch_norm_folding import SCALINGS
 from segsweep.quantization.choices import Choice
 from segsweep.quantization.quantization_aware import quantization_aware
 from segsweep.quantization.recipe import Recipe
-
-_SPLIT = (layers.SeparableConv2D,)
-"""Layers that are two in a file, which a recipe may treat differently."""
+from segsweep.quantization.separable_splitting import depthwise_name
 
 
 def aware_of(model: keras.Model, recipe: Recipe) -> keras.Model:
@@ -29,14 +27,9 @@ def aware_of(model: keras.Model, recipe: Recipe) -> keras.Model:
 def precision(model: keras.Model, recipe: Recipe) -> Mapping[str, Choice]:
     """What each layer is to be computed in, by its name; one without weights as the layer before it.
 
-    Raises ModelError for layers that a recipe cannot be trained with.
+    A separable convolution is two layers in the file: its depthwise half has a name of its own, as `split_separable`
+    gives it, the other one its own name. Raises ModelError where the recipe names a layer that the model does not have.
     """
-    split = [layer.name for layer in model.layers if isinstance(layer, _SPLIT)]
-    if split:
-        raise ModelError(
-            f"model {model.name} cannot be trained for a recipe because of {', '.join(split)}: a separable convolution "
-            "is two layers in the file; choose another model, or quantization=qat_int8"
-        )
     weighted = [layer.name for layer in model.layers if type(layer) in SCALINGS]
     strays = [name for name in recipe.layers if not any(_is_called(name, layer) for layer in weighted)]
     if strays:
@@ -48,11 +41,27 @@ def precision(model: keras.Model, recipe: Recipe) -> Mapping[str, Choice]:
     for layer in model.layers:
         before = [each.name for node in layer.inbound_nodes for each in tf.nest.flatten(node.inbound_layers)]
         if type(layer) in SCALINGS:
-            named = next((name for name in recipe.layers if _is_called(name, layer.name)), "")
-            found[layer.name] = recipe.of(named).what
+            for half, is_half in _halves(layer).items():
+                called = (name for name in recipe.layers if _is_called(name, layer.name) and is_half(name))
+                found[half] = recipe.of(next(called, "")).what
         else:
             found[layer.name] = found[before[0]] if before else recipe.default.what
     return found
+
+
+def _halves(layer: layers.Layer) -> Mapping[str, Callable[[str], bool]]:
+    """The names that a layer has in a quantization-aware model, and which of its names in a file belong to each."""
+    if not isinstance(layer, layers.SeparableConv2D):
+        return {layer.name: lambda name: True}
+    return {depthwise_name(layer.name): _is_depthwise, layer.name: lambda name: not _is_depthwise(name)}
+
+
+def _is_depthwise(name: str) -> bool:
+    """Whether a name in a file, as `unet/dec0_conv/separable_conv2d/depthwise`, is that of a depthwise half.
+
+    Names of operators that were fused stand behind it, each after a semicolon.
+    """
+    return "/separable_conv2d/depthwise" in name.partition(";")[0]
 
 
 def _is_called(name: str, layer: str) -> bool:

@@ -11,7 +11,7 @@ from segsweep.data.support import support_notes
 from segsweep.data.view import NOTE, is_open
 from segsweep.errors import ConfigError
 from segsweep.lineage.jobs import lineage
-from segsweep.models.table import quantization_obstacle, recipe_obstacle
+from segsweep.models.table import quantization_obstacle
 from segsweep.quantization.training_kinds import BY_CHANNEL, BY_RECIPE, BY_START, BY_TENSOR, TRAINING_KINDS
 from segsweep.sweep.waves import Job
 
@@ -61,8 +61,8 @@ OBSTACLES: Mapping[str | None, Callable[[ModelConfig], str | None]] = {
     None: lambda model: None,
     BY_CHANNEL: quantization_obstacle,
     BY_TENSOR: quantization_obstacle,
-    BY_RECIPE: recipe_obstacle,
-    BY_START: recipe_obstacle,
+    BY_RECIPE: quantization_obstacle,
+    BY_START: quantization_obstacle,
 }
 """Why a training that rounds so cannot be done to a model, by `TrainingKind.rounds`."""
 

@@ -117,13 +117,6 @@ def test_a_name_of_no_layer_is_refused_before_anything_is_trained() -> None:
         aware_of(small_unet.trained("nearest"), recipe)
 
 
-def test_a_layer_that_is_two_in_the_file_is_refused() -> None:
-    inputs = keras.Input((8, 8, 4))
-    model = keras.Model(inputs, layers.SeparableConv2D(4, 3, name="both")(inputs), name="small")
-    with pytest.raises(ModelError, match="small cannot be trained for a recipe because of both"):
-        aware_of(model, INT4)
-
-
 @pytest.fixture
 def recipe_file(tmp_path):
     path = tmp_path / "recipe.yaml"
