@@ -23,10 +23,10 @@ def opened() -> Store:
 
 
 def test_the_widest_teaches_the_others_and_a_run_of_it_another_sweep(workplace, capsys):
-    sweep = ["-m", *WORDS, "model.width=2,3,6", "training.teacher=null,widest", "quantization=float32,int8"]
+    sweep = ["-m", *WORDS, "model.width=2,3,6", "training.teacher=null,widest"]
     assert main(["plan", *sweep]) == 0
     said = capsys.readouterr().out
-    assert "jobs       10, 0 done, 2 equal ones merged" in said
+    assert "jobs       5, 0 done, 1 equal ones merged" in said
     assert "trainings  5 float trainings, 0 done" in said
     assert "teacher    strided_unet w6 lr0.001 float teaches 2 trainings" in said
     assert main(["run", *sweep]) == 0
@@ -34,8 +34,7 @@ def test_the_widest_teaches_the_others_and_a_run_of_it_another_sweep(workplace, 
     store = opened()
     found = compare(store, find_sweep(store, None))
     of_each = found.table.groupby(["width", "training.teacher"], dropna=False).size()
-    assert of_each.to_dict().values() == {2} or set(of_each.to_dict().values()) == {2}
-    assert len(of_each) == 5
+    assert list(of_each) == [1] * 5
     trainings = {run.run_id: run for run in store.of_kind(names.TRAINING)}
     assert len(trainings) == 5
     (teacher,) = [run for run in trainings.values() if run.params["model.width"] == "6"]
@@ -78,7 +77,8 @@ def test_the_widest_teaches_the_others_and_a_run_of_it_another_sweep(workplace, 
     ):
         assert main(["run", *WORDS, *words]) == 2
         assert complaint in capsys.readouterr().err
-    np.savez("other.npz", X=np.random.default_rng(0).random((9, 16, 16, 3)), Y=np.zeros((9, 16, 16), int))
+    random = np.random.default_rng(0)
+    np.savez("other.npz", X=random.random((9, 16, 16, 3)), Y=random.integers(0, 2, (9, 16, 16)))
     other = [*WORDS[4:], "data=npz", "data.train=other.npz", "data.classes=[a,b]"]
     assert main(["run", *other, f"training.teacher={teacher.run_id}"]) == 2
     assert "it was trained with another classes (other, cultivated where these are a, b)" in capsys.readouterr().err

@@ -71,7 +71,9 @@ def _untaught(point: Point) -> Point:
 
 def _changed(point: Point, **changes: str | int | None) -> Point:
     """The point with other settings of its training, also in its overrides, which other launchers compose anew."""
-    words = [f"++training.{name}={'null' if value is None else value}" for name, value in changes.items()]
+    # Quoted: some ids would be read as numbers.
+    shown = {name: f"'{value}'" if isinstance(value, str) else value for name, value in changes.items()}
+    words = [f"++training.{name}={'null' if value is None else value}" for name, value in shown.items()]
     config = replace(point.config, training=replace(point.config.training, **changes))  # type: ignore[arg-type]
     return Point((*point.overrides, *words), config)
 

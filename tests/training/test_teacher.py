@@ -17,6 +17,7 @@ from segsweep.data.dataset import IGNORE, ArraySplit, Normalization
 from segsweep.models.table import build_model
 from segsweep.runs.teachers import rescaling_between
 from segsweep.training.losses import build_loss
+from segsweep.training.precision import building
 from segsweep.training.steps import TrainStep
 from segsweep.training.teacher import Rescaling, Teacher, divergence
 
@@ -180,3 +181,15 @@ def test_images_are_rescaled_to_what_the_teacher_was_trained_with():
     )
     Metadata.mean, Metadata.std = ours.mean.tolist(), ours.std.tolist()
     assert rescaling_between(ours, Metadata) is None
+
+
+def test_in_mixed_precision_the_teacher_computes_in_float32():
+    settings = replace(TRAINING, epochs=2)
+    with building(True):
+        mixed = tiny_model()
+    of = teacher()
+    assert of.model.get_layer("enc0_conv").compute_dtype == "float32"
+    _, found = train(mixed, training=replace(settings, mixed_precision=True), teacher=of)
+    _, plain = train(training=settings, teacher=teacher())
+    for one, other in zip(found.history, plain.history, strict=True):
+        assert one.metrics["train/divergence"] == pytest.approx(other.metrics["train/divergence"], rel=0.05)
