@@ -27,7 +27,7 @@ from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
-_CHOICES = {"ranges": names.RANGES, "keeps its start": names.KEEPS_START}
+_CHOICES = {"ranges": names.RANGES, "correction": names.CORRECTION, "keeps its start": names.KEEPS_START}
 """By what to call it, the tags of a variant that say what was selected for it."""
 
 
@@ -153,7 +153,10 @@ class _Worker:
         facts["weight_bytes"] = sum(
             len(unpacked.buffers[tensor.buffer].data) for _, tensor, _ in stored_weights(unpacked)
         )
-        facts["float_operators"] = sum(op.activations == "float32" for op in census(content).compute)
+        compute = census(content).compute
+        facts["float_operators"] = sum(op.activations == "float32" for op in compute)
+        four_bits = sum(op.weight_count for op in compute if op.weights == "int4")
+        facts["four_bit_share"] = four_bits / sum(op.weight_count for op in compute)
         return rows.Row(name, self._plan.keys[name], None, facts, **counts)
 
     def _step_times(self) -> rows.Row:
