@@ -81,9 +81,10 @@ class _Worker:
                 traceback.print_exc()
                 if name == rows.STEP_TIMES or name == rows.FLOAT32:
                     return [*failed, f"{self._plan.entry.name}: {name}: {reason_of(error)}"]
-                if not isinstance(error, ValueError | RuntimeError | SegsweepError):
+                if name in self._plan.ours:
                     failed.append(f"{self._plan.entry.name}: {name}: {reason_of(error)}")
-                    continue
+                elif not isinstance(error, ValueError | RuntimeError | SegsweepError):
+                    return [*failed, f"{self._plan.entry.name}: {name}: {reason_of(error)}"]
                 row = rows.Row(name, self._plan.keys[name], refused=reason_of(error))
             rows.save(row, self._folder)
         self._context.models.clear()
