@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ class _Worker:
         for name, make in makers:
             if name not in wanted:
                 continue
+            started = time.perf_counter()
             try:
                 row = make()
             except Exception as error:
@@ -86,7 +88,8 @@ class _Worker:
                 elif not isinstance(error, ValueError | RuntimeError | SegsweepError):
                     return [*failed, f"{self._plan.entry.name}: {name}: {reason_of(error)}"]
                 row = rows.Row(name, self._plan.keys[name], refused=reason_of(error))
-            rows.save(row, self._folder)
+            facts = {**row.facts, "made_seconds": time.perf_counter() - started}
+            rows.save(replace(row, facts=facts), self._folder)
         self._context.models.clear()
         clear_session()
         return failed
