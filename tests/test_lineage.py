@@ -78,7 +78,9 @@ def test_calibration_is_in_the_key_of_calibrated_variants_alone():
 @pytest.mark.parametrize(("samples", "different"), [(2, 4), (6, 1)])
 def test_how_calibration_images_are_chosen_is_in_the_key_unless_it_takes_all(samples, different):
     found = {
-        lineage(job(quantization=schema.QuantizationConfig(name="int8", calibration=each)), dataset()).asked.key
+        lineage(
+            job(quantization=schema.QuantizationConfig(name="int8", calibration=each, correction="none")), dataset()
+        ).asked.key
         for choice in ("random", "farthest")
         for seed in (0, 1)
         for each in [schema.CalibrationConfig(samples=samples, seed=seed, choice=choice)]
@@ -312,3 +314,58 @@ def test_only_a_validation_without_a_class_makes_another_key_for_the_mean_that_c
     assert _means(by_mean, lacking)
     assert not _means(by_loss, lacking)
     assert not _means(by_mean, whole)
+
+
+def range_key(how: str, data=None, name: str = "int8", **settings) -> str:
+    """Variant key by the way to find ranges, of weights that are not corrected."""
+    calibration = schema.CalibrationConfig(range=how, **settings)
+    quantization = schema.QuantizationConfig(name=name, calibration=calibration, correction="none")
+    return lineage(job(quantization=quantization), data or dataset()).asked.key
+
+
+def test_the_default_range_depends_on_the_validation_images_and_named_ones_do_not(monkeypatch):
+    images = dataset().validation.images
+    other = replace(dataset(), validation=ArraySplit(images + 1, dataset().validation.labels))
+    trained = lineage(job(), dataset()).asked.training
+    # The validation images are in the key of the training too, so this looks at the part of the calibration alone.
+    monkeypatch.setattr("segsweep.lineage.jobs.float_training", lambda *_: trained)
+    assert range_key("auto") == range_key(schema.CalibrationConfig().range)
+    assert range_key("auto") != range_key("auto", other)
+    for how in ("min_max", "average", "percentile", "mse"):
+        assert range_key(how) == range_key(how, other)
+    assert len({range_key(how) for how in ("auto", "min_max", "average", "percentile", "mse")}) == 5
+
+
+def test_the_version_and_the_percentile_are_in_the_key_of_the_default_range(monkeypatch):
+    before = range_key("auto"), range_key("mse")
+    assert range_key("auto", percentile=99.0) != before[0]
+    assert range_key("mse", percentile=99.0) == before[1]
+    monkeypatch.setattr("segsweep.lineage.variants.AUTO_VERSION", 99)
+    assert range_key("auto") != before[0]
+    assert range_key("mse") == before[1]
+
+
+def test_activations_of_16_bits_are_not_clipped_by_default():
+    assert range_key("auto", name="int16x8") == range_key("min_max", name="int16x8")
+    assert range_key("percentile", name="int16x8") != range_key("min_max", name="int16x8")
+
+
+@pytest.mark.parametrize(
+    ("choice", "same"), [("default: int16x8", True), ("default: int8", False), ("layers: {a: int16x8, b: int8}", False)]
+)
+def test_what_a_recipe_of_16_bits_takes_by_default(tmp_path, choice, same):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(choice)
+    keys = set()
+    for how in ("auto", "min_max"):
+        calibration = schema.CalibrationConfig(range=how)
+        settings = schema.QuantizationConfig(name="mixed", recipe=str(path), calibration=calibration)
+        keys.add(lineage(job(quantization=settings), dataset()).asked.key)
+    assert (len(keys) == 1) == same
+
+
+@pytest.mark.parametrize(("how", "used"), [("auto", True), ("percentile", True), ("min_max", False), ("mse", False)])
+def test_the_percentile_bears_on_what_tries_it(how, used):
+    calibration = schema.CalibrationConfig(range=how)
+    spec = lineage(job(quantization=schema.QuantizationConfig(name="int8", calibration=calibration)), dataset()).asked
+    assert ("quantization.calibration.percentile" in used_settings(spec)) == used

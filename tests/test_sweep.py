@@ -1,5 +1,6 @@
 """A whole sweep on tiny data: what it logs, what it shares, and what a second one does again."""
 
+import csv
 import io
 import json
 import shutil
@@ -13,6 +14,7 @@ from swept_folder import swept_folder
 from segsweep.cli import main
 from segsweep.config.data_schema import SyntheticParcelsConfig
 from segsweep.data.sources import load_dataset
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.report.comparison import COLUMNS, comparison, find_sweep
 from segsweep.sweep import engine
 from segsweep.tflite.interpreter import TFLiteModel
@@ -27,6 +29,7 @@ TINY = [
     *("model.depth=1", "model.width=3", "training.epochs=2", "training.batch_size=4", "quantization.epochs=1"),
     *("evaluation.latency.runs=5", "hydra/launcher=basic"),
 ]
+WITH_RANGES = (*COLUMNS[:-5], "range", *COLUMNS[-5:])
 ALL = "float32,float16,dynamic_range,weight_only_int8,int8,int16x8,qat_int8"
 
 
@@ -215,14 +218,34 @@ def test_calibration_uses_training_images_only_and_says_which(inside):
             assert indices == []
 
 
+def test_what_was_tried_for_the_ranges_and_what_was_taken_is_kept(inside):
+    store = store_of(inside)
+    taken = {}
+    for run in store.of_kind("variant"):
+        table = store.artifacts.read(run, "model/range_trials.csv")
+        name = run.params["quantization.name"]
+        taken[name] = run.tags.get("segsweep.ranges")
+        assert (table is not None) == (name == "int8")
+        if table is not None:
+            rows = list(csv.DictReader(io.StringIO(table.decode())))
+            (best,) = (row for row in rows if row["taken"] == "true")
+            assert RangeChoice(best["input"], best["activations"]) == RangeChoice.parse(taken[name])
+            # The validation split is small enough that the trial is of all of it.
+            assert float(best["validation_mean_iou"]) == pytest.approx(run.metrics["validation/mean_iou"], abs=1e-6)
+            assert float(best["agreement"]) == pytest.approx(run.metrics["validation/agreement"], abs=1e-6)
+    assert taken["int16x8"] == "min_max"
+    assert taken["float32"] is taken["qat_int8"] is None
+
+
 def test_the_comparison_has_a_row_for_each_variant(inside, capsys):
     store = store_of(inside)
     table = comparison(store, find_sweep(store, None))
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == WITH_RANGES
     assert len(table) == 18
     assert (table["training_kind"] == "finetune").sum() == 4
     assert set(table["status"]) == {"FINISHED"}
-    assert not table.drop(columns=["run_id"]).isna().to_numpy().any()
+    assert not table.drop(columns=["run_id", "range"]).isna().to_numpy().any()
+    assert set(table.loc[table["range"].notna(), "quantization"]) == {"int8", "int16x8"}
     baseline = table[(table["quantization"] == "float32") & (table["training_kind"] == "float")]
     assert (baseline["size_ratio"] == 1).all()
     assert (table[table["quantization"] == "int8"]["size_ratio"] < 1).all()
@@ -231,7 +254,7 @@ def test_the_comparison_has_a_row_for_each_variant(inside, capsys):
     rows = json.loads(capsys.readouterr().out)
     assert [row["run_id"] for row in rows] == list(table["run_id"])
     assert main(["report", "--format", "csv", "--output", "table.csv"]) == 0
-    assert Path("table.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert Path("table.csv").read_text().splitlines()[0] == ",".join(WITH_RANGES)
     assert main(["report", "--format", "csv", "--output", "table.csv"]) == 2
     assert main(["report"]) == 0
     assert "What quantization-aware training gained" in capsys.readouterr().out
@@ -300,7 +323,9 @@ def test_another_test_split_scores_the_same_file_again(inside):
     newest, *older = [run for run in store.of_kind("variant") if run.params["quantization.name"] == "int8"]
     known = next(run for run in older if run.tags["segsweep.variant_key"] == newest.tags["segsweep.variant_key"])
     assert newest.tags["segsweep.evaluation_key"] != known.tags["segsweep.evaluation_key"]
-    assert newest.sha256["model/model.tflite"] == known.sha256["model/model.tflite"]
+    for path in ("model/model.tflite", "model/range_trials.csv"):
+        assert newest.sha256[path] == known.sha256[path]
+    assert newest.tags["segsweep.ranges"] == known.tags["segsweep.ranges"]
 
 
 def test_a_damaged_file_is_noticed_and_made_again(inside):

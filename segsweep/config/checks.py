@@ -122,7 +122,7 @@ RULES: dict[str, Range | OneOf | Interval] = {
     "quantization.calibration.samples": COUNT,
     "quantization.calibration.seed": AT_LEAST_ZERO,
     "quantization.calibration.choice": OneOf(("random", "stratified", "farthest")),
-    "quantization.calibration.range": OneOf(("auto", "min_max", "average", "percentile", "mse", "kl")),
+    "quantization.calibration.range": OneOf(("auto", "min_max", "average", "percentile", "mse")),
     "quantization.calibration.percentile": Range("at least 50 and below 100", lambda value: 50 <= value < 100),
     "quantization.pruning.sparsity": FRACTION,
     "quantization.clustering.clusters": Range("2 to 256", lambda value: 2 <= value <= 256),

@@ -58,8 +58,9 @@ class CalibrationConfig:
     range: str = "auto"
     """Range of an activation, over which the steps of 8 or 16 bits are spread: from the smallest to the largest value
     of all images (`min_max`); from the mean of the images' smallest to that of their largest (`average`); the middle
-    `percentile` of the values; or the range with the least mean squared error (`mse`) or Kullback-Leibler divergence
-    (`kl`). `auto`: the one of these that does best on validation images, of activations of 16 bits `min_max`."""
+    `percentile` of the values; or the range with the least mean squared error (`mse`). `auto`: the one of these that
+    does best on validation images, also with another one for the network's input; of activations of 16 bits
+    `min_max`."""
     percentile: float = 99.99
     """Share of the values, in percent, that `percentile` keeps; 50 <= p < 100; used by `auto` too, which tries it."""
 

@@ -8,7 +8,7 @@ from segsweep.config.model_schema import unused_model_settings
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import used_range
-from segsweep.quantization.corrections.settings import used_correction
+from segsweep.quantization.corrections.settings import is_correctable
 from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.training_kinds import CONTROL, SECTION_OF, chain
 
@@ -21,13 +21,18 @@ def used_settings(spec: VariantSpec) -> dict[str, Any]:
     for setting in unused_training_settings(spec.config.training):
         path = f"training.{setting}"
         unused |= {name for name in leaves if name == path or name.startswith(f"{path}.")} - SWITCHES
-    if not spec.variant.calibrated:
+    # What the post-training file is that a fine-tune begins at bears on its own file as well.
+    after = spec if spec.start is None else spec.start
+    if not after.variant.calibrated:
         unused |= {name for name in leaves if name.startswith("quantization.calibration.")}
-    elif used_range(spec.config.quantization.calibration.range, spec.variant, spec.recipe) not in (AUTO, "percentile"):
+    elif used_range(spec.config.quantization.calibration.range, after.variant, after.recipe) not in (
+        AUTO,
+        "percentile",
+    ):
         unused |= {"quantization.calibration.percentile"}
     if spec.recipe is None:
         unused |= {"quantization.recipe"}
-    if used_correction(spec.config.quantization, spec.variant, spec.recipe) == ():
+    if not is_correctable(after.variant, after.recipe):
         unused |= {"quantization.correction"}
     kinds = {kind.keeps for kind in chain(spec.training.kind)}
     for keeps, section in SECTION_OF.items():

@@ -119,8 +119,6 @@ def _correction(config: JobConfig, variant: Variant, recipe: Recipe | None, data
     if names == ():
         return {}
     content: dict[str, Any] = {"version": CORRECTION_VERSION, "names": names or "auto", "libraries": versions("numpy")}
-    if names is None or "round" in names:
-        content["seed"] = config.quantization.calibration.seed
     if names is None:
         content |= _validation(dataset)
     return {"correction": content}

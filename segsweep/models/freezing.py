@@ -33,3 +33,11 @@ def encoder_blocks(model: keras.Model, config: ModelConfig) -> list[tuple[keras.
             name = next(group for group in match.groups() if group)
             found.append((layer, numbers.setdefault(name, len(numbers))))
     return found
+
+
+def unfrozen_copy(model: keras.Model) -> keras.Model:
+    """The same functional model with copies of its weights, all of them trainable."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    copy.trainable = True
+    return copy

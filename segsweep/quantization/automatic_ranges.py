@@ -28,7 +28,6 @@ AUTO_VERSION = 1
 CANDIDATES = (
     *(RangeChoice.of(rule) for rule in RULES),
     RangeChoice(input="average", activations="min_max"),
-    RangeChoice(input="percentile", activations="min_max"),
     RangeChoice(input="percentile", activations="average"),
 )
 """What `auto` tries; on ties the first one is taken."""

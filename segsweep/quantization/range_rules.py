@@ -1,7 +1,7 @@
 """Rules that make the range of an integer activation from the values that it took over the calibration images.
 
-A range is what the steps of the integer type are spread over. A narrower one has finer steps and clips what lies
-outside. No rule depends on the order of the images.
+The steps of the integer type are spread over a range. A narrower one has finer steps, and clips what lies outside. No
+rule depends on the order of the images.
 """
 
 import math
@@ -13,9 +13,7 @@ import numpy as np
 
 _LEVELS = 255
 _SHARES = np.linspace(1.0, 0.25, 46)
-"""By which `mse` and `kl` shrink a range on both sides alike."""
-_BINS = 2048
-"""Of the histogram of `kl`, as in TensorRT."""
+"""By which `mse` shrinks a range on both sides alike."""
 
 Limits = tuple[float, float]
 """Lower and upper end of a range."""
@@ -98,51 +96,11 @@ def _squared_error(values: np.ndarray, sums: np.ndarray, squares: np.ndarray, lo
     return float((of_squares - 2 * steps * of_values + np.square(steps) * counts).sum())
 
 
-def by_entropy(tensor: TensorValues, percentile: float) -> Limits:
-    """The range, shrunk on both sides alike, whose 8-bit steps change the distribution of the values least.
-
-    The Kullback-Leibler divergence of histograms, as in TensorRT: Migacz 2017, 8-bit Inference with TensorRT; Wu et al.
-    2020, arXiv 2004.09602, section 5 (entropy).
-    """
-    low, high = min(tensor.limits[0], 0.0), max(tensor.limits[1], 0.0)
-    if not high > low:
-        return tensor.limits
-    edges = np.linspace(low, high, _BINS + 1)
-    places = np.searchsorted(tensor.ascending, edges[1:-1].astype(np.float32))
-    counts = np.diff(np.concatenate([[0], places, [len(tensor.ascending)]])).astype(np.float64)
-    zero = -low / (high - low) * _BINS
-    divergences = []
-    for share in _SHARES:
-        first, last = math.floor(zero * (1 - share)), math.ceil(zero + (_BINS - zero) * share)
-        divergences.append(_divergence(counts, first, last))
-    share = float(_SHARES[int(np.argmin(divergences))])
-    return _checked(low * share, high * share, tensor.limits)
-
-
-def _divergence(counts: np.ndarray, first: int, last: int) -> float:
-    """Of a histogram, clipped to the bins from `first` to `last` (excluded), to the same in 256 steps."""
-    inside = counts[first:last]
-    clipped = inside.copy()
-    clipped[0] += counts[:first].sum()
-    clipped[-1] += counts[last:].sum()
-    step = np.arange(len(inside)) * (_LEVELS + 1) // len(inside)
-    occupied = clipped > 0
-    of_step = np.bincount(step, inside, _LEVELS + 1)
-    bins = np.bincount(step[occupied], minlength=_LEVELS + 1)
-    spread = np.where(occupied, of_step[step] / np.maximum(bins[step], 1), 0.0)
-    if not spread.any():
-        return math.inf
-    true, coarse = clipped[occupied] / clipped.sum(), spread[occupied] / spread.sum()
-    # An edge with nothing but clipped values has no counterpart; a small probability stands for 0.
-    return float((true * np.log(true / np.maximum(coarse, 1e-9))).sum())
-
-
 RULES: Mapping[str, Rule] = {
     "min_max": min_max,
     "average": average,
     "percentile": by_percentile,
     "mse": by_squared_error,
-    "kl": by_entropy,
 }
 """By the word in `quantization.calibration.range`."""
 

@@ -20,6 +20,9 @@ from segsweep.evaluation.file_answers import file_answers
 
 MOST_IMAGES = 256
 """Images that candidates are scored on, at most."""
+MOST_VALUES = 2**26
+"""Numbers in these images, at most: 256 MiB. Where images are large there are fewer of them, but `LEAST_IMAGES`."""
+LEAST_IMAGES = 16
 
 METRICS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracies, "mean_iou": mean_ious}
 """What files are judged by; from confusion matrices (R, K, K) to scores (R,)."""

@@ -53,6 +53,13 @@ class Recipe:
         """Whether it may need the ranges of activations."""
         return any(each.what.calibrated for each in (self.default, *self.layers.values()))
 
+    @property
+    def plain(self) -> "Recipe":
+        """The same choices, with nothing clipped."""
+        return Recipe(
+            {name: LayerChoice(choice.choice) for name, choice in self.layers.items()}, LayerChoice(self.default.choice)
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON and keys: equal recipes give equal content."""
         named = {name: str(choice) for name, choice in sorted(self.layers.items())}

@@ -5,7 +5,7 @@ import numpy as np
 from segsweep.data.batches import pad
 from segsweep.data.dataset import IGNORE, Dataset, Normalization, Split, sources_of, survey_of
 from segsweep.data.independent_groups import independent_groups
-from segsweep.quantization.range_selection import MOST_IMAGES, SelectionImages
+from segsweep.quantization.range_selection import LEAST_IMAGES, MOST_IMAGES, MOST_VALUES, SelectionImages
 from segsweep.tflite.interpreter import TFLiteModel
 
 _AT_ONCE = 16
@@ -14,7 +14,7 @@ _AT_ONCE = 16
 def selection_images(
     float_model: bytes, dataset: Dataset, normalization: Normalization, calibration: np.ndarray
 ) -> SelectionImages:
-    """At most `MOST_IMAGES` images of the validation split.
+    """At most `MOST_IMAGES` images of the validation split, fewer where they are large.
 
     Which ones, and in which order, follows from what they hold and not from the order of the split.
 
@@ -38,7 +38,8 @@ def selection_images(
         return SelectionImages(
             calibration, labels, reference, len(dataset.classes), np.arange(len(calibration)), metric
         )
-    rows = _rows(split)
+    count = max(MOST_VALUES // int(np.prod(model.input_shape)), LEAST_IMAGES)
+    rows = _rows(split)[: min(count, MOST_IMAGES)]
     parts = [split.read(rows[start : start + _AT_ONCE]) for start in range(0, len(rows), _AT_ONCE)]
     padded = [pad(images, labels, model.input_shape[:2]) for images, labels in parts]
     images = np.concatenate([normalization.apply(each) for each, _ in padded])
@@ -58,7 +59,7 @@ def _rows(split: Split) -> np.ndarray:
     """Indices of images, ordered by their digests: as good as a draw, and the same for any order of the split."""
     survey = survey_of(split)
     keys = [image.tobytes() + mask.tobytes() for image, mask in zip(survey.digests, survey.mask_digests, strict=True)]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__)[:MOST_IMAGES], np.int64)
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:

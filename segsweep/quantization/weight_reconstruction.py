@@ -85,9 +85,9 @@ def output_errors(
 
 
 def _restored(integer: IntegerGraph, operator: WeightedOperator) -> np.ndarray:
-    values = integer.restored(operator)
-    assert values is not None, f"{operator.name} has float weights"
-    return values
+    weights = integer.weights(operator)
+    assert weights is not None, f"{operator.name} has float weights"
+    return weights.restored
 
 
 def _some(images: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from segsweep.errors import StoreError
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import VARIANTS
 from segsweep.report.attributes import KeptDict, KeptList
-from segsweep.report.comparison_rows import baseline_sizes, measures, row, varying_settings
+from segsweep.report.comparison_rows import TAG_COLUMNS, baseline_sizes, measures, row, varying_settings
 from segsweep.report.gain import quantization_aware_gain  # noqa: F401
 from segsweep.report.independence import independent_by_run
 from segsweep.report.older_scores import by_current_rules, older_remark
@@ -89,7 +89,9 @@ class Comparison:
 def comparison(store: Store, sweep: RunRecord) -> pd.DataFrame:
     """One row a variant of the sweep: the newest finished run of its key, else the newest failure.
 
-    Columns are `COLUMNS`, with one more for every other setting that varies in the sweep. What is known beside them are
+    Columns are `COLUMNS`, with one more for every other setting that varies in the sweep, and `range` where a file has
+    integer activations: by which rules their ranges were found; and `correction` where weights were changed before they
+    became integers. What is known beside them are
     attributes of the table (`table.attrs`):
 
     - `delta_mean_iou`, `delta_accuracy`, `gain_against_control`: by run id the ends of the 95 % interval of that
@@ -122,7 +124,8 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     rows.sort(key=_place)
     wanted = [name for name in sweep.tags.get(names.OBJECTIVES, "").split(",") if name]
     shown = map(column_of, wanted)
-    asked = [name for name in dict.fromkeys([*measures(members), *shown]) if name not in COLUMNS]
+    said = [column for column in TAG_COLUMNS if any(each.get(column) not in (None, "none") for each in rows)]
+    asked = [name for name in dict.fromkeys([*said, *measures(members), *shown]) if name not in COLUMNS]
     columns = [*COLUMNS[:6], *extra, *(name for name in COLUMNS[6:] if name not in _LAST), *asked, *_LAST]
     table = pd.DataFrame(rows, columns=columns)
     if rows and table["size_bytes"].notna().all():
@@ -133,9 +136,9 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     keep_reasons(table, [each["reason"] for each in rows], [*COLUMNS[:6], *extra, "training_kind"])
     table.attrs["references"] = references_of(store, sweep, runs.values())
     table.attrs["against"] = differences_of(runs.values())
-    said = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
-    said += [*kernel_remarks(runs.values()), *training_remarks(store, runs.values())]
-    table.attrs["remarks"] = KeptList([*said, *older_remark(runs.values())])
+    sentences = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
+    sentences += [*kernel_remarks(runs.values()), *training_remarks(store, runs.values())]
+    table.attrs["remarks"] = KeptList([*sentences, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)
         table.attrs["objectives"] = wanted

@@ -42,6 +42,9 @@ METRIC_COLUMNS = {
 }
 """From columns to metrics; those between `train_s` and the validation scores stand in a comparison only where somebody
 asks for them."""
+TAG_COLUMNS: Mapping[str, str] = {"range": names.RANGES, "correction": names.CORRECTION}
+"""From columns to tags: the rules of the ranges of activations, and what was done to weights before they became
+integers. One stands in a comparison where a row has more to say than `none`."""
 _MEASURES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("pruned", "pqat"), ("gain_against_control", "gzip_bytes", "sparsity")),
     **dict.fromkeys(("clustered", "cqat"), ("gain_against_control", "gzip_bytes", "distinct_weights")),
@@ -73,6 +76,7 @@ def row(member: Member, run: RunRecord | None, sizes: Mapping[str, float], extra
     found["status"], found["reason"] = _ending(member, run)
     found["run_id"] = run.run_id if run is not None and found["status"] != DELETED else member.run_id
     if run is not None and run.is_finished:
+        found |= {column: run.tags.get(tag) for column, tag in TAG_COLUMNS.items()}
         found |= {column: run.metrics.get(name) for column, name in METRIC_COLUMNS.items()}
         baseline_size = sizes.get(float_training(run))
         if baseline_size and found["size_bytes"]:

@@ -1,21 +1,20 @@
 """The integer file of a variant with its weights corrected, as `quantization.correction` says."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from segsweep.data.dataset import Dataset
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import calibrate_by
 from segsweep.quantization.corrections.correcting import Correction, corrected, plain, select_correction
-from segsweep.quantization.corrections.settings import NONE, is_correctable, tried_corrections, used_correction
+from segsweep.quantization.corrections.settings import NONE, is_correctable, possible_corrections, used_correction
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import Calibration, quantize
 from segsweep.quantization.range_rules import RangeChoice
+from segsweep.quantization.range_selection import SelectionImages
 from segsweep.quantization.recipe import Recipe
-from segsweep.quantization.selection_images import selection_images
 from segsweep.tracking import names
 
 
@@ -37,7 +36,8 @@ def corrected_weights(
     calibration: Calibration,
     choice: RangeChoice,
     images: np.ndarray,
-    dataset: Dataset,
+    training_images: int,
+    judged: Callable[[], SelectionImages],
 ) -> CorrectedWeights:
     """The file of a calibrated variant.
 
@@ -48,12 +48,18 @@ def corrected_weights(
         calibration: of that file.
         choice: the rules it was made by.
         images: (N, H, W, C) float32, normalized: the calibration images.
-        dataset: whose validation images `auto` selects by.
+        training_images: how many there are.
+        judged: gives what `auto` selects by.
     """
     settings = spec.config.quantization
+    # As in the key, the seed has no effect where all training images calibrate.
+    seed = settings.calibration.seed if calibration.samples < training_images else 0
 
     def made(model: bytes, ranges: Calibration) -> bytes:
         return quantize(model, spec.variant, ranges) if recipe is None else quantize_mixed(model, recipe, ranges)
+
+    def made_plain(model: bytes, ranges: Calibration) -> bytes:
+        return made(model, ranges) if recipe is None else quantize_mixed(model, recipe.plain, ranges)
 
     correction = Correction(
         float_model,
@@ -61,7 +67,8 @@ def corrected_weights(
         images,
         lambda model: calibrate_by(model, images, choice, settings.calibration.percentile),
         made,
-        settings.calibration.seed,
+        made_plain,
+        seed,
     )
     wanted = used_correction(settings, spec.variant, spec.recipe)
     if wanted is not None:
@@ -70,8 +77,7 @@ def corrected_weights(
             return CorrectedWeights(file.content, "")
         trials = {}
     else:
-        judged = selection_images(float_model, dataset, dataset.normalization, images)
-        found = select_correction(correction, judged, tried_corrections(spec.variant))
+        found = select_correction(correction, judged(), possible_corrections(spec.variant))
         file, trials = found.file, {names.CORRECTION_TRIALS_FILE: found.table()}
     said = {"corrections": file.names, "not_applied": file.reasons, "setting": settings.correction}
     content = json.dumps(said, indent=1).encode()

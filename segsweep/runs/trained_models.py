@@ -87,6 +87,7 @@ def prepared(model: "keras.Model", spec: TrainingSpec, recipe: Recipe | None = N
     """A float network as a training starts from it; `recipe` is what that rounds as, if any."""
     if spec.parent is None:
         return model
+    from segsweep.models.freezing import unfrozen_copy
     from segsweep.quantization.batch_norm_folding import fold_batch_norm
     from segsweep.quantization.quantization_aware import quantization_aware
 
@@ -100,9 +101,4 @@ def prepared(model: "keras.Model", spec: TrainingSpec, recipe: Recipe | None = N
     if kind.keeps == "clusters":
         # Folded in afterwards, batch norms would give each channel other weights.
         return fold_batch_norm(model)
-    import tf_keras as keras
-
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    copy.trainable = True
-    return copy
+    return unfrozen_copy(model)

@@ -125,7 +125,14 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
             if spec.variant.selects_recipe:
                 recipe, recipe_trials = _recipe(spec, start, ranges.calibration, judged)
             correction = corrected_weights(
-                spec, recipe, float_file, ranges.calibration, ranges.choice, images, context.dataset
+                spec,
+                recipe,
+                float_file,
+                ranges.calibration,
+                ranges.choice,
+                images,
+                len(context.dataset.train),
+                lambda: judged.selection,
             )
             content = correction.content
         elif recipe is not None:
@@ -135,8 +142,9 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
     else:
         content = _converted(spec, context)
     keeps_start = start is not None and _validation_score(content, context) < _validation_score(start.content, context)
+    words = correction.words if correction is not None else ""
     if start is not None and keeps_start:
-        content, recipe = start.content, start.recipe
+        content, recipe, words = start.content, start.recipe, start.correction
     counted = census(content)
     if spec.recipe is None:  # otherwise it was held to that
         check(spec.variant, counted)
@@ -152,7 +160,7 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
         recipe_trials=recipe_trials,
         ranges=str(ranges.choice) if ranges is not None else "",
         range_trials=ranges.trials if ranges is not None else None,
-        correction=correction.words if correction is not None else "",
+        correction=words,
         correction_files=correction.artifacts if correction is not None else {},
     )
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_is_said_in_one_line(inside, capsys):
         ("calibration", run, "--samples", "few"): "--samples few: must be whole numbers, as 8,32,128",
         ("calibration", run, "--samples", "0,8"): "--samples 0,8: must be numbers from 1",
         ("calibration", run, "--choices", "best"): "best is not known; there are random, stratified, farthest",
-        ("calibration", run, "--ranges", ""): "nothing is not known; there are min_max, percentile, mse",
+        ("calibration", run, "--ranges", ""): "nothing is not known; there are min_max, average, percentile, mse",
         ("calibration", run, "--seeds", "0"): "--seeds 0: must be 1 or more",
         ("calibration", run, "--budget", "1s"): "--budget 1s: is too short to try anything",
     }

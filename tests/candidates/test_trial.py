@@ -9,12 +9,13 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from sklearn.metrics import accuracy_score, jaccard_score
 
-from segsweep.candidates.trial import NOT_FINITE, Candidate, Trial, make, try_candidate
+from segsweep.candidates.trial import Candidate, Trial, make, try_candidate
 from segsweep.candidates.trying import Trying
 from segsweep.candidates.workers import ENDED_ITS_PROCESS, Workers
 from segsweep.data.dataset import IGNORE
 from segsweep.evaluation.bootstrap import paired_interval
 from segsweep.evaluation.confusion import count_confusions, mean_ious
+from segsweep.evaluation.file_answers import NOT_FINITE
 from segsweep.quantization.layers import layers
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.tflite.flatbuffer import pack, unpack

@@ -52,7 +52,7 @@ def test_yaml_composes_to_the_same_job():
         ({"data": {"name": "npz"}}, "data.train is not set"),
         ({"modle": {}}, "did you mean model"),
         ({"seed": 1.5}, "seed=1.5"),
-        ({"quantization": {"name": "int4"}}, "int8"),
+        ({"quantization": {"name": "int3"}}, "int8"),
         ({"model": 3}, "model has no settings"),
     ],
 )

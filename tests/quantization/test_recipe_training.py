@@ -7,6 +7,7 @@ import pytest
 import small_unet
 import tf_keras as keras
 from small_jobs import dataset, job
+from tf_keras import layers
 
 from segsweep.config.schema import QuantizationConfig
 from segsweep.errors import ConfigError, ModelError

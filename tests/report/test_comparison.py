@@ -50,6 +50,15 @@ def test_a_complete_sweep_needs_no_remarks(store):
     assert reasons_of(table) == [""] * 4
 
 
+def test_by_which_rules_ranges_were_found_has_a_column(store):
+    _, (_, int8) = make_sweep(store, [Row(metrics=scored(0.7)), Row("int8", metrics=scored(0.69, -0.02, 0.01))])
+    assert "range" not in of_last(store)
+    store.log(int8, tags={names.RANGES: "average, input percentile"})
+    table = of_last(store)
+    assert tuple(table.columns) == (*COLUMNS[:-5], "range", *COLUMNS[-5:])
+    assert list(table["range"]) == [None, "average, input percentile"]
+
+
 def test_attributes_are_not_copied_with_every_row_that_is_looked_at(store):
     make_sweep(store, [Row(metrics=scored(0.7, 0.0, 0.1)), Row("int8", metrics=scored(0.7, 0.0, 0.1))])
     table = of_last(store)

@@ -144,11 +144,12 @@ def audit(
     Raises:
         ModelError: the file cannot be quantized.
     """
+    own = source.config.quantization.calibration.percentile
     tried: list[Tried] = []
     refusal = None
     for place, remedy in enumerate(REMEDIES):
         try:
-            file = remedied(remedy, problem, source.calibration_images, percentile)
+            file = remedied(remedy, problem, source.calibration_images, own, percentile)
         except (ModelError, VariantError) as error:
             if remedy.rescale is None:
                 raise

@@ -60,7 +60,7 @@ class Remedied:
 
 
 def remedied(
-    remedy: Remedy, problem: Problem, images: np.ndarray, percentile: float
+    remedy: Remedy, problem: Problem, images: np.ndarray, own_percentile: float, percentile: float
 ) -> Remedied:  # fmt: skip
     """Make the file.
 
@@ -68,6 +68,7 @@ def remedied(
         remedy: one of `REMEDIES`.
         problem: of the float file.
         images: (N, H, W, C) float32, normalized: the calibration images.
+        own_percentile: `quantization.calibration.percentile` of the run, for its own rules.
         percentile: share of the values, in percent, that clipping keeps.
 
     Raises:
@@ -78,8 +79,10 @@ def remedied(
     float_model = problem.float_model if remedy.rescale is None else rescale_bands(problem.float_model, factors)
     # What lies beyond is cut by the integer input: what comes after it never sees it either.
     seen = (np.clip(images, low, high) * factors).astype(np.float32)
-    choice = problem.choice if remedy.range is None else RangeChoice.of(remedy.range)
-    calibration = calibrate_by(float_model, seen, choice, percentile)
+    if remedy.range is None:
+        calibration = calibrate_by(float_model, seen, problem.choice, own_percentile)
+    else:
+        calibration = calibrate_by(float_model, seen, RangeChoice.of(remedy.range), percentile)
     recipe = Recipe({each.name: LayerChoice(target_choice(each, "int8")) for each in layers(float_model)})
     content = quantize_mixed(float_model, recipe, calibration)
     metadata = _metadata(problem, factors)

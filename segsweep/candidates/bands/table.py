@@ -71,7 +71,8 @@ def files_text(found: Audit, metric: str) -> str:
         table,
         "",
         f"On {len(found.exact)} validation images, of the same weights, without training. as float32: share of the "
-        f"predictions. Clipping keeps {found.percentile:g} % of the values.",
+        f"predictions. Clipping keeps {found.percentile:g} % of the values. Where a file's name does not say, the "
+        f"ranges of activations are those of the run: {found.tried[0].file.problem.choice}.",
     ]
     if found.refusal is not None:
         lines.append(f"Bands were not rescaled: {found.refusal}.")

@@ -24,7 +24,7 @@ Say how much the score of an int8 file moves with the training images that calib
 each number of them and each way to find ranges, so many files are made, each with another seed, and scored on
 validation images. The table and a plot are kept on the run as calibration/int8.*"""
 _CHOICES = ("random", "stratified", "farthest")
-_RANGES = ("min_max", "average", "percentile", "mse", "kl")
+_RANGES = ("min_max", "average", "percentile", "mse")
 _STEM = "calibration/{target}"
 
 

@@ -28,9 +28,9 @@ def correct_biases(float_model: bytes, images: np.ndarray, quantize: Callable[[b
     changed = []
     run = LayerByLayer(float_model, images, quantize)
     for operator in run:
-        weights, rounded = run.graph.weights(operator), run.integer.restored(operator)
+        weights, integers = run.graph.weights(operator), run.integer.weights(operator)
         exact = output_mean(run.graph, operator, weights, run.exact_input(operator).mean(axis=0))
-        rounded = weights if rounded is None else rounded
+        rounded = weights if integers is None else integers.restored
         found = output_mean(run.graph, operator, rounded, run.rounded_input(operator).mean(axis=0))
         run.graph.set_bias(operator, (run.graph.bias(operator) + (exact - found)).astype(np.float32))
         changed.append(operator.name)

@@ -43,6 +43,8 @@ class Correction:
     """The calibration of another float file by the same rules."""
     quantize: Callable[[bytes, Calibration], bytes] = field(repr=False)
     """Makes the integer file."""
+    quantize_plain: Callable[[bytes, Calibration], bytes] | None = field(default=None, repr=False)
+    """Makes that of weights which are rounded already, with nothing clipped; None: `quantize` clips nothing either."""
     seed: int = 0
     """Of the draws of weight rounding."""
 
@@ -55,7 +57,9 @@ class CorrectedFile:
     """The integer file."""
     float_model: bytes = field(repr=False)
     calibration: Calibration = field(repr=False)
-    names: tuple[str, ...]
+    quantize: Callable[[bytes, Calibration], bytes] = field(repr=False)
+    """What makes the integer file of the float file."""
+    names: tuple[str, ...] = ()
     """The corrections that changed something, in the order in which they were applied."""
     reasons: tuple[str, ...] = ()
     """Why others changed nothing."""
@@ -83,7 +87,7 @@ class SelectedCorrection:
 def plain(correction: Correction) -> CorrectedFile:
     """The integer file without any correction."""
     content = correction.quantize(correction.float_model, correction.calibration)
-    return CorrectedFile(content, correction.float_model, correction.calibration, ())
+    return CorrectedFile(content, correction.float_model, correction.calibration, correction.quantize)
 
 
 def corrected(correction: Correction, names: Sequence[str], start: CorrectedFile | None = None) -> CorrectedFile:
@@ -168,39 +172,42 @@ def _is_worth_rounding(correction: Correction, selection: Selection, judged: Sel
 
 def _equalized(correction: Correction, file: CorrectedFile) -> CorrectedFile:
     found = equalize(file.float_model)
-    return _after(correction, file, EQUALIZE, found, correction.calibrate) if found.layers else _without(file, found)
+    return _after(file, EQUALIZE, found, correction.calibrate) if found.layers else _without(file, found)
 
 
 def _rounded(correction: Correction, file: CorrectedFile) -> CorrectedFile:
     found = round_weights(
         file.float_model,
         correction.images,
-        lambda float_model: correction.quantize(float_model, file.calibration),
+        lambda float_model: file.quantize(float_model, file.calibration),
         Rounding(seed=correction.seed),
     )
-    return _after(correction, file, ROUND, found) if found.layers else _without(file, found)
+    # The weights bring their scales with them: no algorithm may look for others.
+    file = replace(file, quantize=correction.quantize_plain or file.quantize)
+    return _after(file, ROUND, found) if found.layers else _without(file, found)
 
 
 def _unbiased(correction: Correction, file: CorrectedFile) -> CorrectedFile:
     found = correct_biases(
         file.float_model,
         correction.images[:BIAS_IMAGES],
-        lambda float_model: correction.quantize(float_model, file.calibration),
+        lambda float_model: file.quantize(float_model, file.calibration),
     )
-    return _after(correction, file, BIAS, found) if found.layers else _without(file, found)
+    return _after(file, BIAS, found) if found.layers else _without(file, found)
 
 
 def _after(
-    correction: Correction,
-    file: CorrectedFile,
-    name: str,
-    found: Corrected,
-    calibrate: Callable[[bytes], Calibration] | None = None,
+    file: CorrectedFile, name: str, found: Corrected, calibrate: Callable[[bytes], Calibration] | None = None
 ) -> CorrectedFile:
     # Weights and biases are corrected for steps that stay as they are; equalization changes what all activations are.
     calibration = file.calibration if calibrate is None else calibrate(found.float_model)
-    content = correction.quantize(found.float_model, calibration)
-    return CorrectedFile(content, found.float_model, calibration, (*file.names, name), file.reasons)
+    return replace(
+        file,
+        content=file.quantize(found.float_model, calibration),
+        float_model=found.float_model,
+        calibration=calibration,
+        names=(*file.names, name),
+    )
 
 
 def _without(file: CorrectedFile, found: Corrected) -> CorrectedFile:

@@ -1,6 +1,7 @@
 """The weighted operators of the integer file that was made of a float file, with integers that can be replaced."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -15,6 +16,23 @@ _DTYPES: Mapping[int, type] = {
     schema.TensorType.INT64: np.int64,
 }
 _WEIGHTS = 1
+
+
+@dataclass(frozen=True)
+class IntegerWeights:
+    """Weights as an integer file has them."""
+
+    integers: np.ndarray = field(repr=False)
+    """Int32, in the weights' shape."""
+    scale: np.ndarray = field(repr=False)
+    """Float32, of a shape to multiply them with."""
+    largest: int
+    """Integer of the largest weight: 127 of 8 bits, 7 of 4."""
+
+    @property
+    def restored(self) -> np.ndarray:
+        """Float32: what the integers stand for."""
+        return self.integers.astype(np.float32) * self.scale
 
 
 class IntegerGraph:
@@ -37,35 +55,31 @@ class IntegerGraph:
         """Index of one of its inputs."""
         return int(self._graph.operators[self.number(operator)].inputs[place])
 
-    def weights(self, operator: WeightedOperator) -> tuple[np.ndarray, np.ndarray] | None:
-        """The integers, int32 in the weights' shape, and their scales float32, of a shape to multiply them with.
-
-        None where the operator has float weights.
-        """
+    def weights(self, operator: WeightedOperator) -> IntegerWeights | None:
+        """The integers and their scales; None where the operator has float weights."""
         tensor = self._tensor(operator, _WEIGHTS)
         shape = tuple(int(each) for each in tensor.shape)
-        data = np.asarray(self.content.buffers[tensor.buffer].data, np.uint8)
+        stored = self.content.buffers[tensor.buffer].data
+        if stored is None:  # computed: they become float first
+            return None
+        data = np.asarray(stored, np.uint8)
         if tensor.type == schema.TensorType.INT4:
             # Two in a byte, the first in its lower half.
             halves = np.stack([data & 15, data >> 4], axis=-1).reshape(-1)[: int(np.prod(shape))].astype(np.int32)
-            integers = np.where(halves >= 8, halves - 16, halves)
+            integers, largest = np.where(halves >= 8, halves - 16, halves), 7
         elif tensor.type == schema.TensorType.INT8:
-            integers = data.view(np.int8).astype(np.int32)
+            integers, largest = data.view(np.int8).astype(np.int32), 127
         else:
             return None
-        return integers.reshape(shape), _along(self._scale(tensor), len(shape), operator.output_axis)
-
-    def restored(self, operator: WeightedOperator) -> np.ndarray | None:
-        """Float32: what the integers stand for; None where the operator has float weights."""
-        found = self.weights(operator)
-        return None if found is None else found[0].astype(np.float32) * found[1]
+        scale = _along(self._scale(tensor), len(shape), operator.output_axis)
+        return IntegerWeights(integers.reshape(shape), scale, largest)
 
     def follow(self, operator: WeightedOperator, weights: np.ndarray, bias: np.ndarray) -> None:
         """Store float weights, whose scales are as before, and a bias, as the quantizer would."""
         stored = self.weights(operator)
         tensor = self._tensor(operator, _WEIGHTS)
         if stored is not None:
-            self._store(tensor, np.rint(weights / stored[1]).astype(np.int32))
+            self._store(tensor, np.rint(weights / stored.scale).astype(np.int32))
         place = self._tensor(operator, places_of(operator).bias)
         if place.type != schema.TensorType.FLOAT32:
             data = self._graph.tensors[self.input_tensor(operator, places_of(operator).data)]

@@ -26,7 +26,7 @@ def used_correction(settings: QuantizationConfig, variant: Variant, recipe: Reci
         return () if recipe is not None else None
     if settings.correction == NONE:
         return ()
-    return tuple(name for name in possible_corrections(variant) if name in settings.correction)
+    return tuple(name for name in possible_corrections(variant, recipe) if name in settings.correction)
 
 
 def is_correctable(variant: Variant, recipe: Recipe | None) -> bool:
@@ -35,14 +35,13 @@ def is_correctable(variant: Variant, recipe: Recipe | None) -> bool:
     return variant.calibrated and TRAINING_KINDS[variant.training_kind].rounds is None and not is_wide
 
 
-def possible_corrections(variant: Variant) -> tuple[str, ...]:
+def possible_corrections(variant: Variant, recipe: Recipe | None = None) -> tuple[str, ...]:
     """Those that leave the structure of its weights, in the order in which they are applied."""
-    return (BIAS,) if TRAINING_KINDS[variant.training_kind].keeps == "clusters" else NAMES
-
-
-def tried_corrections(variant: Variant) -> tuple[str, ...]:
-    """Those that `auto` tries: to weights of 4 bits, whose scales are clipped by a rule of their own, not rounding."""
-    return tuple(name for name in possible_corrections(variant) if not (variant.selects_recipe and name == ROUND))
+    if TRAINING_KINDS[variant.training_kind].keeps == "clusters":
+        return (BIAS,)
+    if recipe is not None and any(each.algorithm == "hadamard" for each in (recipe.default, *recipe.layers.values())):
+        return (EQUALIZE,)  # other operators stand in the place of the layers
+    return NAMES
 
 
 def _is_wide(recipe: Recipe) -> bool:

@@ -8,13 +8,14 @@ plain quantizer rounds to the chosen integers; the largest weight of each scale 
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from segsweep.quantization.corrections.float_graph import WeightedOperator
 from segsweep.quantization.corrections.input_patches import draw_positions, grouped, input_patches, ungrouped
+from segsweep.quantization.corrections.integer_graph import IntegerWeights
 from segsweep.quantization.corrections.layer_by_layer import Corrected, LayerByLayer
 
 _ZETA, _GAMMA = 1.1, -0.1
@@ -28,6 +29,7 @@ _WARM_UP = 0.2
 _MOMENTS = (0.9, 0.999)
 """Of Adam."""
 _TINY = 1e-12
+_MOST_INPUTS = 2**25
 _LEAST_ROWS = 64
 """With fewer positions, none are held out."""
 
@@ -36,14 +38,16 @@ _LEAST_ROWS = 64
 class Rounding:
     """How long and on what each layer is fitted."""
 
-    steps: int = 500
-    rows: int = 4096
-    """Output positions of a layer that are drawn."""
+    steps: int = 300
+    rows: int = 8192
+    """Output positions of a layer that are drawn; fewer where a layer has so many inputs that they would take more than
+    128 MiB."""
     batch: int = 128
     """Of those, in each step."""
-    learning_rate: float = 1e-2
-    regularizer: float = 1e-2
-    """Weight of the regularizer, for a reconstruction error as a share of the target's variance."""
+    learning_rate: float = 0.1
+    """Of Adam. The paper's 0.01 needs its 10 000 steps."""
+    regularizer: float = 0.1
+    """Weight of the regularizer, for a reconstruction error as a multiple of that of the nearest integers."""
     seed: int = 0
 
 
@@ -65,21 +69,22 @@ def round_weights(
         stored = run.integer.weights(operator)
         if stored is None:
             continue
-        integers, scale = stored
         weights, data = run.graph.weights(operator), run.rounded_input(operator)
-        at = draw_positions(run.graph, operator, len(data), settings.rows, generator)
+        inputs = weights.size // weights.shape[operator.output_axis]
+        at = draw_positions(run.graph, operator, len(data), min(settings.rows, _MOST_INPUTS // inputs), generator)
         shape, channels = weights.shape, data.shape[-1]
         problem = LayerProblem(
             weights=grouped(operator, weights, channels),
-            nearest=grouped(operator, integers, channels),
-            scale=grouped(operator, np.broadcast_to(scale, shape), channels)[:, :1],
+            largest=stored.largest,
+            nearest=grouped(operator, stored.integers, channels),
+            scale=grouped(operator, np.broadcast_to(stored.scale, shape), channels)[:, :1],
             bias=_by_group(run.graph.bias(operator), operator, channels),
             exact=input_patches(run.graph, operator, run.exact_input(operator), at),
             rounded=input_patches(run.graph, operator, data, at),
             activation=_ACTIVATIONS.get(operator.activation, _ACTIVATIONS["NONE"]),
         )
         chosen = ungrouped(operator, fit(problem, settings, generator), shape)
-        run.graph.set_weights(operator, representable(weights, chosen, scale))
+        run.graph.set_weights(operator, representable(weights, replace(stored, integers=chosen)))
         changed.append(operator.name)
     return Corrected(run.graph.packed(), tuple(changed))
 
@@ -92,6 +97,8 @@ class LayerProblem:
     """(G, K, O) float32."""
     nearest: np.ndarray = field(repr=False)
     """(G, K, O) int32: what the plain quantizer makes of them."""
+    largest: int
+    """No integer is farther from 0."""
     scale: np.ndarray = field(repr=False)
     """(G, 1, O) float32."""
     bias: np.ndarray = field(repr=False)
@@ -143,7 +150,8 @@ def fit(problem: LayerProblem, settings: Rounding, generator: np.random.Generato
 def _choices(problem: LayerProblem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(G, K, O) each: the integer below float32; whether the one above is another choice; how far above it the weight
     is, float32."""
-    ratio = problem.weights.astype(np.float64) / problem.scale
+    # Beyond the largest integer, where the scale clips, there is no choice.
+    ratio = np.clip(problem.weights.astype(np.float64) / problem.scale, -problem.largest, problem.largest)
     whole = np.abs(ratio - np.rint(ratio)) < _WHOLE
     low = np.where(whole, np.rint(ratio), np.floor(ratio))
     return low.astype(np.float32), ~whole, np.where(whole, 0, ratio - low).astype(np.float32)
@@ -184,20 +192,30 @@ class _SoftRounding:
         self._look()
 
 
-def representable(weights: np.ndarray, integers: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def representable(weights: np.ndarray, wanted: IntegerWeights) -> np.ndarray:
     """Float32 weights that the plain quantizer makes these integers of, with the same scale.
+
+    It divides the largest weight of each scale by the largest integer. So all weights of that integer are set to the
+    largest one as it was, or, where the scale clipped it, to the number that has this quotient.
 
     Args:
         weights: as they were.
-        integers: of their shape.
-        scale: of a shape to multiply them with.
+        wanted: integers, at least one of each scale the largest one.
     """
-    axes = tuple(axis for axis in range(weights.ndim) if scale.ndim < weights.ndim or scale.shape[axis] == 1)
-    largest = np.abs(weights).max(axis=axes, keepdims=True)
-    # By rounding, the product may be one ulp beyond what decides the scale.
-    found = np.clip((integers * scale).astype(np.float32), -largest, largest)
-    kept = np.abs(weights) == largest
-    return np.where(kept, weights, found).astype(np.float32)
+    axes = tuple(
+        axis for axis in range(weights.ndim) if wanted.scale.ndim < weights.ndim or wanted.scale.shape[axis] == 1
+    )
+    bound = np.abs(weights).max(axis=axes, keepdims=True)
+    divisor = np.float32(wanted.largest)
+    product = (wanted.scale * divisor).astype(np.float32)
+    above, below = np.nextafter(product, np.float32(np.inf)), np.nextafter(product, np.float32(0))
+    for other in (above, below, product):
+        is_other = (bound / divisor != wanted.scale) & (other / divisor == wanted.scale)
+        bound = np.where(is_other, other, bound)
+    restored = np.clip(wanted.restored, -bound, bound)
+    return np.where(np.abs(wanted.integers) == wanted.largest, np.sign(wanted.integers) * bound, restored).astype(
+        np.float32
+    )
 
 
 def _by_group(bias: np.ndarray, operator: WeightedOperator, channels: int) -> np.ndarray:

@@ -39,7 +39,7 @@ TITLES: Mapping[str, str] = {
 }
 """What columns are called where people read; the others have their own name."""
 
-TEXTS = ("data", "model", "quantization", "training_kind", "status", "run_id", "fits")
+TEXTS = ("data", "model", "quantization", "training_kind", "status", "run_id", "fits", "range", "correction")
 """Columns that hold text; the others hold numbers, or settings."""
 
 _ALWAYS = ("quantization", "training_kind", "accuracy", "mean_iou", "delta_mean_iou", "agreement", "size_bytes")

@@ -42,6 +42,8 @@ _HINTS = {
     "size_ratio": "share of the size of float32",
     "latency_p50_ms": "median time of one image, one thread",
     "gain_against_control": "mean IoU against a float fine-tune of as many epochs, in the same form of file",
+    "range": "rules of the ranges of integer activations, as quantization.calibration.range names them",
+    "correction": "what was done to the weights before they became integers, as quantization.correction names it",
     "gzip_bytes": "size of the .tflite file after gzip",
     "sparsity": "share of the file's weights that is 0",
     "distinct_weights": "most different weights in a layer, of those that can be clustered",
