@@ -19,7 +19,7 @@ from segsweep.report.older_scores import by_current_rules, older_remark
 from segsweep.report.pareto import column_of, pareto_optimal
 from segsweep.report.reasons import keep_reasons
 from segsweep.report.references import differences_of, reference_remarks, references_of
-from segsweep.report.remarks import class_remarks, remarks, training_remarks
+from segsweep.report.remarks import class_remarks, finetune_remarks, remarks, training_remarks
 from segsweep.report.scored_images import images_by_run
 from segsweep.tracking import names
 from segsweep.tracking.records import Member, RunRecord, read_members
@@ -138,6 +138,7 @@ def compare(store: Store, sweep: RunRecord) -> Comparison:
     table.attrs["against"] = differences_of(runs.values())
     sentences = [*remarks(sweep, table), *reference_remarks(table), *class_remarks(runs.values())]
     sentences += [*kernel_remarks(runs.values()), *training_remarks(store, runs.values())]
+    sentences += finetune_remarks(runs.values())
     table.attrs["remarks"] = KeptList([*sentences, *older_remark(runs.values())])
     if wanted:
         optimal = pareto_optimal(table, wanted)

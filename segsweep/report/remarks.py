@@ -111,3 +111,16 @@ def training_remarks(store: Store, runs: Iterable[RunRecord]) -> list[str]:
         "epochs alone would change the scores, so comparisons of quantized files with float32, above all after "
         "fine-tunes, may be confounded. Train longer (training.epochs) or in smaller batches (training.batch_size)."
     ]
+
+
+def finetune_remarks(runs: Iterable[RunRecord]) -> list[str]:
+    """Which files are what their fine-tune began at, since it made them no better on validation images."""
+    kept = sorted({run.name for run in runs if run.is_finished and run.tags.get(names.KEEPS_START) == "true"})
+    if not kept:
+        return []
+    named = ", ".join(kept[:_MOST_TRAININGS])
+    more = f" and {len(kept) - _MOST_TRAININGS} more" if len(kept) > _MOST_TRAININGS else ""
+    return [
+        f"Fine-tuning did not raise the score on the validation images of {named}{more}: the file is the post-training "
+        "file that the fine-tune began at."
+    ]

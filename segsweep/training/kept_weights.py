@@ -41,6 +41,8 @@ class KeptWeights:
     rules: tuple[tuple[tf.Variable, Rule], ...]
     free_epochs: int = 0
     """The first epochs, whose weights do not keep to it yet: none of them is chosen as the best."""
+    holds_at_start: bool = True
+    """Whether the weights keep to it before the first step."""
 
 
 def kept_variables(model: keras.Model) -> list[tf.Variable]:
@@ -76,7 +78,7 @@ def pruning(model: keras.Model, *, sparsity: float, epochs: int, steps_per_epoch
         is_due = (step <= steps) & ((step % every == 0) | (step == steps))
         return tf.cond(is_due, pruned, lambda: kept)
 
-    return KeptWeights(tuple((variable, rule) for variable in kept_variables(model)), rising - 1)
+    return KeptWeights(tuple((variable, rule) for variable in kept_variables(model)), rising - 1, holds_at_start=False)
 
 
 def kept_zeros(model: keras.Model) -> KeptWeights:

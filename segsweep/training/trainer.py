@@ -107,7 +107,7 @@ def fit(
     seconds_before = state.seconds if state else 0.0
     train_step_seconds = 0.0
     free_epochs = kept.free_epochs if kept else 0
-    if state is None and start_counts and not free_epochs:
+    if state is None and start_counts and (kept is None or kept.holds_at_start):
         start_report = _start_report(validation())
         scored, seconds = tuple(model.get_weights()), time.perf_counter() - start
         state = _advanced(None, model, scored, (), training, training_key, (start_report,), seconds)

@@ -211,6 +211,18 @@ class TestFit:
         assert result.best_epoch == 2
         assert len(losses) == 3, "patience counts from the first epoch that may be chosen"
 
+    def test_a_start_that_is_not_pruned_does_not_count(self):
+        """With two epochs, the sparsity is reached in the first: none is left out, but for the start."""
+        settings = replace(TRAINING, epochs=2, learning_rate=1e-12)
+        model = tiny_model()
+        kept = pruning(model, sparsity=0.6, epochs=2, steps_per_epoch=STEPS)
+        assert kept.free_epochs == 0
+        model, result = train(model, kept=kept, training=settings, start_counts=True)
+        assert result.start is None
+        assert result.best_epoch > 0
+        for kernel in kernels(model):
+            assert np.sum(kernel == 0) == kernel.size - round(0.4 * kernel.size)
+
     def test_float_training_is_as_it_was(self):
         (one, _), (two, _) = train(), train(kept=None)
         assert_same_weights(one, two)
