@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose
 from segsweep.errors import VariantError
 from segsweep.quantization import four_bits as rule
 from segsweep.quantization.corrections.float_graph import FloatGraph
-from segsweep.quantization.four_bits import four_bits, kept_by_rule, recipe_of, trainable
+from segsweep.quantization.four_bits import four_bits, kept_by_rule, recipe_of
 from segsweep.quantization.layers import Layer, Operator, layers
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate
 from segsweep.quantization.range_selection import SelectionImages
-from segsweep.quantization.recipe import LayerChoice, Recipe, parse_recipe
+from segsweep.quantization.recipe import LayerChoice, parse_recipe
 from segsweep.quantization.variants import VARIANTS, check
 from segsweep.quantization.weight_reconstruction import best_algorithms, output_errors
 from segsweep.tflite.census import census
@@ -130,11 +130,6 @@ def test_a_network_without_kernels_for_4_bits_is_refused(monkeypatch):
     monkeypatch.setattr(rule, "can_be_four_bits", lambda layer: False)
     with pytest.raises(VariantError, match="no layer can have weights of 4 bits: the model has CONV_2D alone"):
         found("nearest")
-
-
-def test_what_is_trained_for_clips_no_weights():
-    recipe = Recipe({"a": LayerChoice("int4", "octav"), "b": LayerChoice("int8")}, LayerChoice("int8"))
-    assert trainable(recipe) == Recipe({"a": LayerChoice("int4"), "b": LayerChoice("int8")}, LayerChoice("int8"))
 
 
 def test_the_error_of_an_output_is_that_of_the_convolution():
