@@ -58,7 +58,7 @@ def main() -> int:
     absent = [
         f"{plan.entry.name}: {', '.join(names)}" for plan in plans if (names := missing(plan, _folder(plan, work)))
     ]
-    text = page(measured, _made(options, minutes), absent)
+    text = page(measured, _made(options, measured), absent)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(text, encoding="utf-8")
     print(f"{len(measured)} sets in {minutes:.1f} min; wrote {options.output}")
@@ -111,12 +111,13 @@ def _folder(plan: Plan, work: Path) -> Path:
     return work / "rows" / plan.entry.name
 
 
-def _made(options: argparse.Namespace, minutes: float) -> dict[str, str]:
+def _made(options: argparse.Namespace, measured: Sequence[SetRows]) -> dict[str, str]:
     """Date, machine, versions and command."""
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=_ROOT, capture_output=True, text=True)
     words = ["python", "benchmarks/quantization_quality.py", "--work", "DIR"]
     words += ["--real-data", "DIR"] if options.real_data else []
     words += ["--sets", *options.sets] if options.sets else []
+    seconds = sum(row.facts.get("made_seconds", 0.0) for each in measured for row in each.rows.values())
     versions = {name: value for name, value in environment().items() if name != "system"}
     return {
         "Date": time.strftime("%Y-%m-%d"),
@@ -124,7 +125,7 @@ def _made(options: argparse.Namespace, minutes: float) -> dict[str, str]:
         "Versions": ", ".join(f"{name} {value}" for name, value in versions.items()),
         "Revision": revision.stdout.strip() or "unknown",
         "Command": f"`{shlex.join(words)}`",
-        "Time": f"{minutes:.0f} minutes with {options.workers} processes, for what was missing",
+        "Time": f"{seconds / 60:.0f} minutes of all processes together, {options.workers} at once",
     }
 
 

@@ -232,7 +232,8 @@ def test_what_was_tried_for_the_ranges_and_what_was_taken_is_kept(inside):
             assert RangeChoice(best["input"], best["activations"]) == RangeChoice.parse(taken[name])
             # The validation split is small enough that the trial is of all of it.
             assert float(best["validation_mean_iou"]) == pytest.approx(run.metrics["validation/mean_iou"], abs=1e-6)
-            assert float(best["agreement"]) == pytest.approx(run.metrics["validation/agreement"], abs=1e-6)
+            if run.tags["segsweep.training_kind"] == "float":  # else the run is compared with another float32 file
+                assert float(best["agreement"]) == pytest.approx(run.metrics["validation/agreement"], abs=1e-6)
     assert taken["int16x8"] == "min_max"
     assert taken["float32"] is taken["qat_int8"] is None
 

@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
-_CHOICES = {"ranges": names.RANGES, "keeps its start": names.KEEPS_START}
+_CHOICES = {"ranges": names.RANGES, "correction": names.CORRECTION, "keeps its start": names.KEEPS_START}
 """By what to call it, the tags of a variant that say what was selected for it."""
 
 
@@ -75,17 +76,20 @@ class _Worker:
         for name, make in makers:
             if name not in wanted:
                 continue
+            started = time.perf_counter()
             try:
                 row = make()
             except Exception as error:
                 traceback.print_exc()
                 if name == rows.STEP_TIMES or name == rows.FLOAT32:
                     return [*failed, f"{self._plan.entry.name}: {name}: {reason_of(error)}"]
-                if not isinstance(error, ValueError | RuntimeError | SegsweepError):
+                if name in self._plan.ours:
                     failed.append(f"{self._plan.entry.name}: {name}: {reason_of(error)}")
-                    continue
+                elif not isinstance(error, ValueError | RuntimeError | SegsweepError):
+                    return [*failed, f"{self._plan.entry.name}: {name}: {reason_of(error)}"]
                 row = rows.Row(name, self._plan.keys[name], refused=reason_of(error))
-            rows.save(row, self._folder)
+            facts = {**row.facts, "made_seconds": time.perf_counter() - started}
+            rows.save(replace(row, facts=facts), self._folder)
         self._context.models.clear()
         clear_session()
         return failed
@@ -153,7 +157,10 @@ class _Worker:
         facts["weight_bytes"] = sum(
             len(unpacked.buffers[tensor.buffer].data) for _, tensor, _ in stored_weights(unpacked)
         )
-        facts["float_operators"] = sum(op.activations == "float32" for op in census(content).compute)
+        compute = census(content).compute
+        facts["float_operators"] = sum(op.activations == "float32" for op in compute)
+        four_bits = sum(op.weight_count for op in compute if op.weights == "int4")
+        facts["four_bit_share"] = four_bits / sum(op.weight_count for op in compute)
         return rows.Row(name, self._plan.keys[name], None, facts, **counts)
 
     def _step_times(self) -> rows.Row:

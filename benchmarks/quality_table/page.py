@@ -114,7 +114,9 @@ def _control(sets: Sets) -> list[str]:
 
 
 def _four_bits(sets: Sets) -> list[str]:
-    columns = [_by_set(differences(sets, name, rows.FLOAT32)) for name in (rows.INT4, rows.QAT_INT4)]
+    pairs = ((rows.INT4, rows.FLOAT32), (rows.CONTROL_INT4, rows.FLOAT32), (rows.QAT_INT4, rows.FLOAT32),
+             (rows.QAT_INT4, rows.CONTROL_INT4))  # fmt: skip
+    columns: list[Mapping[str, str]] = [_by_set(differences(sets, *pair)) for pair in pairs]
     for fact in ("size_bytes", "weight_bytes"):
         shares = {}
         for each in sets:
@@ -122,8 +124,11 @@ def _four_bits(sets: Sets) -> list[str]:
             if small and large:
                 shares[each.entry.name] = f"{100 * small / large:.1f} %"
         columns.append(shares)
-    return _of_sets(sets, ["set", "float32", "int4", "qat_int4", "file, of int8's", "weights, of int8's"], columns,
-                    rows.FLOAT32)  # fmt: skip
+    weights = {each.entry.name: each.fact(rows.INT4, "four_bit_share") for each in sets}
+    columns.append({name: f"{100 * share:.0f} %" for name, share in weights.items() if share is not None})
+    header = ["set", "float32", "int4", "control in int4", "qat_int4", "qat_int4 - control in int4",
+              "int4 file, of int8's", "its weights, of int8's", "weights at 4 bits"]  # fmt: skip
+    return _of_sets(sets, header, columns, rows.FLOAT32)
 
 
 def _times(sets: Sets) -> list[str]:

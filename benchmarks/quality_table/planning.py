@@ -34,6 +34,8 @@ _OURS: Mapping[tuple[str, str], str] = {
     ("finetune", "int8"): rows.CONTROL_INT8,
     ("qat", "qat_int8"): rows.QAT,
     ("float", "int4"): rows.INT4,
+    ("finetune", "int4"): rows.CONTROL_INT4,
+    ("qat_int4", "qat_int4"): rows.QAT_INT4,
 }
 """By kind of training and name of the variant."""
 
@@ -98,8 +100,6 @@ def plan_of(entry: WeightSet, work: Path, real: Path | None, uri: str) -> Plan:
         job = lineage(replace(config, quantization=replace(config.quantization, name=name)), dataset)
         for spec in job.variants:
             row = _OURS.get((spec.training.kind, spec.variant.name))
-            if row is None and spec.variant.name == rows.QAT_INT4:
-                row = rows.QAT_INT4
             if row is not None:
                 ours.setdefault(row, spec)
     return Plan(entry, config, dataset, ours)

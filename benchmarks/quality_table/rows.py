@@ -13,7 +13,7 @@ FLOAT32, INT8 = "float32", "int8"
 CONVERTER, LIBRARY = "converter_int8", "library_int8"
 CONTROL_FLOAT32, CONTROL_INT8 = "control_float32", "control_int8"
 QAT, STOCK_QAT, MENDED_QAT = "qat_int8", "stock_qat", "stock_qat_mended"
-INT4, QAT_INT4 = "int4", "qat_int4"
+INT4, CONTROL_INT4, QAT_INT4 = "int4", "control_int4", "qat_int4"
 STEP_TIMES = "step_times"
 """Not a file: the seconds of a step, float and quantization-aware, of the sets that are timed."""
 
@@ -28,6 +28,7 @@ WORDS: Mapping[str, str] = {
     MENDED_QAT: "the same with the input's range mended",
     QAT: "segsweep `qat_int8`",
     INT4: "segsweep `int4`",
+    CONTROL_INT4: "segsweep `int4` of the control",
     QAT_INT4: "segsweep `qat_int4`",
 }
 """What each row is, in the order of the page."""

@@ -139,13 +139,6 @@ def recipe_of(found: Sequence[Layer], kept: frozenset[str], algorithms: Mapping[
     )
 
 
-def trainable(recipe: Recipe) -> Recipe:
-    """The recipe for weights that are fine-tuned to it: rounded as training rounds them, with nothing clipped."""
-    return Recipe(
-        {name: LayerChoice(choice.choice) for name, choice in recipe.layers.items()}, LayerChoice(recipe.default.choice)
-    )
-
-
 def _affordable(able: Sequence[Layer], damages: Mapping[str, float], spare: int) -> list[Layer]:
     """The layers that the budget can lend 8 bits to, the one first that changes most for each byte that it saves."""
     hurt = [layer for layer in able if damages.get(layer.name, 0.0) > 0]

@@ -77,23 +77,21 @@ def by_squared_error(tensor: TensorValues, percentile: float) -> Limits:
     low, high = min(tensor.limits[0], 0.0), max(tensor.limits[1], 0.0)
     if not high > low:
         return tensor.limits
-    values = tensor.ascending.astype(np.float64)
-    sums, squares = (np.concatenate([[0.0], np.cumsum(each)]) for each in (values, np.square(values)))
-    errors = [_squared_error(values, sums, squares, low * share, high * share) for share in _SHARES]
+    # A range that is shrunk alike on both sides has its steps at the same multiples of a smaller scale.
+    multiples = np.arange(np.rint(low * _LEVELS / (high - low)), np.rint(high * _LEVELS / (high - low)) + 1)
+    scales = _SHARES[:, None] * (high - low) / _LEVELS
+    errors = _squared_errors(tensor.ascending.astype(np.float64), multiples * scales)
     share = float(_SHARES[int(np.argmin(errors))])
     return _checked(low * share, high * share, tensor.limits)
 
 
-def _squared_error(values: np.ndarray, sums: np.ndarray, squares: np.ndarray, low: float, high: float) -> float:
-    """Sum over ascending values of the squared distance to the nearest of the steps from `low` to `high`.
-
-    `sums` and `squares` are of the first so many values, and of their squares.
-    """
-    scale = (high - low) / _LEVELS
-    steps = np.arange(np.rint(low / scale), np.rint(high / scale) + 1) * scale
-    ends = np.concatenate([[0], np.searchsorted(values, (steps[:-1] + steps[1:]) / 2), [len(values)]])
-    counts, of_values, of_squares = np.diff(ends), np.diff(sums[ends]), np.diff(squares[ends])
-    return float((of_squares - 2 * steps * of_values + np.square(steps) * counts).sum())
+def _squared_errors(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """(S,): sums over ascending values (M,) of the squared distance to the nearest of each row of steps (S, L)."""
+    sums, squares = (np.concatenate([[0.0], np.cumsum(each)]) for each in (values, np.square(values)))
+    between = np.searchsorted(values, (steps[:, :-1] + steps[:, 1:]) / 2)
+    ends = np.pad(between, ((0, 0), (1, 1)), constant_values=((0, 0), (0, len(values))))
+    counts, of_values, of_squares = (np.diff(each) for each in (ends, sums[ends], squares[ends]))
+    return np.asarray((of_squares - 2 * steps * of_values + np.square(steps) * counts).sum(axis=1))
 
 
 RULES: Mapping[str, Rule] = {

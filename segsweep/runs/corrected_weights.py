@@ -79,6 +79,12 @@ def corrected_weights(
     else:
         found = select_correction(correction, judged(), possible_corrections(spec.variant))
         file, trials = found.file, {names.CORRECTION_TRIALS_FILE: found.table()}
-    said = {"corrections": file.names, "not_applied": file.reasons, "setting": settings.correction}
+    # A list may name what these weights do not stand.
+    refused = set(settings.correction) - set(wanted or ()) if isinstance(settings.correction, list) else set()
+    reasons = [
+        *file.reasons,
+        *(f"{name} does not keep what the weights were trained to be" for name in sorted(refused)),
+    ]
+    said = {"corrections": file.names, "not_applied": reasons, "setting": settings.correction}
     content = json.dumps(said, indent=1).encode()
     return CorrectedWeights(file.content, " ".join(file.names) or NONE, {names.CORRECTION_FILE: content, **trials})

@@ -17,7 +17,6 @@ from segsweep.data.augmented_picture import augmented_picture
 from segsweep.errors import MadeElsewhere, TrainingFailed, TrainingPruned, reason_of
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.models.initial_weights import set_initial_weights
-from segsweep.quantization.four_bits import trainable
 from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.training_kinds import BY_START, TRAINING_KINDS
@@ -123,7 +122,7 @@ def _train(spec: TrainingSpec, context: Context, earlier: Sequence[RunRecord]) -
         origin = ensure_training(spec.parent, context).run_id
         recipe = spec.recipe
         if TRAINING_KINDS[spec.kind].rounds == BY_START:
-            recipe = trainable(_recipe_of_start(spec, context))
+            recipe = _recipe_of_start(spec, context).plain
             extra_files[names.RECIPE_FILE] = recipe.to_yaml().encode()
         model = prepared(load_model(spec.parent, context, spec.size), spec, recipe)
         if spec.start is not None:

@@ -12,8 +12,7 @@ from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges, used_range
-from segsweep.quantization.corrections.settings import ROUND, used_correction
-from segsweep.quantization.four_bits import four_bits, trainable
+from segsweep.quantization.four_bits import four_bits
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
 from segsweep.quantization.range_rules import AUTO, RangeChoice
@@ -123,7 +122,7 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
             judged = _Judged(float_file, images, context.dataset)
             ranges = _ranges(spec, judged)
             if spec.variant.selects_recipe:
-                recipe, recipe_trials = _recipe(spec, start, ranges.calibration, judged)
+                recipe, recipe_trials = _recipe(start, ranges.calibration, judged)
             correction = corrected_weights(
                 spec,
                 recipe,
@@ -206,18 +205,14 @@ def _ranges(spec: VariantSpec, judged: _Judged) -> _Ranges:
     return _Ranges(found.calibration, found.choice, found.table())
 
 
-def _recipe(
-    spec: VariantSpec, start: VariantFile | None, calibration: Calibration, judged: _Judged
-) -> tuple[Recipe, bytes | None]:
+def _recipe(start: VariantFile | None, calibration: Calibration, judged: _Judged) -> tuple[Recipe, bytes | None]:
     """The recipe of a file of 4-bit weights, and how it was found; that of the file that a fine-tune began at."""
     if start is not None:
         assert start.recipe is not None
-        return trainable(start.recipe), None
+        # Training rounds with the scales of the largest weights.
+        return start.recipe.plain, None
     found = four_bits(judged.float_file, calibration, judged.calibration, judged.selection)
-    wanted = used_correction(spec.config.quantization, spec.variant, None)
-    # What is rounded by reconstruction keeps the scales of the largest weights.
-    recipe = trainable(found.recipe) if wanted is not None and ROUND in wanted else found.recipe
-    return recipe, found.table()
+    return found.recipe, found.table()
 
 
 def _float_file(spec: VariantSpec, context: Context) -> bytes:

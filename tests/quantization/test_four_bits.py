@@ -3,19 +3,22 @@
 import numpy as np
 import pytest
 import small_unet
+import tf_keras as keras
 from numpy.testing import assert_allclose
 
 from segsweep.errors import VariantError
 from segsweep.quantization import four_bits as rule
 from segsweep.quantization.corrections.float_graph import FloatGraph
-from segsweep.quantization.four_bits import four_bits, kept_by_rule, recipe_of, trainable
+from segsweep.quantization.four_bits import four_bits, kept_by_rule, recipe_of
 from segsweep.quantization.layers import Layer, Operator, layers
 from segsweep.quantization.mixed import quantize_mixed
+from segsweep.quantization.post_training import calibrate
 from segsweep.quantization.range_selection import SelectionImages
-from segsweep.quantization.recipe import LayerChoice, Recipe, parse_recipe
+from segsweep.quantization.recipe import LayerChoice, parse_recipe
 from segsweep.quantization.variants import VARIANTS, check
 from segsweep.quantization.weight_reconstruction import best_algorithms, output_errors
 from segsweep.tflite.census import census
+from segsweep.tflite.conversion import convert_float
 from segsweep.tflite.interpreter import TFLiteModel
 
 
@@ -115,8 +118,6 @@ def test_a_layer_whose_4_bits_change_many_predictions_gets_8_back(monkeypatch):
     monkeypatch.setattr(rule, "LARGEST_SHARE", 0.2)
     monkeypatch.setattr(rule, "best_algorithms", lambda model, calibration, images, wanted: dict.fromkeys(
         (layer.name for layer in wanted), "min_max"))  # fmt: skip
-    from segsweep.quantization.post_training import calibrate
-
     result = four_bits(spoilt, calibrate(spoilt, small_unet.blobs(64, seed=0)[0]), values, images)
     trial = result.trials[1]
     assert trial.is_kept
@@ -129,11 +130,6 @@ def test_a_network_without_kernels_for_4_bits_is_refused(monkeypatch):
     monkeypatch.setattr(rule, "can_be_four_bits", lambda layer: False)
     with pytest.raises(VariantError, match="no layer can have weights of 4 bits: the model has CONV_2D alone"):
         found("nearest")
-
-
-def test_what_is_trained_for_clips_no_weights():
-    recipe = Recipe({"a": LayerChoice("int4", "octav"), "b": LayerChoice("int8")}, LayerChoice("int8"))
-    assert trainable(recipe) == Recipe({"a": LayerChoice("int4"), "b": LayerChoice("int8")}, LayerChoice("int8"))
 
 
 def test_the_error_of_an_output_is_that_of_the_convolution():
@@ -156,3 +152,22 @@ def test_weights_with_an_outlier_are_clipped_where_that_is_nearer():
     chosen = best_algorithms(float_file, small_unet.calibration("nearest"), images, wanted)
     assert set(chosen) == {each.name for each in wanted}
     assert chosen == best_algorithms(float_file, small_unet.calibration("nearest"), images[::-1], wanted)
+
+
+def test_a_dense_layer_of_a_classifier_gets_4_bits():
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(128, activation="relu")(x)
+    outputs = keras.layers.Dense(5)(keras.layers.Dense(128, activation="relu")(x))
+    float_file = convert_float(keras.Model(inputs, outputs))
+    values = np.random.default_rng(0).normal(size=(12, 16, 16, 3)).astype(np.float32)
+    reference = TFLiteModel(float_file).predict(values)
+    images = SelectionImages(values, reference, reference, 5, np.arange(12), "accuracy")
+    calibration = calibrate(float_file, values)
+    result = four_bits(float_file, calibration, values, images)
+    counted = census(quantize_mixed(float_file, result.recipe, calibration))
+    check(VARIANTS["int4"], counted)
+    dense = {op.weight_count: op.weights for op in counted.compute if op.name == "FULLY_CONNECTED"}
+    assert dense[128 * 128] == "int4"
+    assert dense[128 * 5] == "int8"  # the last layer, 3 % of the weights

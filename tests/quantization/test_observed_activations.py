@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import small_unet
+import tf_keras as keras
+from tf_keras import layers
 
 from segsweep.errors import ModelError
 from segsweep.quantization.automatic_ranges import calibrate_by, calibration_by
 from segsweep.quantization.observed_activations import ObservedActivations, activations
 from segsweep.quantization.post_training import calibrate, calibration_of
 from segsweep.quantization.range_rules import RULES, RangeChoice
+from segsweep.tflite.conversion import convert_float
 
 
 @pytest.mark.parametrize("upsampling", small_unet.UPSAMPLINGS)
@@ -33,6 +36,26 @@ def test_any_choice_of_images_calibrates_as_if_they_had_been_looked_at_alone(ups
         for rule in RULES:
             choice = RangeChoice(input="average", activations=rule)
             assert calibration_by(choice, observed, rows, 99.0) == calibrate_by(file, images[rows], choice, 99.0)
+
+
+def test_no_operator_is_fused_away():
+    """XNNPACK joins padding with convolutions, and additions with activations, where nobody wants what lies between."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(small_unet.SHAPE)
+    x = layers.DepthwiseConv2D(3, strides=2)(layers.ZeroPadding2D(((0, 1), (0, 1)))(inputs))
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    x = layers.ReLU()(layers.Add()([x, layers.Conv2D(4, 3, padding="same", dilation_rate=2)(x)]))
+    x = layers.Multiply()([x, layers.Activation("sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))])
+    x = layers.Activation("hard_sigmoid")(layers.Conv2D(4, 1)(layers.AveragePooling2D(2)(x)))
+    model = keras.Model(inputs, layers.Conv2D(3, 1)(layers.UpSampling2D(4, interpolation="bilinear")(x)))
+    file, images = convert_float(model), small_unet.blobs(5, seed=4)[0]
+    plain = calibrate(file, images)
+    observed = ObservedActivations(file, 5)
+    observed.add(range(5), images)
+    found = calibration_by(RangeChoice.of("min_max"), observed, np.arange(5), 99.0)
+    assert found.ranges.keys() == plain.ranges.keys()
+    for name, limits in plain.ranges.items():
+        assert found.ranges[name] == pytest.approx(limits, rel=1e-5, abs=1e-6), name
 
 
 def test_values_are_those_of_the_input_evenly_spread():

@@ -15,7 +15,7 @@ from segsweep.quantization.corrections.input_patches import (
 )
 from segsweep.quantization.corrections.integer_graph import IntegerGraph, IntegerWeights
 from segsweep.quantization.corrections.stepwise_run import StepwiseRun
-from segsweep.quantization.corrections.weight_rounding import LayerProblem, Rounding, fit, representable, round_weights
+from segsweep.quantization.corrections.weight_rounding import LayerProblem, Rounding, fit, round_weights
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate
 from segsweep.quantization.recipe import LayerChoice, Recipe
@@ -120,21 +120,20 @@ def test_scales_that_clip_stay_where_the_weights_bring_them_along():
         reached = np.abs(old.integers).max(
             axis=tuple(axis for axis in range(4) if axis != each.output_axis), keepdims=True
         ) == old.largest  # fmt: skip
-        np.testing.assert_array_equal(np.where(reached, old.scale, 0), np.where(reached, new.scale, 0))
+        # They are not quotients of a float32 and 7, so the last bit may differ.
+        np.testing.assert_allclose(np.where(reached, new.scale, 0), np.where(reached, old.scale, 0), rtol=2e-7)
 
 
-def test_representable_weights_have_the_scale_bit_for_bit():
+@pytest.mark.parametrize("largest", [7, 127])
+def test_the_scale_of_restored_weights_is_the_same_bit_for_bit(largest):
     rng = np.random.default_rng(0)
-    weights = rng.normal(size=(200, 3, 3, 4)).astype(np.float32)
-    for largest, clip in ((127, 1.0), (7, 1.0), (7, 0.7)):
-        scale = (np.abs(weights).max(axis=(1, 2, 3), keepdims=True) * np.float32(clip) / np.float32(largest)).astype(
-            np.float32
-        )
-        integers = np.clip(np.rint(weights / scale), -largest, largest).astype(np.int32)
-        found = representable(weights, IntegerWeights(integers, scale, largest))
-        again = np.abs(found).max(axis=(1, 2, 3), keepdims=True) / np.float32(largest)
-        np.testing.assert_array_equal(again, scale)
-        np.testing.assert_array_equal(np.rint(found / again), integers)
+    scale = np.exp(rng.uniform(-12, 3, (100_000, 1))).astype(np.float32) / np.float32(largest)
+    integers = rng.integers(-largest, largest + 1, (100_000, 4)).astype(np.int32)
+    integers[:, 0] = largest
+    restored = IntegerWeights(integers, scale, largest).restored
+    again = np.abs(restored).max(axis=1, keepdims=True) / np.float32(largest)
+    np.testing.assert_array_equal(again, scale)
+    np.testing.assert_array_equal(np.rint(restored / again), integers)
 
 
 @pytest.mark.parametrize("place", range(5))

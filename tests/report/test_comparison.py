@@ -56,7 +56,7 @@ def test_by_which_rules_ranges_were_found_has_a_column(store):
     store.log(int8, tags={names.RANGES: "average, input percentile"})
     table = of_last(store)
     assert tuple(table.columns) == (*COLUMNS[:-5], "range", *COLUMNS[-5:])
-    assert list(table["range"]) == [None, "average, input percentile"]
+    assert list(table["range"].fillna("")) == ["", "average, input percentile"]
 
 
 def test_attributes_are_not_copied_with_every_row_that_is_looked_at(store):

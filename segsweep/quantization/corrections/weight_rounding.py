@@ -3,7 +3,7 @@
 AdaRound: Nagel et al. 2020, Up or Down? Adaptive Rounding for Post-Training Quantization, arXiv 2004.10568, with the
 rectified sigmoid and the regularizer of section 3.3, layer by layer: the input comes from the integer network so far,
 the target from the float network, both after the fused ReLU. The weights of the float file are replaced by what the
-plain quantizer rounds to the chosen integers; the largest weight of each scale stays, and so does the scale.
+plain quantizer rounds to the chosen integers; the scales stay as they are, bit for bit.
 """
 
 import math
@@ -15,7 +15,6 @@ import numpy as np
 
 from segsweep.quantization.corrections.float_graph import WeightedOperator
 from segsweep.quantization.corrections.input_patches import draw_positions, grouped, input_patches, ungrouped
-from segsweep.quantization.corrections.integer_graph import IntegerWeights
 from segsweep.quantization.corrections.layer_by_layer import Corrected, LayerByLayer
 
 _ZETA, _GAMMA = 1.1, -0.1
@@ -84,7 +83,7 @@ def round_weights(
             activation=_ACTIVATIONS.get(operator.activation, _ACTIVATIONS["NONE"]),
         )
         chosen = ungrouped(operator, fit(problem, settings, generator), shape)
-        run.graph.set_weights(operator, representable(weights, replace(stored, integers=chosen)))
+        run.graph.set_weights(operator, replace(stored, integers=chosen).restored)
         changed.append(operator.name)
     return Corrected(run.graph.packed(), tuple(changed))
 
@@ -190,32 +189,6 @@ class _SoftRounding:
         spread = np.sqrt(self._second * np.float32(1 / (1 - _MOMENTS[1] ** (step + 1)))) + np.float32(_TINY)
         self.logits -= np.float32(rate) * self._first / spread
         self._look()
-
-
-def representable(weights: np.ndarray, wanted: IntegerWeights) -> np.ndarray:
-    """Float32 weights that the plain quantizer makes these integers of, with the same scale.
-
-    It divides the largest weight of each scale by the largest integer. So all weights of that integer are set to the
-    largest one as it was, or, where the scale clipped it, to the number that has this quotient.
-
-    Args:
-        weights: as they were.
-        wanted: integers, at least one of each scale the largest one.
-    """
-    axes = tuple(
-        axis for axis in range(weights.ndim) if wanted.scale.ndim < weights.ndim or wanted.scale.shape[axis] == 1
-    )
-    bound = np.abs(weights).max(axis=axes, keepdims=True)
-    divisor = np.float32(wanted.largest)
-    product = (wanted.scale * divisor).astype(np.float32)
-    above, below = np.nextafter(product, np.float32(np.inf)), np.nextafter(product, np.float32(0))
-    for other in (above, below, product):
-        is_other = (bound / divisor != wanted.scale) & (other / divisor == wanted.scale)
-        bound = np.where(is_other, other, bound)
-    restored = np.clip(wanted.restored, -bound, bound)
-    return np.where(np.abs(wanted.integers) == wanted.largest, np.sign(wanted.integers) * bound, restored).astype(
-        np.float32
-    )
 
 
 def _by_group(bias: np.ndarray, operator: WeightedOperator, channels: int) -> np.ndarray:
