@@ -85,7 +85,7 @@ def trained(data: Dataset, width: int, seed: int, epochs: int, teacher: Teacher 
     size = data.train.image_shape[:2]
     model = build_model(StridedUnetConfig(width=width), data.train.image_shape, len(data.classes), seed)
     settings = TrainingConfig(
-        epochs=epochs, learning_rate=0.01, augmentation=AugmentationConfig(flips=True, turns=True)
+        batch_size=16, epochs=epochs, learning_rate=0.01, augmentation=AugmentationConfig(flips=True, turns=True)
     )
     fit(model, data, training=settings, loss=LossConfig(), size=size, seed=seed, teacher=teacher)
     return model
