@@ -237,7 +237,7 @@ DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "benchmarks/README.md",
-    *(f"docs/{name}.md" for name in ("report", "scores")),
+    *(f"docs/{name}.md" for name in ("integer_files", "quantization", "quantization_quality", "report", "scores")),
 ]
 _NAMED_PATH = re.compile(
     r"`((?:segsweep|conf|tests|benchmarks|docs|examples|hydra_plugins)/[\w./-]*)`|\]\(([\w./-]+)\)"
