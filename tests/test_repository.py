@@ -49,7 +49,7 @@ MAY_IMPORT_TENSORFLOW = [
     "segsweep/quantization/activation_ranges.py",
     "segsweep/quantization/batch_norm_folding.py",
     "segsweep/quantization/float_twin.py",
-    "segsweep/quantization/separable_splitting.py",
+    "segsweep/quantization/rounding_layout.py",
     "segsweep/quantization/fake_quantization.py",
     "segsweep/quantization/quantization_aware.py",
     "segsweep/quantization/recipe_training.py",

@@ -82,12 +82,12 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     config = model.get_config()
     config["layers"] = [entry for entry in config["layers"] if entry["name"] not in pairs]
     for entry in config["layers"]:
-        entry["inbound_nodes"] = _renamed(entry["inbound_nodes"], pairs)
+        entry["inbound_nodes"] = renamed(entry["inbound_nodes"], pairs)
         if "trainable" in entry["config"]:
             entry["config"]["trainable"] = True
         if entry["name"] in pairs.values():
             entry["config"]["use_bias"] = True
-    config["output_layers"] = _renamed(config["output_layers"], pairs)
+    config["output_layers"] = renamed(config["output_layers"], pairs)
     folded = type(model).from_config(config)
     norms = {before: model.get_layer(norm) for norm, before in pairs.items()}
     for layer in folded.layers:
@@ -137,12 +137,12 @@ def _references(item: Any, names: Mapping[str, Any]) -> Iterator[str]:
             yield from _references(part, names)
 
 
-def _renamed(item: Any, pairs: Mapping[str, str]) -> Any:
-    """A part of a Keras config that points past the folded batch norms."""
+def renamed(item: Any, pairs: Mapping[str, str]) -> Any:
+    """A part of a Keras config that points to other layers: from the name of a layer to the name in its place."""
     if _is_reference(item, pairs):
         item = [pairs[item[0]], *item[1:]]
     if isinstance(item, Mapping):
-        return {key: _renamed(part, pairs) for key, part in item.items()}
+        return {key: renamed(part, pairs) for key, part in item.items()}
     if isinstance(item, list | tuple):
-        return [_renamed(part, pairs) for part in item]
+        return [renamed(part, pairs) for part in item]
     return item

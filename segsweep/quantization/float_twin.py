@@ -7,7 +7,7 @@ import tf_keras as keras
 from tf_keras import layers
 
 from segsweep.quantization.batch_norm_folding import fold_batch_norm
-from segsweep.quantization.separable_splitting import depthwise_name
+from segsweep.quantization.rounding_layout import depthwise_name
 
 
 def float_twin(aware: keras.Model, model: keras.Model) -> keras.Model:
@@ -23,7 +23,7 @@ def float_twin(aware: keras.Model, model: keras.Model) -> keras.Model:
     for layer in twin.layers:
         for variable, source, name in _sources(layer):
             if source in learned:
-                (value,) = (each for each in learned[source].weights if _last(each) == name)
+                (value,) = (each for each in learned[source].weights if weight_name(each) == name)
                 variable.assign(value)
     return fold_batch_norm(twin)
 
@@ -32,12 +32,13 @@ def _sources(layer: layers.Layer) -> Iterator[tuple[tf.Variable, str, str]]:
     """Each variable of a layer, with the layer of the quantization-aware model that has it, and its name there."""
     separable = isinstance(layer, layers.SeparableConv2D)
     for variable in layer.weights:
-        name = _last(variable)
+        name = weight_name(variable)
         if separable and name == "depthwise_kernel":
             yield variable, depthwise_name(layer.name), name
         else:
             yield variable, layer.name, "kernel" if separable and name == "pointwise_kernel" else name
 
 
-def _last(variable: tf.Variable) -> str:
+def weight_name(variable: tf.Variable) -> str:
+    """Name of a variable within its layer."""
     return variable.name.rpartition("/")[2].partition(":")[0]

@@ -5,17 +5,8 @@ from dataclasses import dataclass, field
 
 import tensorflow as tf
 import tf_keras as keras
-from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import default_8bit_transforms
-from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations import model_transformer
-from tensorflow_model_optimization.python.core.quantization.keras.graph_transformations.transforms import LayerNode
 from tensorflow_model_optimization.python.core.quantization.keras.quantize_layer import QuantizeLayer
-from tensorflow_model_optimization.python.core.quantization.keras.quantize_layout_transform import (
-    QuantizeLayoutTransform,
-)
-from tensorflow_model_optimization.python.core.quantization.keras.quantize_registry import QuantizeRegistry
-from tensorflow_model_optimization.python.core.quantization.keras.quantize_scheme import QuantizeScheme
-from tensorflow_model_optimization.python.core.quantization.keras.utils import serialize_layer
-from tensorflow_model_optimization.quantization.keras import quantize_annotate_model, quantize_apply
+from tensorflow_model_optimization.python.core.quantization.keras.quantize_wrapper import QuantizeWrapperV2
 from tf_keras import layers
 
 from segsweep.errors import ModelError
@@ -25,8 +16,8 @@ from segsweep.quantization.activation_ranges import quantizers
 from segsweep.quantization.batch_norm_folding import fold_batch_norm, foldable
 from segsweep.quantization.choices import CHOICES, Choice
 from segsweep.quantization.fake_quantization import WHOLE_KERNEL, ActivationQuantizer, LayerQuantizeConfig
-from segsweep.quantization.float_twin import float_twin
-from segsweep.quantization.separable_splitting import split_separable
+from segsweep.quantization.float_twin import float_twin, weight_name
+from segsweep.quantization.rounding_layout import INPUT_PLACE, rounding_layout
 from segsweep.quantization.training_kinds import BY_CHANNEL, BY_TENSOR
 
 
@@ -130,12 +121,19 @@ def quantization_aware(
             f"model {model.name} cannot be trained quantization-aware because of {', '.join(unsupported)}; "
             "choose another model, or quantization=int8"
         )
-    copy = split_separable(fold_batch_norm(model) if rounds == BY_TENSOR else model)
-    copy.trainable = True
-    scheme = _Scheme(_Precision(rounds, precision or {}), frozenset(foldable(copy)))
+    plain = rounding_layout(fold_batch_norm(model) if rounds == BY_TENSOR else model)
+    plain.trainable = True
+    rounding = _Rounding(_Precision(rounds, precision or {}), frozenset(foldable(plain)))
     # Rewriting the Python of its layers (autograph) would take as long as all else, for no effect.
-    build = tf.autograph.experimental.do_not_convert(quantize_apply)
-    return build(quantize_annotate_model(copy), scheme=scheme)
+    clone = tf.autograph.experimental.do_not_convert(keras.models.clone_model)
+    aware = clone(plain, clone_function=rounding.wrapped)
+    for wrapper in aware.layers:
+        if isinstance(wrapper, QuantizeWrapperV2):
+            # The layer itself does not know its kernel any more: the wrapper has put the rounded one in its place.
+            own = {weight_name(variable): variable for variable in wrapper.weights}
+            for variable in plain.get_layer(wrapper.layer.name).weights:
+                own[weight_name(variable)].assign(variable)
+    return aware
 
 
 def exportable(aware: keras.Model, model: keras.Model) -> keras.Model:
@@ -149,7 +147,7 @@ def exportable(aware: keras.Model, model: keras.Model) -> keras.Model:
         return aware
     folded = quantization_aware(float_twin(aware, model))
     learned = {quantizer.layer: quantizer.range for quantizer in quantizers(aware)}
-    norms = {before: norm for norm, before in foldable(split_separable(model)).items()}
+    norms = {before: norm for norm, before in foldable(rounding_layout(model)).items()}
     for quantizer in quantizers(folded):
         quantizer.start(*learned[norms.get(quantizer.layer, quantizer.layer)])
     return folded
@@ -184,7 +182,7 @@ def _is_fused_relu(layer: layers.Layer) -> bool:
 
 def _fuses_next(layer: layers.Layer, folded: Collection[str]) -> bool:
     """Whether only the output of the layer after it is rounded: of a ReLU, or of a batch norm that is `folded`."""
-    consumers = [node.outbound_layer for node in layer.outbound_nodes]
+    consumers = _consumers(layer)
     if len(consumers) != 1 or _function(layer) != "linear":
         return False
     if consumers[0].name in folded:
@@ -211,62 +209,36 @@ class _Precision:
         return layout if self.rounds == BY_CHANNEL else WHOLE_KERNEL
 
 
-class _Registry(QuantizeRegistry):
-    """Tells the toolkit how to round each layer of the model."""
+@dataclass(frozen=True)
+class _Rounding:
+    """How each layer of a model is rounded.
 
-    def __init__(self, precision: _Precision, folded: Collection[str]) -> None:
-        self._precision, self._folded = precision, folded
+    The toolkit's own `quantize_apply` is not used: it copies the model four times, and gives the input the range of all
+    values ever seen.
+    """
 
-    def supports(self, layer: layers.Layer) -> bool:
-        return layer.name in self._folded or _rounding(layer) is not None
+    precision: _Precision
+    folded: Collection[str]
+    """Names of the batch norms that are folded into the layers before them when the file is made."""
 
-    def get_quantize_config(self, layer: layers.Layer) -> LayerQuantizeConfig:
-        rounding = _OWN_RANGE if layer.name in self._folded else _rounding(layer)
+    def wrapped(self, layer: layers.Layer) -> layers.Layer:
+        """A new layer that computes as one of the float model does, and rounds."""
+        if layer.name == INPUT_PLACE:
+            is_rounded = all(self.precision.of(each.name).activation_bits == 8 for each in _consumers(layer))
+            return QuantizeLayer(ActivationQuantizer() if is_rounded else None, name=INPUT_PLACE)
+        copy = type(layer).from_config(layer.get_config())
+        return QuantizeWrapperV2(copy, self._config(layer))
+
+    def _config(self, layer: layers.Layer) -> LayerQuantizeConfig:
+        rounding = _OWN_RANGE if layer.name in self.folded else _rounding(layer)
         assert rounding is not None, layer.name
-        choice = self._precision.of(layer.name)
+        choice = self.precision.of(layer.name)
         is_rounded = choice.weights.startswith("int")
-        weights = {name: self._precision.layout(layout) for name, layout in rounding.weights.items() if is_rounded}
-        output = rounding.output and choice.activation_bits == 8 and not _fuses_next(layer, self._folded)
+        weights = {name: self.precision.layout(layout) for name, layout in rounding.weights.items() if is_rounded}
+        output = rounding.output and choice.activation_bits == 8 and not _fuses_next(layer, self.folded)
         return LayerQuantizeConfig(weights, output, choice.weight_bits)
 
 
-class _InputRounding(default_8bit_transforms.InputLayerQuantize):
-    """Rounds the input as any activation, where the toolkit takes the smallest and the largest value ever seen."""
-
-    def replacement(self, match_layer: LayerNode) -> LayerNode:
-        layer = QuantizeLayer(ActivationQuantizer(), name="quantize_input")
-        config = serialize_layer(layer, use_legacy_format=True)
-        return LayerNode({**config, "name": layer.name}, input_layers=[match_layer])
-
-    def custom_objects(self) -> dict[str, type]:
-        return {"QuantizeLayer": QuantizeLayer, "ActivationQuantizer": ActivationQuantizer}
-
-
-class _Layout(QuantizeLayoutTransform):
-    """Gives the input a quantizer, where it has 8 bits."""
-
-    def __init__(self, precision: _Precision) -> None:
-        self._precision = precision
-
-    def apply(self, model: keras.Model, layer_quantize_map: dict) -> tuple[keras.Model, dict]:
-        is_rounded = all(self._precision.of(name).activation_bits == 8 for name in _first_layers(model))
-        transforms = [_InputRounding()] if is_rounded else []
-        names = set(layer_quantize_map)
-        return model_transformer.ModelTransformer(model, transforms, names, layer_quantize_map).transform()
-
-
-class _Scheme(QuantizeScheme):
-    def __init__(self, precision: _Precision, folded: Collection[str]) -> None:
-        self._precision, self._folded = precision, folded
-
-    def get_layout_transformer(self) -> QuantizeLayoutTransform:
-        return _Layout(self._precision)
-
-    def get_quantize_registry(self) -> QuantizeRegistry:
-        return _Registry(self._precision, self._folded)
-
-
-def _first_layers(model: keras.Model) -> list[str]:
-    """Names of the layers that take the model's input."""
-    inputs = [layer for layer in model.layers if isinstance(layer, layers.InputLayer)]
-    return [node.outbound_layer.name for layer in inputs for node in layer.outbound_nodes]
+def _consumers(layer: layers.Layer) -> list[layers.Layer]:
+    """The layers that take what a layer gives."""
+    return [node.outbound_layer for node in layer.outbound_nodes]

@@ -11,7 +11,7 @@ from segsweep.quantization.batch_norm_folding import SCALINGS
 from segsweep.quantization.choices import Choice
 from segsweep.quantization.quantization_aware import quantization_aware
 from segsweep.quantization.recipe import Recipe
-from segsweep.quantization.separable_splitting import depthwise_name
+from segsweep.quantization.rounding_layout import depthwise_name
 
 
 def aware_of(model: keras.Model, recipe: Recipe) -> keras.Model:
@@ -27,7 +27,7 @@ def aware_of(model: keras.Model, recipe: Recipe) -> keras.Model:
 def precision(model: keras.Model, recipe: Recipe) -> Mapping[str, Choice]:
     """What each layer is to be computed in, by its name; one without weights as the layer before it.
 
-    A separable convolution is two layers in the file: its depthwise half has a name of its own, as `split_separable`
+    A separable convolution is two layers in the file: its depthwise half has a name of its own, as `rounding_layout`
     gives it, the other one its own name. Raises ModelError where the recipe names a layer that the model does not have.
     """
     weighted = [layer.name for layer in model.layers if type(layer) in SCALINGS]

@@ -1,10 +1,18 @@
-"""Splits separable convolutions into the two convolutions that a `.tflite` file has in their place."""
+"""The layers of a network as a `.tflite` file has them, so that each can be rounded.
+
+A file has two convolutions in the place of a separable one, and rounds its input before any layer takes it.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import tf_keras as keras
 from tf_keras import layers
+
+from segsweep.quantization.batch_norm_folding import renamed
+
+INPUT_PLACE = "quantize_input"
+"""Name of the layer in whose place the input is rounded."""
 
 _SHARED = ("kernel_size", "strides", "padding", "data_format", "dilation_rate")
 
@@ -14,10 +22,25 @@ def depthwise_name(separable: str) -> str:
     return f"{separable}_depthwise"
 
 
-def split_separable(model: keras.Model) -> keras.Model:
-    """A copy of a functional model, weights included, with two convolutions for each separable one."""
+def rounding_layout(model: keras.Model) -> keras.Model:
+    """A copy of a functional model, weights included, with a layer `INPUT_PLACE` that passes the input on.
+
+    There are two convolutions for each separable one.
+    """
     config = model.get_config()
-    config["layers"] = [half for entry in config["layers"] for half in _halves(entry)]
+    (source,) = (name for name, _, _ in config["input_layers"])
+    entries = []
+    for entry in config["layers"]:
+        for half in _halves(entry):
+            inbound = renamed(half["inbound_nodes"], {source: INPUT_PLACE})
+            entries.append({**half, "inbound_nodes": inbound})
+            if half["name"] == source:
+                place = layers.Activation("linear", name=INPUT_PLACE).get_config()
+                entries.append(
+                    {"name": INPUT_PLACE, "class_name": "Activation", "config": place,
+                     "inbound_nodes": [[[source, 0, 0, {}]]]}
+                )  # fmt: skip
+    config["layers"] = entries
     copy = type(model).from_config(config)
     for layer in model.layers:
         weights = layer.get_weights()
