@@ -225,9 +225,8 @@ class _Rounding:
         """A new layer that computes as one of the float model does, and rounds."""
         if layer.name == INPUT_PLACE:
             is_rounded = all(self.precision.of(each.name).activation_bits == 8 for each in _consumers(layer))
-            return QuantizeLayer(ActivationQuantizer() if is_rounded else None, name=INPUT_PLACE)
-        copy = type(layer).from_config(layer.get_config())
-        return QuantizeWrapperV2(copy, self._config(layer))
+            return QuantizeLayer(ActivationQuantizer(), name=INPUT_PLACE) if is_rounded else _copy(layer)
+        return QuantizeWrapperV2(_copy(layer), self._config(layer))
 
     def _config(self, layer: layers.Layer) -> LayerQuantizeConfig:
         rounding = _OWN_RANGE if layer.name in self.folded else _rounding(layer)
@@ -237,6 +236,10 @@ class _Rounding:
         weights = {name: self.precision.layout(layout) for name, layout in rounding.weights.items() if is_rounded}
         output = rounding.output and choice.activation_bits == 8 and not _fuses_next(layer, self.folded)
         return LayerQuantizeConfig(weights, output, choice.weight_bits)
+
+
+def _copy(layer: layers.Layer) -> layers.Layer:
+    return type(layer).from_config(layer.get_config())
 
 
 def _consumers(layer: layers.Layer) -> list[layers.Layer]:
