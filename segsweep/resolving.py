@@ -149,4 +149,5 @@ def _check_unlabelled(dataset: Dataset, where: str) -> None:
 
 def _is_calibrated(config: JobConfig) -> bool:
     variant = variant_named(config.quantization.name)
-    return variant.calibrated or (variant.integer and config.quantization.control)
+    begins_at_ranges = any(kind.starts_at is not None for kind in chain(variant.training_kind))
+    return variant.calibrated or begins_at_ranges or (variant.integer and config.quantization.control)

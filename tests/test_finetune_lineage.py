@@ -126,3 +126,14 @@ def test_another_rule_makes_another_int4_and_no_other_int8(monkeypatch):
     monkeypatch.setattr("segsweep.lineage.variants.FOUR_BITS_VERSION", 99)
     after = {name: spec(name).asked.key for name in before}
     assert {name for name in before if before[name] != after[name]} == {"int4", "qat_int4"}
+
+
+def test_a_fine_tune_is_made_again_for_other_ranges_and_not_for_other_corrections():
+    def key(**settings) -> str:
+        return spec("qat_int8", **settings).asked.training.key
+
+    assert key() == key(correction="none") == key(correction=["bias"])
+    ranges = [key(calibration=CalibrationConfig(range=rule)) for rule in ("auto", "min_max", "mse")]
+    assert len({*ranges, key(calibration=CalibrationConfig(samples=3))}) == 4
+    files = [spec("qat_int8", correction=each).asked.key for each in ("none", ["bias"])]
+    assert files[0] != files[1], "the file is compared with the corrected one"

@@ -82,3 +82,12 @@ def test_the_report_says_whose_file_it_is(store):
     sentences = [each for each in comparison(store, find_sweep(store, None)).attrs["remarks"] if "began at" in each]
     assert len(sentences) == bool(kept)
     assert all(name in sentences[0] for name in kept)
+
+
+def test_a_recipe_without_integer_activations_is_trained_for(tmp_path, monkeypatch):
+    (tmp_path / "recipe.yaml").write_text("default: weight_only_int8")
+    swept_folder(tmp_path, *TINY, "quantization=qat_mixed", "quantization.recipe=recipe.yaml")
+    found = Store.open_to_read(f"sqlite:///{tmp_path}/mlruns/mlflow.db", "segsweep")
+    (run,) = [each for each in found.of_kind("variant") if each.tags[names.TRAINING_KIND] == "qat_mixed"]
+    assert run.metrics[names.MEAN_IOU] > 0
+    assert names.RANGES not in run.tags or not run.tags[names.RANGES]

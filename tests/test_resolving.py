@@ -21,6 +21,10 @@ def test_default_calibration_shrinks_to_the_data_and_more_is_refused():
     config = job(quantization=schema.QuantizationConfig(name="int8", calibration=schema.CalibrationConfig(samples=7)))
     with pytest.raises(ConfigError, match="more than the 6 training images"):
         lineage(config, dataset())
+    # A fine-tune begins at calibrated ranges, also without a control.
+    alone = replace(config, quantization=replace(config.quantization, name="qat_int8", control=False))
+    with pytest.raises(ConfigError, match="more than the 6 training images"):
+        lineage(alone, dataset())
     unused = replace(config, quantization=replace(config.quantization, name="float16"))
     assert lineage(unused, dataset()).asked.variant.name == "float16"
 

@@ -93,7 +93,7 @@ class QuantizationConfig:
     """Path of a recipe, which says what each layer is; needed by `mixed` and `qat_mixed`, used by them alone.
     `segsweep search` finds one."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
-    """Used by integer variants: by those after quantization-aware training for their control's int8."""
+    """Used by integer variants: by those after quantization-aware training for the ranges that they begin at."""
     correction: Any = "auto"
     """What is done to the weights before they become integers, from the float file and calibration images: `none`; a
     list of `equalize` (cross-layer equalization), `bias` (bias correction) and `round` (AdaRound); or `auto`, which

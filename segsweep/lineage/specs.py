@@ -82,6 +82,8 @@ class VariantSpec:
     """The float32 variant of the float training, which deltas are against; None for itself."""
     recipe: Recipe | None = None
     """What each layer is, of the variant `mixed`."""
+    ranges_key: str = ""
+    """Hash of all that determines the ranges of activations, and a recipe that is found, beside the weights."""
     start: "VariantSpec | None" = None
     """The post-training file that a quantization-aware fine-tune begins at, which is kept where the validation says
     that the fine-tune made it no better."""

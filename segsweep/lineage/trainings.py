@@ -97,7 +97,7 @@ def finetune(
         "learning_rate": quantization.learning_rate,
     }
     if start is not None:
-        content["start"] = start.key
+        content["ranges"] = start.ranges_key
     if kind != CONTROL:
         content["versions"] = versions("tensorflow-model-optimization")
     section = SECTION_OF.get(TRAINING_KINDS[kind].keeps)

@@ -11,12 +11,11 @@ from segsweep.data.dataset import Dataset
 from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
-from segsweep.quantization.automatic_ranges import AUTO_VERSION, used_range
 from segsweep.quantization.corrections.settings import VERSION as CORRECTION_VERSION
 from segsweep.quantization.corrections.settings import used_correction
-from segsweep.quantization.four_bits import FOUR_BITS_VERSION
 from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.recipe import Recipe
+from segsweep.quantization.used_ranges import AUTO_VERSION, FOUR_BITS_VERSION, used_range
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS
 from segsweep.quantization.variants import Variant, variant_named
 
@@ -81,6 +80,10 @@ def variant_spec(
         content |= _correction(config, variant, recipe, dataset)
         content["versions"] |= versions("ai-edge-litert")
     key = content_key(content)
+    bear_on_ranges = ["size", "recipe", "recipe_rule", "calibration"]
+    if variant.selects_recipe:  # for corrected weights
+        bear_on_ranges.append("correction")
+    ranges_key = content_key({name: content.get(name) for name in bear_on_ranges})
     evaluation_key = content_key(
         {
             "format": EVALUATION_FORMAT,
@@ -91,7 +94,19 @@ def variant_spec(
         }
     )
     config = replace(config, quantization=replace(config.quantization, name=name))
-    return VariantSpec(variant, training, config, size, key, evaluation_key, source, baseline, recipe, start)
+    return VariantSpec(
+        variant,
+        training,
+        config,
+        size,
+        key,
+        evaluation_key,
+        source=source,
+        baseline=baseline,
+        recipe=recipe,
+        ranges_key=ranges_key,
+        start=start,
+    )
 
 
 def _ranges(config: JobConfig, variant: Variant, recipe: Recipe | None, dataset: Dataset) -> dict[str, Any]:

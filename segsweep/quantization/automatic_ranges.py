@@ -16,14 +16,10 @@ from segsweep.quantization.mixed import recipe_rules
 from segsweep.quantization.observed_activations import ObservedActivations
 from segsweep.quantization.post_training import Calibration, Quantization, calibrate, calibration_of
 from segsweep.quantization.quantizer_rules import is_possible
-from segsweep.quantization.range_rules import AUTO, MIN_MAX, RULES, Limits, RangeChoice, ranges_by
+from segsweep.quantization.range_rules import MIN_MAX, RULES, Limits, RangeChoice, ranges_by
 from segsweep.quantization.range_selection import Candidate, Selection, SelectionImages, select, trials_csv
 from segsweep.quantization.recipe import LayerChoice, Recipe
-from segsweep.quantization.variants import Variant
 from segsweep.tflite.flatbuffer import verify
-
-AUTO_VERSION = 1
-"""Of `auto`, in the keys of files: raised when it tries other rules or selects otherwise."""
 
 CANDIDATES = (
     *(RangeChoice.of(rule) for rule in RULES),
@@ -52,16 +48,6 @@ class SelectedRanges:
     def table(self) -> bytes:
         """All trials as CSV."""
         return trials_csv(self.selection, _HEADERS, self.metric)
-
-
-def used_range(setting: str, variant: Variant, recipe: Recipe | None) -> str:
-    """What `quantization.calibration.range` comes to for a calibrated variant: one of `RULES`, or `auto`."""
-    if recipe is not None:
-        chosen = (recipe.default, *recipe.layers.values())
-        is_wide = {each.what.activation_bits for each in chosen if each.what.calibrated} == {16}
-    else:
-        is_wide = variant.activations == "int16"
-    return "min_max" if setting == AUTO and is_wide else setting
 
 
 def calibrate_by(float_model: bytes, images: np.ndarray, choice: RangeChoice, percentile: float) -> Calibration:

@@ -27,9 +27,6 @@ from segsweep.quantization.range_selection import SelectionImages
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.quantization.weight_reconstruction import best_algorithms
 
-FOUR_BITS_VERSION = 1
-"""Of the rule, in the keys of files: raised when it finds other recipes."""
-
 LARGEST_SHARE = 0.06
 """Share of the weights that could have 4 bits and keep 8, at most: 53 % of int8's weights."""
 MOST_IMAGES = 64

@@ -23,7 +23,7 @@ class TrainingKind:
     """What its weights have in the end."""
     starts_at: str | None = None
     """The post-training file of the weights that it fine-tunes, by the variant's name, whose ranges it begins with, and
-    which is kept where no epoch is better; None where it does not round."""
+    which is kept where the file after it has no better score on validation images; None where it does not round."""
     float_file: str | None = None
     """The variant that is its weights as they are; None where they only make sense rounded."""
     words: str = ""

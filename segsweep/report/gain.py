@@ -16,6 +16,7 @@ _TAUGHT = "taught int8"
 PARTS = ("by_teaching", "by_quantization")
 """Of a gain: columns with the difference in mean IoU; those with the ends of its interval end in `_low` and `_high`."""
 DISTILLATION = "quantization.distillation"
+_OF_RANGES = "quantization.calibration."
 
 
 def quantization_aware_gain(table: pd.DataFrame) -> pd.DataFrame:
@@ -48,11 +49,12 @@ def gain_intervals(table: pd.DataFrame) -> dict[str, tuple[float, float]]:
 
 
 def _settings(table: pd.DataFrame) -> list[str]:
-    """The settings that bear on fine-tunes: one is not calibrated."""
+    """The settings that bear on fine-tunes. In stores of versions before 0.3 none began at calibrated ranges."""
+    of_qat = table[table["training_kind"] == "qat"]
     return [
         str(name)
         for name in table.columns[: table.columns.get_loc("training_kind")]
-        if name != "quantization" and not str(name).startswith("quantization.calibration.")
+        if name != "quantization" and (not str(name).startswith(_OF_RANGES) or of_qat[name].notna().any())
     ]
 
 
@@ -80,7 +82,7 @@ def _gains(table: pd.DataFrame, settings: Sequence[str]) -> pd.DataFrame:
         ("by_quantization", "taught_gain_mean_iou", "run_id", f"{_TAUGHT} run"),
     ):
         logged = table.attrs.get(attribute, {})
-        # Several controls of one variant differ in their calibration: the interval is against one of them.
+        # Several controls may stand beside one variant: the interval is against one of them.
         ends = [
             logged[of][:2] if of in logged and logged[of][2] == against else (np.nan, np.nan)
             for of, against in zip(found[run], found[control], strict=True)

@@ -10,6 +10,7 @@ from segsweep.config.schema import JobConfig
 from segsweep.data.dataset import Dataset
 from segsweep.errors import ConfigError, StoreError
 from segsweep.models.table import check_task, size_multiple
+from segsweep.runs.used_data import data_fingerprint
 from segsweep.tflite.metadata import Metadata, read
 from segsweep.tracking import names
 from segsweep.tracking.records import RunRecord
@@ -94,6 +95,11 @@ def check_teacher(teacher: StoredTeacher, dataset: Dataset, size: tuple[int, int
         if theirs != ours:
             shown = f" ({_listed(theirs)} where these are {_listed(ours)})" if what != "histogram table" else ""
             raise ConfigError(f"it was trained with another {what}{shown} than data={dataset.name} has")
+    if teacher.training.tags.get(names.DATA_FINGERPRINT) != data_fingerprint(dataset):
+        raise ConfigError(
+            "it was trained on other data, or on another split of it, so it may have seen the images that are to be "
+            "scored; give a training on the same data"
+        )
     check_task(model, dataset.task, dataset.name)
     multiple = size_multiple(model)
     if any(side % multiple for side in size):

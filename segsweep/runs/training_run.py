@@ -95,6 +95,8 @@ def _start_ranges(aware: "keras.Model", start: VariantSpec, context: Context) ->
     from segsweep.quantization.activation_ranges import start_ranges
 
     file = variant_file(start, context)
+    if not file.calibration_images:  # a recipe without integer activations
+        return
     images = calibration_images(file.calibration_images, context.dataset, start.size)
     choice = RangeChoice.parse(file.ranges)
     start_ranges(aware, images, choice, start.config.quantization.calibration.percentile)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ from segsweep import __version__
 from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
-from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges, used_range
+from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, select_recipe_ranges
 from segsweep.quantization.four_bits import four_bits
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
@@ -19,6 +19,7 @@ from segsweep.quantization.range_rules import AUTO, RangeChoice
 from segsweep.quantization.range_selection import SelectionImages
 from segsweep.quantization.recipe import Recipe, parse_recipe
 from segsweep.quantization.selection_images import selection_images
+from segsweep.quantization.used_ranges import used_range
 from segsweep.quantization.variants import check
 from segsweep.quantization.weight_structure import LayerWeights, check_structure, weight_structure
 from segsweep.runs.calibration_images import calibration_images, calibration_indices
@@ -109,10 +110,13 @@ def _correction_files(record: RunRecord, context: Context) -> dict[str, bytes]:
 
 
 def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
+    start = variant_file(spec.start, context) if spec.start is not None else None
     started = time.perf_counter()
     indices = calibration_indices(spec, context.dataset)
-    start = variant_file(spec.start, context) if spec.start is not None else None
     recipe, recipe_trials = spec.recipe, None
+    if recipe is not None and start is not None:
+        # Training rounds with the scales of the largest weights.
+        recipe = recipe.plain
     ranges: _Ranges | None = None
     correction: CorrectedWeights | None = None
     if spec.source is not None or recipe is not None or spec.variant.selects_recipe:
@@ -120,7 +124,7 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
         if spec.variant.calibrated:
             images = calibration_images(indices, context.dataset, spec.size)
             judged = _Judged(float_file, images, context.dataset)
-            ranges = _ranges(spec, judged)
+            ranges = _ranges(spec, start, judged)
             if spec.variant.selects_recipe:
                 recipe, recipe_trials = _recipe(start, ranges.calibration, judged)
             correction = corrected_weights(
@@ -140,26 +144,23 @@ def _new_file(spec: VariantSpec, context: Context) -> VariantFile:
             content = quantize(float_file, spec.variant)
     else:
         content = _converted(spec, context)
-    keeps_start = start is not None and _validation_score(content, context) < _validation_score(start.content, context)
-    words = correction.words if correction is not None else ""
-    if start is not None and keeps_start:
-        content, recipe, words = start.content, start.recipe, start.correction
     counted = census(content)
     if spec.recipe is None:  # otherwise it was held to that
         check(spec.variant, counted)
         check_structure(spec.variant, weight_structure(content), spec.config.quantization)
-    content = embed(content, _metadata(spec, context.dataset))
+    metadata, seconds = _metadata(spec, context.dataset), time.perf_counter() - started
+    if start is not None and _validation_score(content, context) <= _validation_score(start.content, context):
+        return replace(start, content=embed(start.content, metadata), seconds=seconds, keeps_start=True)
     return VariantFile(
-        content=content,
+        content=embed(content, metadata),
         census=counted,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
         calibration_images=indices,
-        keeps_start=keeps_start,
         recipe=recipe,
         recipe_trials=recipe_trials,
         ranges=str(ranges.choice) if ranges is not None else "",
         range_trials=ranges.trials if ranges is not None else None,
-        correction=words,
+        correction=correction.words if correction is not None else "",
         correction_files=correction.artifacts if correction is not None else {},
     )
 
@@ -189,13 +190,13 @@ class _Ranges:
     """Of `auto`, as CSV."""
 
 
-def _ranges(spec: VariantSpec, judged: _Judged) -> _Ranges:
-    """By the rules that the settings name, or that `auto` selects."""
+def _ranges(spec: VariantSpec, start: VariantFile | None, judged: _Judged) -> _Ranges:
+    """By the rules of the file that a fine-tune began at, by those that the settings name, or that `auto` selects."""
     settings = spec.config.quantization.calibration
     float_file, images = judged.float_file, judged.calibration
     how = used_range(settings.range, spec.variant, spec.recipe)
-    if how != AUTO:
-        choice = RangeChoice.of(how)
+    if how != AUTO or start is not None:
+        choice = RangeChoice.of(how) if start is None else RangeChoice.parse(start.ranges)
         return _Ranges(calibrate_by(float_file, images, choice, settings.percentile), choice)
     if spec.recipe is not None or spec.variant.selects_recipe:
         found = select_recipe_ranges(float_file, images, settings.percentile, judged.selection)

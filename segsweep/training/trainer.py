@@ -262,7 +262,7 @@ def _advanced(
         history=json.dumps([asdict(report) for report in history]),
         seconds=seconds,
     )
-    # Of equal epochs, the earlier one.
+    # On ties, keep the earlier epoch.
     if before is None or MONITORS[monitor] * (value - before.best_value) > 0:
         return now
     waited = before.epochs_without_improvement if history[-2].phase == history[-1].phase else 0
