@@ -19,6 +19,7 @@ from segsweep.report.comparison import COLUMNS, comparison, find_sweep
 from segsweep.sweep import engine
 from segsweep.tflite.interpreter import TFLiteModel
 from segsweep.tflite.metadata import read
+from segsweep.tracking import names
 from segsweep.tracking.store import Store
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,7 @@ DATA = {"size": 32, "train_images": 12, "validation_images": 4, "test_images": 6
 TINY = [
     *(f"data.{name}={value}" for name, value in DATA.items()),
     *("model.depth=1", "model.width=3", "training.epochs=2", "training.batch_size=4", "quantization.epochs=1"),
+    "quantization.correction=none",
     *("evaluation.latency.runs=5", "hydra/launcher=basic"),
 ]
 WITH_RANGES = (*COLUMNS[:-5], "range", *COLUMNS[-5:])
@@ -212,7 +214,7 @@ def test_calibration_uses_training_images_only_and_says_which(inside):
     store = store_of(inside)
     for run in store.of_kind("variant"):
         indices = json.loads(store.artifacts.read(run, "model/calibration.json"))["training_images"]
-        if run.params["quantization.name"] in ("int8", "int16x8"):
+        if run.params["quantization.name"] in ("int8", "int16x8") or names.KEEPS_START in run.tags:
             assert indices == list(range(12))
         else:
             assert indices == []
@@ -224,6 +226,8 @@ def test_what_was_tried_for_the_ranges_and_what_was_taken_is_kept(inside):
     for run in store.of_kind("variant"):
         table = store.artifacts.read(run, "model/range_trials.csv")
         name = run.params["quantization.name"]
+        if names.KEEPS_START in run.tags:  # the int8 file of the float training
+            continue
         taken[name] = run.tags.get("segsweep.ranges")
         assert (table is not None) == (name == "int8")
         if table is not None:
@@ -235,7 +239,7 @@ def test_what_was_tried_for_the_ranges_and_what_was_taken_is_kept(inside):
             if run.tags["segsweep.training_kind"] == "float":  # else the run is compared with another float32 file
                 assert float(best["agreement"]) == pytest.approx(run.metrics["validation/agreement"], abs=1e-6)
     assert taken["int16x8"] == "min_max"
-    assert taken["float32"] is taken["qat_int8"] is None
+    assert taken["float32"] is taken.get("qat_int8") is None
 
 
 def test_the_comparison_has_a_row_for_each_variant(inside, capsys):
@@ -246,7 +250,9 @@ def test_the_comparison_has_a_row_for_each_variant(inside, capsys):
     assert (table["training_kind"] == "finetune").sum() == 4
     assert set(table["status"]) == {"FINISHED"}
     assert not table.drop(columns=["run_id", "range"]).isna().to_numpy().any()
-    assert set(table.loc[table["range"].notna(), "quantization"]) == {"int8", "int16x8"}
+    assert (
+        {"int8", "int16x8"} <= set(table.loc[table["range"].notna(), "quantization"]) <= {"int8", "int16x8", "qat_int8"}
+    )
     baseline = table[(table["quantization"] == "float32") & (table["training_kind"] == "float")]
     assert (baseline["size_ratio"] == 1).all()
     assert (table[table["quantization"] == "int8"]["size_ratio"] < 1).all()

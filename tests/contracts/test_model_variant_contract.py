@@ -22,9 +22,13 @@ from segsweep.config.schema import ModelConfig, StridedUnetConfig
 from segsweep.models.encoders import ENCODERS
 from segsweep.models.table import ARCHITECTURES, build_model
 from segsweep.quantization.activation_ranges import start_ranges
+from segsweep.quantization.four_bits import can_be_four_bits, kept_by_rule
+from segsweep.quantization.layers import layers
+from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import calibrate, quantize
 from segsweep.quantization.quantization_aware import exportable, quantization_aware, unsupported_layers
 from segsweep.quantization.range_rules import RangeChoice
+from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.quantization.variants import VARIANTS, check
 from segsweep.tflite.census import census
 from segsweep.tflite.conversion import convert_float, convert_quantized
@@ -36,7 +40,10 @@ IMAGES = np.random.default_rng(0).normal(size=(8, *SHAPE)).astype(np.float32)
 SEEDS = {("deeplabv3", "efficientnet_v2_b3"): 3}
 """Where with seed 0 the few channels of the narrow decoder are all dead from the start, and logits always the same."""
 POST_TRAINING = [name for name, variant in VARIANTS.items() if variant.training_kind == "float"]
-AGREEMENT = {"float32": 1, "float16": 0.99, "dynamic_range": 0.9, "weight_only_int8": 0.9, "int8": 0.85, "int16x8": 0.9}
+AGREEMENT = {
+    **{"float32": 1, "float16": 0.99, "dynamic_range": 0.9, "weight_only_int8": 0.9, "int8": 0.85, "int16x8": 0.9},
+    "int4": 0.5,
+}
 """The least share of pixels with the float model's class, of those whose class an int8 step does not decide."""
 
 
@@ -96,6 +103,14 @@ def test_the_grid_has_every_model_and_encoder() -> None:
         assert {config.encoder for config in configs if config.name == name} == ENCODERS.keys()
 
 
+def four_bit_recipe(float_file: bytes) -> Recipe:
+    """4 bits wherever a layer can have them, but for the first and the last."""
+    found = layers(float_file)
+    kept, _ = kept_by_rule(found)
+    eight = [each.name for each in found if each.name in kept or not can_be_four_bits(each)]
+    return Recipe({name: LayerChoice("int8") for name in eight}, LayerChoice("int4"))
+
+
 @pytest.mark.slow
 def test_every_variant_is_what_its_name_says(model: keras.Model) -> None:
     # One test for all variants: they come from one conversion.
@@ -108,7 +123,10 @@ def test_every_variant_is_what_its_name_says(model: keras.Model) -> None:
     np.testing.assert_allclose(TFLiteModel(float_file).logits(IMAGES), logits, atol=1e-4 * np.abs(logits).max())
     calibration = calibrate(float_file, IMAGES)
     for name in POST_TRAINING:
-        file = quantize(float_file, VARIANTS[name], calibration)
+        if VARIANTS[name].selects_recipe:
+            file = quantize_mixed(float_file, four_bit_recipe(float_file), calibration)
+        else:
+            file = quantize(float_file, VARIANTS[name], calibration)
         check(VARIANTS[name], census(file))
         agreement = np.mean((TFLiteModel(file).predict(IMAGES) == logits.argmax(-1))[decided])
         assert agreement >= AGREEMENT[name], name

@@ -221,5 +221,5 @@ def test_the_store_is_asked_once(store, monkeypatch):
     for name in ("search", "get", "with_key"):
         monkeypatch.setattr(Store, name, lambda self, *given, name=name: pytest.fail(f"{name}{given}"))
     found = compare(store, sweep)
-    assert len(asked) == 1
+    assert [kind for kind, *_ in asked] == ["variant", "training"]
     assert set(found.runs) == set(found.table["run_id"])
