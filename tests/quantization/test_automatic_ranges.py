@@ -13,7 +13,6 @@ from segsweep.quantization.automatic_ranges import (
     calibrate_by,
     select_ranges,
     select_recipe_ranges,
-    used_range,
 )
 from segsweep.quantization.layers import layers
 from segsweep.quantization.mixed import quantize_mixed
@@ -21,6 +20,7 @@ from segsweep.quantization.post_training import RECIPES, Quantization, calibrate
 from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.recipe import LayerChoice, Recipe
 from segsweep.quantization.selection_images import selection_images
+from segsweep.quantization.used_ranges import used_range
 from segsweep.quantization.variants import VARIANTS
 from segsweep.tflite.census import census
 from segsweep.tflite.interpreter import TFLiteModel
