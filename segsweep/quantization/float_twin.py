@@ -11,7 +11,10 @@ from segsweep.quantization.rounding_layout import depthwise_name
 
 
 def float_twin(aware: keras.Model, model: keras.Model) -> keras.Model:
-    """The float model with the weights of a quantization-aware one, not rounded; batch norms folded.
+    """The float model with the weights of a quantization-aware one, not rounded.
+
+    Its batch norms are those of the quantization-aware one, so that its file names layers as that of the float training
+    does, and a recipe fits both.
 
     Args:
         aware: made of `model`, or of another one of the same architecture.
@@ -25,7 +28,7 @@ def float_twin(aware: keras.Model, model: keras.Model) -> keras.Model:
             if source in learned:
                 (value,) = (each for each in learned[source].weights if weight_name(each) == name)
                 variable.assign(value)
-    return fold_batch_norm(twin)
+    return twin
 
 
 def _sources(layer: layers.Layer) -> Iterator[tuple[tf.Variable, str, str]]:

@@ -145,7 +145,7 @@ def exportable(aware: keras.Model, model: keras.Model) -> keras.Model:
     """
     if not any(isinstance(_wrapped(layer), layers.BatchNormalization) for layer in aware.layers):
         return aware
-    folded = quantization_aware(float_twin(aware, model))
+    folded = quantization_aware(fold_batch_norm(float_twin(aware, model)))
     learned = {quantizer.layer: quantizer.range for quantizer in quantizers(aware)}
     norms = {before: norm for norm, before in foldable(rounding_layout(model)).items()}
     for quantizer in quantizers(folded):

@@ -91,7 +91,7 @@ def test_the_twin_has_the_weights_that_were_learned() -> None:
     aware = small_unet.started(aware_of(model, INT4))
     small_unet.fit(aware, epochs=1, learning_rate=1e-2)
     twin = float_twin(aware, keras.models.clone_model(model))
-    assert not [layer for layer in twin.layers if isinstance(layer, layers.BatchNormalization)]
+    assert [layer.name for layer in twin.layers] == [layer.name for layer in model.layers]
     unrounded = aware_of(model, Recipe())
     unrounded.set_weights(
         [each.numpy() for each in aware.weights if "output_" not in each.name and "quantize_input" not in each.name]
@@ -146,3 +146,16 @@ def test_what_the_recipe_says_is_in_the_key_of_the_training_and_where_it_lies_is
     assert spec(moved).asked.training.key != before.asked.training.key
     with pytest.raises(ConfigError, match="cannot be read"):
         spec(recipe_file)
+
+
+def test_a_recipe_of_the_float_file_fits_the_file_after_training() -> None:
+    """A depthwise convolution is called by its batch norm in a file, unless that was folded before the conversion."""
+    inputs = keras.Input(small_unet.SHAPE)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="deep")(inputs)
+    x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    model = keras.Model(inputs, layers.Conv2D(3, 1, name="head")(x))
+    found = file_layers.layers(convert_float(model))
+    assert "norm" in found[0].name
+    recipe = Recipe({found[0].name: LayerChoice("int8")}, LayerChoice("int4"))
+    aware = small_unet.started(aware_of(model, recipe))
+    file_of(float_twin(aware, model), recipe)
