@@ -81,7 +81,7 @@ def check_teacher(teacher: StoredTeacher, dataset: Dataset, size: tuple[int, int
     """Refuse a teacher that cannot be asked about the images of `dataset`, padded to `size` (height, width).
 
     Raises:
-        ConfigError: its classes, bands, task or treatment of histograms differ, or it takes no images of that size.
+        ConfigError: its classes, bands, task, treatment of histograms or data differ, or it takes no images of that size.
     """
     metadata, model = teacher.metadata, teacher.config.model
     histogram = dataset.histogram
@@ -95,17 +95,17 @@ def check_teacher(teacher: StoredTeacher, dataset: Dataset, size: tuple[int, int
         if theirs != ours:
             shown = f" ({_listed(theirs)} where these are {_listed(ours)})" if what != "histogram table" else ""
             raise ConfigError(f"it was trained with another {what}{shown} than data={dataset.name} has")
-    if teacher.training.tags.get(names.DATA_FINGERPRINT) != data_fingerprint(dataset):
-        raise ConfigError(
-            "it was trained on other data, or on another split of it, so it may have seen the images that are to be "
-            "scored; give a training on the same data"
-        )
     check_task(model, dataset.task, dataset.name)
     multiple = size_multiple(model)
     if any(side % multiple for side in size):
         raise ConfigError(
             f"its model={model.name} takes images whose sides are multiples of {multiple}, and these are "
             f"{size[0]} x {size[1]}"
+        )
+    if teacher.training.tags.get(names.DATA_FINGERPRINT) != data_fingerprint(dataset):
+        raise ConfigError(
+            "it was trained on other data, or on another split of it, so it may have seen the images that are to be "
+            "scored; give a training on the same data"
         )
 
 
