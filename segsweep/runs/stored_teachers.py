@@ -81,7 +81,8 @@ def check_teacher(teacher: StoredTeacher, dataset: Dataset, size: tuple[int, int
     """Refuse a teacher that cannot be asked about the images of `dataset`, padded to `size` (height, width).
 
     Raises:
-        ConfigError: its classes, bands, task, treatment of histograms or data differ, or it takes no images of that size.
+        ConfigError: its classes, bands, task, treatment of histograms or data differ, or it takes no images of that
+            size.
     """
     metadata, model = teacher.metadata, teacher.config.model
     histogram = dataset.histogram
