@@ -48,7 +48,9 @@ def trained(tmp_path_factory):
     """A folder with a finished float training, its float32 and its int8."""
     from trained_store import JOB
 
-    return swept_folder(tmp_path_factory.mktemp("candidates"), *JOB, "quantization=float32,int8")
+    return swept_folder(
+        tmp_path_factory.mktemp("candidates"), *JOB, "quantization=float32,int8", "quantization.correction=none"
+    )
 
 
 @pytest.fixture
