@@ -16,6 +16,7 @@ from segsweep.candidates.problem import DEFAULT_IMAGES, Problem, problem_of
 from segsweep.config.job_config import to_job_config
 from segsweep.config.registration import SECTIONS
 from segsweep.config.schema import JobConfig
+from segsweep.config.training_schema import AUTO
 from segsweep.data.choosing_images import CHOICES
 from segsweep.data.dataset import Dataset, Normalization
 from segsweep.data.sources import load_dataset
@@ -25,7 +26,7 @@ from segsweep.models.input_scaling import for_model
 from segsweep.quantization.automatic_ranges import calibrate_by, select_recipe_ranges
 from segsweep.quantization.layers import layers
 from segsweep.quantization.post_training import Calibration
-from segsweep.quantization.range_rules import AUTO, RangeChoice
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.selection_images import selection_images
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quiet import quiet

@@ -7,7 +7,7 @@ INTERNAL = {"internal": True}
 """Metadata of a field by which segsweep talks to itself: no parameter of a run."""
 
 AUTO = "auto"
-"""What follows from the data."""
+"""The word for what follows from the data."""
 
 WIDEST = "widest"
 """As `training.teacher`: the widest training of the sweep."""

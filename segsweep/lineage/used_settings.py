@@ -5,10 +5,10 @@ from typing import Any
 from segsweep.config.job_config import parameters
 from segsweep.config.loss_schema import unused_terms
 from segsweep.config.model_schema import unused_model_settings
+from segsweep.config.training_schema import AUTO
 from segsweep.config.used_training_settings import SWITCHES, unused_training_settings
 from segsweep.lineage.specs import VariantSpec
 from segsweep.quantization.corrections.settings import is_correctable
-from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.training_kinds import CONTROL, SECTION_OF, chain
 from segsweep.quantization.used_ranges import used_range
 

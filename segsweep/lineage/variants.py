@@ -7,13 +7,13 @@ import numpy as np
 
 from segsweep.config.keys import content_key, versions
 from segsweep.config.schema import JobConfig
+from segsweep.config.training_schema import AUTO
 from segsweep.data.dataset import Dataset
 from segsweep.data.independent_groups import independent_groups
 from segsweep.lineage.specs import TrainingSpec, VariantSpec
 from segsweep.lineage.trainings import recipe_of
 from segsweep.quantization.corrections.settings import VERSION as CORRECTION_VERSION
 from segsweep.quantization.corrections.settings import used_correction
-from segsweep.quantization.range_rules import AUTO
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.used_ranges import AUTO_VERSION, FOUR_BITS_VERSION, used_range
 from segsweep.quantization.variants import BY_RECIPE as RECIPE_VARIANTS

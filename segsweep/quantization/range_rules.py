@@ -102,9 +102,6 @@ RULES: Mapping[str, Rule] = {
 }
 """By the word in `quantization.calibration.range`."""
 
-AUTO = "auto"
-"""The word in `quantization.calibration.range` that tries several."""
-
 
 @dataclass(frozen=True)
 class RangeChoice:

@@ -1,6 +1,6 @@
 """Which rule of activation ranges a setting comes to; imports no quantizer, since plans ask it too."""
 
-from segsweep.quantization.range_rules import AUTO
+from segsweep.config.training_schema import AUTO
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.variants import Variant
 

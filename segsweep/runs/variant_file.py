@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from segsweep import __version__
+from segsweep.config.training_schema import AUTO
 from segsweep.data.dataset import Dataset
 from segsweep.evaluation.evaluator import evaluate
 from segsweep.lineage.specs import VariantSpec
@@ -15,7 +16,7 @@ from segsweep.quantization.automatic_ranges import calibrate_by, select_ranges, 
 from segsweep.quantization.four_bits import four_bits
 from segsweep.quantization.mixed import quantize_mixed
 from segsweep.quantization.post_training import RECIPES, Calibration, Quantization, quantize
-from segsweep.quantization.range_rules import AUTO, RangeChoice
+from segsweep.quantization.range_rules import RangeChoice
 from segsweep.quantization.range_selection import SelectionImages
 from segsweep.quantization.recipe import Recipe, parse_recipe
 from segsweep.quantization.selection_images import selection_images

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from segsweep.quantization.corrections.float_graph import ACTIVATIONS, FloatGraph, WeightedOperator
+from segsweep.quantization.corrections.float_graph import ACTIVATIONS, FloatGraph, WeightedOperator, along
 from segsweep.quantization.corrections.layer_by_layer import Corrected
 
 _ROUNDS = 20
@@ -147,10 +147,10 @@ def _factors(graph: FloatGraph, found: Sequence[Pair]) -> list[np.ndarray]:
             second = np.max([_read_sizes(graph, sizes, reader, len(first)) for reader in pair.readers], axis=0)
             step = _step(first, second, factors[place])
             factors[place] = factors[place] * step
-            sizes[name] = sizes[name] * _along(1 / step, sizes[name].ndim, axis)
+            sizes[name] = sizes[name] * along(1 / step, sizes[name].ndim, axis)
             for reader in pair.readers:
                 other, axis = sizes[reader.operator.name], reader.operator.input_axis
-                sizes[reader.operator.name] = other * _along(_wide(graph, reader, step), other.ndim, axis)
+                sizes[reader.operator.name] = other * along(_wide(graph, reader, step), other.ndim, axis)
             largest = max(largest, float(np.abs(np.log(step)).max()))
         if largest < _CONVERGED:
             break
@@ -199,10 +199,4 @@ def _input_channels(graph: FloatGraph, layer: WeightedOperator) -> int:
 
 def _scale(graph: FloatGraph, layer: WeightedOperator, factors: np.ndarray, axis: int) -> None:
     weights = graph.weights(layer)
-    graph.set_weights(layer, (weights * _along(factors, weights.ndim, axis)).astype(np.float32))
-
-
-def _along(values: np.ndarray, rank: int, axis: int) -> np.ndarray:
-    around = [1] * rank
-    around[axis] = len(values)
-    return values.reshape(around)
+    graph.set_weights(layer, (weights * along(factors, weights.ndim, axis)).astype(np.float32))

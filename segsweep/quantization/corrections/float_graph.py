@@ -201,3 +201,8 @@ class FloatGraph:
 
     def _store(self, buffer: int, values: np.ndarray) -> None:
         self.content.buffers[buffer].data = np.ascontiguousarray(values, np.float32).view(np.uint8).reshape(-1)
+
+
+def along(values: np.ndarray, rank: int, axis: int) -> np.ndarray:
+    """Values (N,) or (1,) in the shape that spreads them along one axis of an array of so many dimensions."""
+    return values.reshape([-1 if each == axis else 1 for each in range(rank)])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from segsweep.quantization.corrections.float_graph import WeightedOperator, places_of
+from segsweep.quantization.corrections.float_graph import WeightedOperator, along, places_of
 from segsweep.tflite.flatbuffer import unpack
 
 _DTYPES: Mapping[int, type] = {
@@ -76,7 +76,7 @@ class IntegerGraph:
             integers, largest = data.view(np.int8).astype(np.int32), 127
         else:
             return None
-        scale = _along(self._scale(tensor), len(shape), operator.output_axis)
+        scale = along(self._scale(tensor), len(shape), operator.output_axis)
         return IntegerWeights(integers.reshape(shape), scale, largest)
 
     def follow(self, operator: WeightedOperator, weights: np.ndarray, bias: np.ndarray) -> None:
@@ -107,7 +107,3 @@ class IntegerGraph:
         else:
             data = np.ascontiguousarray(flat.astype(_DTYPES[tensor.type])).view(np.uint8)
         self.content.buffers[tensor.buffer].data = data
-
-
-def _along(values: np.ndarray, rank: int, axis: int) -> np.ndarray:
-    return values if len(values) == 1 else values.reshape([-1 if each == axis else 1 for each in range(rank)])

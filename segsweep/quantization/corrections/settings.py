@@ -2,11 +2,12 @@
 
 from segsweep.config.quantization_checks import CORRECTIONS
 from segsweep.config.schema import QuantizationConfig
+from segsweep.config.training_schema import AUTO
 from segsweep.quantization.recipe import Recipe
 from segsweep.quantization.training_kinds import TRAINING_KINDS
 from segsweep.quantization.variants import Variant
 
-AUTO, NONE = "auto", "none"
+NONE = "none"
 NAMES = CORRECTIONS
 EQUALIZE, ROUND, BIAS = NAMES
 VERSION = 1
