@@ -1,9 +1,9 @@
 """Applies corrections to a float file, by name or as validation images say.
 
-`auto` tries equalization, and bias correction of the better file, first. Weight rounding takes far longer: it is tried
-where the better file is below float32 beyond noise on validation images, or gives a class other than float32's to more
-than 1 % of the pixels, and the network has at most a million weights to round. The selection is that of
-`quantization.calibration.range=auto`.
+`auto` corrects a file only where there is something to correct: it is below float32 beyond noise on validation
+images, or gives a class other than float32's to more than 1 % of the pixels. It tries equalization, and bias
+correction of the better file. Weight rounding takes far longer: it is tried where that still holds, and the network
+has at most a million weights to round. The selection is that of `quantization.calibration.range=auto`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from segsweep.quantization.range_selection import METRICS, Candidate, Selection,
 BIAS_IMAGES = 16
 """Calibration images that biases are corrected on, at most: means need few."""
 LOW_AGREEMENT = 0.99
-"""Share of the pixels with float32's class, below which `auto` tries to round weights."""
+"""Share of the pixels with float32's class, below which `auto` tries to correct a file."""
 MOST_WEIGHTS = 1_000_000
 """Of a network whose weights `auto` tries to round."""
 
@@ -121,12 +121,13 @@ def select_correction(correction: Correction, judged: SelectionImages, possible:
         selections.append(selection)
         return taken
 
-    first = plain(correction)
-    if EQUALIZE in possible:
-        first = better([(first, ()), (first, (EQUALIZE,))])
-    taken = better([(first, ()), (first, (BIAS,))])
-    if ROUND in possible and _is_worth_rounding(correction, selections[-1], judged):
-        taken = better([(taken, ()), (first, (ROUND,)), (first, (ROUND, BIAS))])
+    taken = first = better([(plain(correction), ())])
+    if _is_unlike_float(selections[-1], judged):
+        if EQUALIZE in possible:
+            first = better([(first, ()), (first, (EQUALIZE,))])
+        taken = better([(first, ()), (first, (BIAS,))])
+        if ROUND in possible and _is_small(correction) and _is_unlike_float(selections[-1], judged):
+            taken = better([(taken, ()), (first, (ROUND,)), (first, (ROUND, BIAS))])
     return SelectedCorrection(taken, tuple(selections), judged.metric)
 
 
@@ -159,10 +160,15 @@ def _continued(
     return corrected(correction, names, start)
 
 
-def _is_worth_rounding(correction: Correction, selection: Selection, judged: SelectionImages) -> bool:
-    graph, taken = FloatGraph(correction.float_model), selection.taken
-    if sum(graph.weights(each).size for each in graph.weighted) > MOST_WEIGHTS:
-        return False
+def _is_small(correction: Correction) -> bool:
+    """Whether the network is small enough to round its weights."""
+    graph = FloatGraph(correction.float_model)
+    return sum(graph.weights(each).size for each in graph.weighted) <= MOST_WEIGHTS
+
+
+def _is_unlike_float(selection: Selection, judged: SelectionImages) -> bool:
+    """Whether the file that is taken is so far from float32 that a correction may help."""
+    taken = selection.taken
     assert taken.by_image is not None
     exact = count_confusions(judged.labels, judged.reference, judged.classes)
     loss = paired_interval(taken.by_image, exact, METRICS[judged.metric], groups=judged.groups)

@@ -10,7 +10,7 @@ from segsweep.quantization.variants import Variant
 NONE = "none"
 NAMES = CORRECTIONS
 EQUALIZE, ROUND, BIAS = NAMES
-VERSION = 1
+VERSION = 2
 """Of the corrections and of `auto`, in the keys of files: raised when they make other files."""
 
 
